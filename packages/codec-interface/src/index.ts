@@ -1,0 +1,11 @@
+export type {
+  CodecCapabilities,
+  CodecOptions,
+  CodecParams,
+  CodecProvider,
+  EncodeOptions,
+  ICodecDecoder,
+  ICodecEncoder,
+} from './codec.ts'
+export { CodecError, isCodecError } from './errors.ts'
+export type { CodecErrorCode } from './errors.ts'

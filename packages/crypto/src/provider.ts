@@ -1,0 +1,57 @@
+/** A running SHA-256. */
+export interface Sha256 {
+  /** Takes in bytes; borrowed for the call only. */
+  update(data: Uint8Array): this
+  /** The 32-byte digest. Ends this hash. */
+  digest(): Uint8Array
+}
+
+/** AES-128 in counter mode at a running position. Encrypting and decrypting are the same. */
+export interface AesCtr {
+  /**
+   * Transforms the next bytes of the stream.
+   *
+   * @returns as many bytes in fresh memory, owned by the caller.
+   */
+  process(data: Uint8Array): Uint8Array
+}
+
+/**
+ * The primitives that everything else is made of: the plug-in point of cryptography.
+ *
+ * All implementations give the same bytes. Nothing here keeps or changes its arguments.
+ */
+export interface CryptoProvider {
+  readonly name: string
+  /** The SHA-256 of pieces that follow one another. */
+  sha256(...pieces: readonly Uint8Array[]): Uint8Array
+  createSha256(): Sha256
+  /** SHA-256 of the SHA-256 of pieces that follow one another. */
+  sha256d(...pieces: readonly Uint8Array[]): Uint8Array
+  /**
+   * The SHA-256d of `prefix || message` for many messages, off the calling thread where the provider
+   * can. One call a segment keeps a whole set of blocks busy.
+   *
+   * @param messages - borrowed until the promise settles.
+   * @returns one 32-byte hash a message, in order.
+   */
+  sha256dMany(prefix: Uint8Array, messages: readonly Uint8Array[]): Promise<Uint8Array[]>
+  sha1(...pieces: readonly Uint8Array[]): Uint8Array
+  /** BLAKE2b with a 32-byte digest and no key: hashes lease secrets in v2 containers. */
+  blake2b256(data: Uint8Array): Uint8Array
+  /**
+   * AES-128-CTR with an initial counter block of `iv` (default: 16 zero bytes) advanced to the byte
+   * position `offset` (default 0) of the stream.
+   *
+   * @throws RangeError unless `key` and `iv` are 16 bytes and `offset` is a safe integer >= 0.
+   */
+  createAesCtr(key: Uint8Array, options?: { iv?: Uint8Array; offset?: number }): AesCtr
+  /** Bytes fit for keys, from the platform's generator. */
+  randomBytes(size: number): Uint8Array
+  /** The 32-byte public key of a 32-byte Ed25519 seed. */
+  ed25519PublicKey(seed: Uint8Array): Uint8Array
+  ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array
+  ed25519Verify(publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean
+  /** Whether two byte strings are equal, in a time that depends on their lengths alone. */
+  timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
+}

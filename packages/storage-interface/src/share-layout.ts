@@ -1,0 +1,80 @@
+import type { OperationOptions } from './types.ts'
+
+/**
+ * Writes one immutable share, section by section, onto a bucket.
+ *
+ * The sections come in the order of the methods below; blocks come in order of their segment.
+ * Implementations gather small writes: a promise that settles means that the section is accepted,
+ * and only {@link close} that it is stored.
+ *
+ * Upstream's `put_plaintext_hashes` is gone: the field stands in the layout, zeroed.
+ *
+ * @see allmydata.interfaces.IStorageBucketWriter
+ */
+export interface IStorageBucketWriter {
+  /** The block of one segment: all of one size but for the last. Borrowed until the share is closed. */
+  putBlock(segmentIndex: number, block: Uint8Array, options?: OperationOptions): Promise<void>
+  /** Every node of the crypttext hash tree, root first. */
+  putCrypttextHashes(hashes: readonly Uint8Array[], options?: OperationOptions): Promise<void>
+  /** Every node of this share's block hash tree, root first. */
+  putBlockHashes(hashes: readonly Uint8Array[], options?: OperationOptions): Promise<void>
+  /** The nodes of the share hash tree that this share needs, by their number in that tree. */
+  putShareHashes(
+    hashes: ReadonlyMap<number, Uint8Array>,
+    options?: OperationOptions,
+  ): Promise<void>
+  /** The URI extension block, packed. */
+  putUriExtension(block: Uint8Array, options?: OperationOptions): Promise<void>
+  /** Sends what is still held back and commits the share. */
+  close(options?: OperationOptions): Promise<void>
+  abort(options?: OperationOptions): Promise<void>
+}
+
+/**
+ * Reads the sections of one immutable share back.
+ *
+ * Nothing is verified here: each section comes as it stands. Each method rejects with
+ * {@link StorageError} `STORAGE_BAD_SHARE` when the share's offsets make no sense.
+ *
+ * @see allmydata.interfaces.IStorageBucketReader
+ */
+export interface IStorageBucketReader {
+  /**
+   * @param segmentIndex - which segment.
+   * @param blockSize - bytes of every block but the last one.
+   * @param size - bytes of this block.
+   */
+  getBlock(
+    segmentIndex: number,
+    blockSize: number,
+    size: number,
+    options?: OperationOptions,
+  ): Promise<Uint8Array>
+  getCrypttextHashes(options?: OperationOptions): Promise<Uint8Array[]>
+  getBlockHashes(options?: OperationOptions): Promise<Uint8Array[]>
+  getShareHashes(options?: OperationOptions): Promise<Map<number, Uint8Array>>
+  getUriExtension(options?: OperationOptions): Promise<Uint8Array>
+}
+
+/**
+ * Builds one share of a new version of a mutable file and writes it with one test-and-write.
+ *
+ * @see allmydata.interfaces.IMutableSlotWriter
+ */
+export interface IMutableSlotWriter {
+  /** Sets what must stand on the server for the write to go through. */
+  setCheckstring(checkstring: Uint8Array): void
+  /** The checkstring of the version being written: version byte, sequence number, root hash (and salt). */
+  checkstring(): Uint8Array
+  putBlock(block: Uint8Array, segmentIndex: number, salt: Uint8Array): Promise<void>
+  putEncryptedPrivateKey(key: Uint8Array): Promise<void>
+  putBlockHashes(hashes: readonly Uint8Array[]): Promise<void>
+  putShareHashes(hashes: ReadonlyMap<number, Uint8Array>): Promise<void>
+  putRootHash(rootHash: Uint8Array): Promise<void>
+  /** The bytes that the signature covers. */
+  signable(): Uint8Array
+  putSignature(signature: Uint8Array): Promise<void>
+  putVerificationKey(key: Uint8Array): Promise<void>
+  /** Sends everything. The outcome says whether the test held and what stood there before. */
+  finishPublishing(options?: OperationOptions): Promise<{ wrote: boolean; readBack: Uint8Array[] }>
+}

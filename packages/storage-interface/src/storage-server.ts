@@ -1,0 +1,202 @@
+import type {
+  LeaseSecrets,
+  OperationOptions,
+  ReadTestWriteResult,
+  ReadVector,
+  ServerVersion,
+  ShareKind,
+  ShareNumber,
+  SlotSecrets,
+  StorageIndex,
+  TestWriteVectors,
+} from './types.ts'
+
+/**
+ * A share that is being uploaded.
+ *
+ * The share becomes visible when it is closed, and not before. A writer that is left alone is
+ * aborted by its server after 30 minutes.
+ *
+ * @see allmydata.interfaces.RIBucketWriter
+ */
+export interface RIBucketWriter {
+  /**
+   * Writes bytes from `offset` on. Ranges may come in any order; a range that was written before may
+   * be written again with the same bytes.
+   *
+   * @param pieces - the bytes, in pieces that follow one another (so that blocks need no copy on
+   *   their way to a socket or a disk); borrowed until the promise settles, not modified.
+   * @throws {@link StorageError} `STORAGE_CONFLICTING_WRITE` when other bytes stand there already,
+   *   `STORAGE_DATA_TOO_LARGE` past the allocated size.
+   */
+  write(offset: number, pieces: readonly Uint8Array[], options?: OperationOptions): Promise<void>
+  /** Commits the share: once this settles the share is stored whole and visible. */
+  close(options?: OperationOptions): Promise<void>
+  /** Drops everything that was written. Harmless when the server has dropped it already. */
+  abort(options?: OperationOptions): Promise<void>
+}
+
+/**
+ * An immutable share that can be read.
+ *
+ * @see allmydata.interfaces.RIBucketReader
+ */
+export interface RIBucketReader {
+  /**
+   * Reads up to `length` bytes from `offset` on. A range that reaches past the end of the share
+   * gives fewer bytes, and one that starts there gives none. The bytes belong to the caller.
+   */
+  read(offset: number, length: number, options?: OperationOptions): Promise<Uint8Array>
+  /** Tells the server that this share is bad; the server may only note it. */
+  adviseCorruptShare(reason: string, options?: OperationOptions): Promise<void>
+}
+
+/** What to reserve room for. */
+export interface AllocateRequest extends LeaseSecrets {
+  readonly shareNumbers: ReadonlySet<ShareNumber>
+  /** Bytes of each share, the whole share with its layout. */
+  readonly allocatedSize: number
+}
+
+/** What came of an {@link AllocateRequest}. A share in neither found no room on the server. */
+export interface AllocateResult<Writer = RIBucketWriter> {
+  /** Shares that the server holds whole already. */
+  readonly alreadyGot: Set<ShareNumber>
+  readonly writers: Map<ShareNumber, Writer>
+}
+
+/**
+ * A storage server as its clients see it, whatever the transport.
+ *
+ * (Despite the name that the field gives it, this is the client's side.) Every operation may reject
+ * with a {@link StorageError}: `STORAGE_UNREACHABLE` when the server cannot be talked to,
+ * `STORAGE_BAD_RESPONSE` when what it says makes no sense, `STORAGE_TIMEOUT` when it says nothing.
+ *
+ * @see allmydata.interfaces.IStorageServer
+ */
+export interface IStorageServer {
+  getVersion(options?: OperationOptions): Promise<ServerVersion>
+
+  /** Reserves room for shares of an immutable file, and adds a lease to those that are there already. */
+  allocateBuckets(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+    options?: OperationOptions,
+  ): Promise<AllocateResult>
+
+  /** Adds or renews a lease on every share of a file. Does nothing when there are none. */
+  addLease(
+    storageIndex: StorageIndex,
+    secrets: LeaseSecrets,
+    options?: OperationOptions,
+  ): Promise<void>
+
+  /** The immutable shares that the server holds; an empty map when there are none. */
+  getBuckets(
+    storageIndex: StorageIndex,
+    options?: OperationOptions,
+  ): Promise<Map<ShareNumber, RIBucketReader>>
+
+  /**
+   * Reads spans of the shares of a mutable slot.
+   *
+   * @param shareNumbers - which shares; empty means all of them.
+   * @returns one byte string a read vector, shorter where the span reaches past the end, for every
+   *   share that is there.
+   */
+  slotReadv(
+    storageIndex: StorageIndex,
+    shareNumbers: readonly ShareNumber[],
+    readVectors: readonly ReadVector[],
+    options?: OperationOptions,
+  ): Promise<Map<ShareNumber, Uint8Array[]>>
+
+  /**
+   * Tests, reads and then writes the shares of a mutable slot in one atomic step. Every test of
+   * every share must hold, or nothing is written. A share that is not there tests as empty, and is
+   * made by a write.
+   *
+   * @throws {@link StorageError} `STORAGE_BAD_WRITE_ENABLER`, `STORAGE_DATA_TOO_LARGE`, `STORAGE_NO_SPACE`.
+   */
+  slotTestvAndReadvAndWritev(
+    storageIndex: StorageIndex,
+    secrets: SlotSecrets,
+    testWriteVectors: ReadonlyMap<ShareNumber, TestWriteVectors>,
+    readVectors: readonly ReadVector[],
+    options?: OperationOptions,
+  ): Promise<ReadTestWriteResult>
+
+  /** Tells the server that a share is bad. A share that it does not hold is ignored. */
+  adviseCorruptShare(
+    kind: ShareKind,
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    reason: string,
+    options?: OperationOptions,
+  ): Promise<void>
+}
+
+/** A span of bytes, `end` exclusive. */
+export interface ByteRange {
+  readonly begin: number
+  readonly end: number
+}
+
+/** A share being uploaded, as the server's own side sees it. */
+export interface ServedBucketWriter extends RIBucketWriter {
+  readonly allocatedSize: number
+  /** What has not been written yet, in order. Empty when the share can be closed. */
+  requiredRanges(): readonly ByteRange[]
+  /** Aborts when the share has been closed, aborted or dropped for idleness. */
+  readonly ended: AbortSignal
+}
+
+/** A share of either kind, as the server's own side sees it. */
+export interface ServedShareReader {
+  /** Bytes of the share's data. */
+  readonly length: number
+  read(offset: number, length: number, options?: OperationOptions): Promise<Uint8Array>
+  /**
+   * Hands back what the reader holds, such as an open file. The caller owns the reader. An open
+   * immutable share can be read to its end even if it is deleted meanwhile.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * A storage server as its transports see it: what each of them serves to the outside.
+ *
+ * Upstream's RIStorageServer is this contract for one transport; the differences are that readers
+ * are opened one at a time, that listing says the kind of share, and that a slot's test vectors are
+ * `eq` only (1.9.2 had six operators, of which every client used this one).
+ *
+ * @see allmydata.interfaces.RIStorageServer
+ */
+export interface RIStorageServer {
+  getVersion(): Promise<ServerVersion>
+  /** @throws {@link StorageError} `STORAGE_BAD_SECRET`, `STORAGE_BAD_STORAGE_INDEX`, `STORAGE_BAD_SHARE_NUMBER`. */
+  allocateBuckets(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+  ): Promise<AllocateResult<ServedBucketWriter>>
+  /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server holds no share of the file. */
+  addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void>
+  listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>>
+  /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`. */
+  openShare(
+    kind: ShareKind,
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+  ): Promise<ServedShareReader>
+  slotReadv: IStorageServer['slotReadv']
+  slotTestvAndReadvAndWritev: IStorageServer['slotTestvAndReadvAndWritev']
+  /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`. */
+  adviseCorruptShare(
+    kind: ShareKind,
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    reason: string,
+  ): Promise<void>
+  /** Aborts uploads in progress and closes the store. */
+  close(): Promise<void>
+}
