@@ -1,10 +1,19 @@
 import { defineConfig } from 'vitest/config'
-import { nodeProjects } from './tools/vitest/projects.ts'
+import { examples } from './tools/vitest/examples.ts'
+import { nodeProjects, sourceConditions } from './tools/vitest/projects.ts'
 import { SummaryReporter } from './tools/vitest/summary-reporter.ts'
 
 export default defineConfig({
   test: {
-    projects: nodeProjects,
+    projects: [
+      ...nodeProjects,
+      {
+        root: 'tools',
+        plugins: [examples()],
+        ssr: { resolve: { conditions: sourceConditions } },
+        test: { name: 'tools', include: ['test/**/*.test.ts'] },
+      },
+    ],
     reporters: ['default', new SummaryReporter()],
     testTimeout: 20_000,
     passWithNoTests: true,

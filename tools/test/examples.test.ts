@@ -1,0 +1,31 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { exampleBlocks, exampleModule } from '../vitest/examples.ts'
+
+// Every TypeScript block of every page runs from its first line to its last without throwing. An
+// example that should not run is not a `ts` block.
+const root = join(import.meta.dirname, '../..')
+const pages = ['.', 'docs', 'docs/spec', ...roomsOf('packages'), ...roomsOf('native')].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md')
+    .map((name) => join(root, folder, name)),
+)
+
+function roomsOf(room: string): string[] {
+  return readdirSync(join(root, room)).map((name) => join(room, name))
+}
+
+describe('examples in the documents', () => {
+  it('are found', () => {
+    expect(pages.length).toBeGreaterThan(20)
+  })
+
+  for (const page of pages) {
+    exampleBlocks(readFileSync(page, 'utf8')).forEach((_, index) => {
+      it(`${relative(root, page)}, block ${index + 1}`, async () => {
+        await import(exampleModule(page, index))
+      })
+    })
+  }
+})
