@@ -1,1 +1,8 @@
-export {}
+export * from './download.ts'
+export * from './errors.ts'
+export * from './node.ts'
+export * from './progress.ts'
+export * from './servermap.ts'
+export * from './status.ts'
+export * from './upload.ts'
+export * from './uri.ts'
