@@ -1,1 +1,22 @@
-export {}
+export { defaultCrypto } from '#default-provider'
+export { couldBeBase32Encoded, fromBase32, toBase32 } from './base32.ts'
+export { fromBase62, toBase62 } from './base62.ts'
+export {
+  createSigningKeypair,
+  serverIdFromVerifyingKey,
+  signingKeypairFromString,
+  stringFromSigningKey,
+  stringFromVerifyingKey,
+  verifyingKeyFromString,
+  type SigningKeypair,
+} from './ed25519.ts'
+export { EncodingError, isEncodingError, type EncodingErrorCode } from './errors.ts'
+export * from './hashes.ts'
+export {
+  netstring,
+  splitNetstring,
+  type SplitNetstring,
+  type SplitNetstringOptions,
+} from './netstring.ts'
+export { portableCrypto } from './portable-provider.ts'
+export type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'

@@ -1,0 +1,26 @@
+const encoder = new TextEncoder()
+
+/** The UTF-8 bytes of a text, in fresh memory. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** The bytes of the pieces, one after another, in fresh memory. */
+export function concatBytes(...pieces: readonly Uint8Array[]): Uint8Array {
+  let size = 0
+  for (const piece of pieces) size += piece.length
+  const out = new Uint8Array(size)
+  let position = 0
+  for (const piece of pieces) {
+    out.set(piece, position)
+    position += piece.length
+  }
+  return out
+}
+
+/** Refuses a value that has not exactly this many bytes; `what` names it in the message. */
+export function assertSize(what: string, value: Uint8Array, size: number): void {
+  if (value.length !== size) {
+    throw new RangeError(`${what}: expected ${size} bytes, got ${value.length}`)
+  }
+}

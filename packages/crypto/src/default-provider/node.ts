@@ -1,0 +1,1 @@
+export { nodeCrypto as defaultCrypto } from '../node-provider.ts'

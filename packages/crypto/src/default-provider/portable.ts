@@ -1,0 +1,1 @@
+export { portableCrypto as defaultCrypto } from '../portable-provider.ts'

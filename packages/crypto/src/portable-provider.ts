@@ -1,0 +1,104 @@
+import { ctr } from '@noble/ciphers/aes.js'
+import { ed25519 } from '@noble/curves/ed25519.js'
+import { blake2b } from '@noble/hashes/blake2.js'
+import { sha1 } from '@noble/hashes/legacy.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { counterAt, zeroIv } from './aes-counter.ts'
+import { assertSize } from './bytes.ts'
+import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
+
+/** The most that a browser's generator gives in one call. */
+const RANDOM_BYTES_MAX = 65_536
+
+class PortableSha256 implements Sha256 {
+  readonly #hash = sha256.create()
+
+  update(data: Uint8Array): this {
+    this.#hash.update(data)
+    return this
+  }
+
+  digest(): Uint8Array {
+    return this.#hash.digest()
+  }
+}
+
+class PortableAesCtr implements AesCtr {
+  readonly #key: Uint8Array
+  readonly #iv: Uint8Array
+  #offset: number
+
+  constructor(key: Uint8Array, iv: Uint8Array, offset: number) {
+    assertSize('AES-128 key', key, 16)
+    counterAt(iv, offset)
+    this.#key = Uint8Array.from(key)
+    this.#iv = Uint8Array.from(iv)
+    this.#offset = offset
+  }
+
+  process(data: Uint8Array): Uint8Array {
+    const { counter, skip } = counterAt(this.#iv, this.#offset)
+    this.#offset += data.length
+    const cipher = ctr(this.#key, counter)
+    if (skip === 0) return cipher.encrypt(data)
+    const shifted = new Uint8Array(skip + data.length)
+    shifted.set(data, skip)
+    return cipher.encrypt(shifted).subarray(skip)
+  }
+}
+
+function hashPieces(
+  hash: { update(data: Uint8Array): unknown; digest(): Uint8Array },
+  pieces: readonly Uint8Array[],
+): Uint8Array {
+  for (const piece of pieces) hash.update(piece)
+  return hash.digest()
+}
+
+function sha256d(...pieces: readonly Uint8Array[]): Uint8Array {
+  return sha256(hashPieces(sha256.create(), pieces))
+}
+
+/**
+ * The provider that runs wherever JavaScript does, on the @noble packages.
+ *
+ * Signatures are checked by RFC 8032's rules without the relaxations of ZIP 215, as OpenSSL does.
+ */
+export const portableCrypto: CryptoProvider = {
+  name: 'portable',
+  sha256: (...pieces) => hashPieces(sha256.create(), pieces),
+  createSha256: () => new PortableSha256(),
+  sha256d,
+  sha256dMany: async (prefix, messages) => messages.map((message) => sha256d(prefix, message)),
+  sha1: (...pieces) => hashPieces(sha1.create(), pieces),
+  blake2b256: (data) => blake2b(data, { dkLen: 32 }),
+  createAesCtr: (key, { iv = zeroIv, offset = 0 } = {}) => new PortableAesCtr(key, iv, offset),
+  randomBytes: (size) => {
+    const out = new Uint8Array(size)
+    for (let start = 0; start < size; start += RANDOM_BYTES_MAX) {
+      globalThis.crypto.getRandomValues(out.subarray(start, start + RANDOM_BYTES_MAX))
+    }
+    return out
+  },
+  ed25519PublicKey: (seed) => {
+    assertSize('Ed25519 seed', seed, 32)
+    return ed25519.getPublicKey(seed)
+  },
+  ed25519Sign: (seed, message) => {
+    assertSize('Ed25519 seed', seed, 32)
+    return ed25519.sign(message, seed)
+  },
+  ed25519Verify: (publicKey, signature, message) => {
+    assertSize('Ed25519 public key', publicKey, 32)
+    if (signature.length !== 64) return false
+    return ed25519.verify(signature, message, publicKey, { zip215: false })
+  },
+  timingSafeEqual: (a, b) => {
+    if (a.length !== b.length) return false
+    let difference = 0
+    for (let index = 0; index < a.length; index++) {
+      difference |= (a[index] ?? 0) ^ (b[index] ?? 0)
+    }
+    return difference === 0
+  },
+}
