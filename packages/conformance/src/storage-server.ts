@@ -1,0 +1,1002 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { isStorageError, LEASE_DURATION_SECONDS } from '@lafs/storage-interface'
+import type {
+  AllocateResult,
+  IStorageServer,
+  ReadTestWriteResult,
+  ReadVector,
+  RIBucketReader,
+  RIBucketWriter,
+  ShareNumber,
+  SlotSecrets,
+  StorageErrorCode,
+  StorageIndex,
+  StoredLease,
+  TestWriteVectors,
+} from '@lafs/storage-interface'
+
+/** What the far side of a storage server under test lets a test see and do. */
+export interface StorageServerControl {
+  /** The leases of the lowest-numbered share of a file, in the order in which they were made. */
+  leases(storageIndex: StorageIndex): Promise<readonly StoredLease[]>
+  /** The server's clock, in seconds since 1970. */
+  nowSeconds(): number
+  /** Moves the server's clock on. */
+  advance(seconds: number): Promise<void>
+}
+
+/** A storage server under test, fresh and empty. */
+export interface StorageServerFixture extends AsyncDisposable {
+  readonly server: IStorageServer
+  /** Present when the capability `control` is. */
+  readonly control?: StorageServerControl
+  /** Breaks the connection and makes another. Present when the capability `disconnect` is. */
+  reconnect?(): Promise<IStorageServer>
+}
+
+/** What can be tested over one way to a storage server. */
+export interface StorageServerCapabilities {
+  /** The fixture has a {@link StorageServerControl}: leases can be seen, time can be moved. */
+  readonly control: boolean
+  /** A broken connection aborts its uploads, as over Foolscap (HTTP knows no connection). */
+  readonly disconnect: boolean
+  /** Other bytes over written ones are refused at once, with `STORAGE_CONFLICTING_WRITE`. */
+  readonly namesConflicts: boolean
+  /** A write with another write enabler is refused with `STORAGE_BAD_WRITE_ENABLER`. */
+  readonly namesBadWriteEnabler: boolean
+}
+
+/** A storage server and the way to it, as the suite takes them. */
+export interface StorageServerSuite {
+  readonly name: string
+  readonly capabilities: StorageServerCapabilities
+  /** Makes a server that no other test uses. */
+  create(): Promise<StorageServerFixture>
+}
+
+const seed = 0x1af5
+let counter = 0
+
+/** Different bytes each time, the same in each run. */
+function fresh(length: number): Uint8Array {
+  counter += 1
+  const bytes = new Uint8Array(length)
+  let state = (seed * 2654435761 + counter * 40503) >>> 0
+  for (let i = 0; i < length; i += 1) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[i] = state >>> 24
+  }
+  return bytes
+}
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
+const newSlotSecrets = (): SlotSecrets => ({
+  writeEnabler: fresh(32),
+  renewSecret: fresh(32),
+  cancelSecret: fresh(32),
+})
+/** Plain arrays, so that a Buffer and a Uint8Array of the same bytes are equal. */
+const plain = (map: ReadonlyMap<ShareNumber, readonly Uint8Array[]>): [number, number[][]][] =>
+  [...map].toSorted(([a], [b]) => a - b).map(([n, parts]) => [n, parts.map((part) => [...part])])
+const asPlain = (shares: Record<number, readonly string[]>): [number, number[][]][] =>
+  plain(new Map(Object.entries(shares).map(([n, parts]) => [Number(n), parts.map((p) => text(p))])))
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the server left out a share that was asked for')
+  return value
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise
+  } catch (error) {
+    return error
+  }
+  throw new Error('expected a rejection')
+}
+
+async function expectFailure(promise: Promise<unknown>, code?: StorageErrorCode): Promise<void> {
+  const error = await failure(promise)
+  if (!isStorageError(error)) throw error
+  if (code !== undefined) expect(error.code).toBe(code)
+}
+
+/**
+ * Holds a storage server, as its clients see it over one transport, to {@link IStorageServer}.
+ *
+ * It covers what upstream's `test_istorageserver.py` covers and goes on from there. Groups that the
+ * capabilities rule out are skipped with their reason in the name.
+ */
+export function testStorageServer(suite: StorageServerSuite): void {
+  describe(`storage server: ${suite.name}`, () => {
+    let fixture: StorageServerFixture
+    const current: Current = {
+      get server() {
+        return fixture.server
+      },
+      get control() {
+        return must(fixture.control)
+      },
+      reconnect: () => must(fixture.reconnect?.bind(fixture))(),
+    }
+    beforeEach(async () => {
+      fixture = await suite.create()
+    })
+    afterEach(async () => {
+      await fixture[Symbol.asyncDispose]()
+    })
+
+    describe('version', () => testVersion(current))
+    describe('immutable uploads', () => testUploads(current, suite.capabilities))
+    describe('immutable reads', () => testReads(current))
+    describe('mutable slots', () => testSlots(current, suite.capabilities))
+    describe('any sequence of slot operations', () => testSlotModel(current))
+    describe('advisories', () => testAdvisories(current))
+    describe('arguments', () => testArguments(current))
+    const leases = 'leases'
+    if (suite.capabilities.control) describe(leases, () => testLeases(current))
+    else it.skip(`${leases} (skipped: the server's leases and clock are out of sight here)`)
+    const disconnection = 'disconnection'
+    if (suite.capabilities.disconnect) describe(disconnection, () => testDisconnection(current))
+    else it.skip(`${disconnection} (skipped: this transport has no connection that means anything)`)
+  })
+}
+
+/** The fixture of the running test. */
+interface Current {
+  readonly server: IStorageServer
+  readonly control: StorageServerControl
+  reconnect(): Promise<IStorageServer>
+}
+
+interface Upload {
+  readonly storageIndex: StorageIndex
+  readonly renewSecret: Uint8Array
+  readonly cancelSecret: Uint8Array
+}
+
+const newUpload = (): Upload => ({
+  storageIndex: fresh(16),
+  renewSecret: fresh(32),
+  cancelSecret: fresh(32),
+})
+
+function allocate(
+  server: IStorageServer,
+  upload: Upload,
+  shareNumbers: readonly ShareNumber[],
+  allocatedSize: number,
+): Promise<AllocateResult> {
+  return server.allocateBuckets(upload.storageIndex, {
+    renewSecret: upload.renewSecret,
+    cancelSecret: upload.cancelSecret,
+    shareNumbers: new Set(shareNumbers),
+    allocatedSize,
+  })
+}
+
+async function allocateOne(
+  server: IStorageServer,
+  upload: Upload,
+  allocatedSize: number,
+): Promise<RIBucketWriter> {
+  const { writers } = await allocate(server, upload, [0], allocatedSize)
+  return must(writers.get(0))
+}
+
+async function storeShare(server: IStorageServer, data: Uint8Array): Promise<Upload> {
+  const upload = newUpload()
+  const writer = await allocateOne(server, upload, data.length)
+  await writer.write(0, [data])
+  await writer.close()
+  return upload
+}
+
+async function reader(server: IStorageServer, storageIndex: StorageIndex): Promise<RIBucketReader> {
+  return must((await server.getBuckets(storageIndex)).get(0))
+}
+
+/** One test-and-write of a slot, with shares given by number. */
+function slot(
+  server: IStorageServer,
+  storageIndex: StorageIndex,
+  secrets: SlotSecrets,
+  vectors: Record<number, TestWriteVectors>,
+  reads: readonly ReadVector[] = [],
+): Promise<ReadTestWriteResult> {
+  const shares = new Map(Object.entries(vectors).map(([n, vector]) => [Number(n), vector]))
+  return server.slotTestvAndReadvAndWritev(storageIndex, secrets, shares, reads)
+}
+
+/** Vectors that write `data` at the front and make it the whole share. */
+const whole = (data: string): TestWriteVectors => ({
+  test: [],
+  write: [{ offset: 0, data: text(data) }],
+  newLength: data.length,
+})
+
+function testVersion(current: Current): void {
+  it('says what the server can take', async () => {
+    const version = await current.server.getVersion()
+    expect(version.maximumImmutableShareSize).toBeGreaterThanOrEqual(0)
+    expect(version.maximumMutableShareSize).toBeGreaterThan(0)
+    expect(version.availableSpace).toBeGreaterThanOrEqual(0)
+    expect(version.applicationVersion).toBeTypeOf('string')
+  })
+
+  it('promises the four behaviours on which clients rely', async () => {
+    const version = await current.server.getVersion()
+    expect(version.toleratesImmutableReadOverrun).toBe(true)
+    expect(version.deleteMutableSharesWithZeroLengthWritev).toBe(true)
+    expect(version.fillsHolesWithZeroBytes).toBe(true)
+    expect(version.preventsReadPastEndOfShareData).toBe(true)
+  })
+}
+
+function testUploads(current: Current, capabilities: StorageServerCapabilities): void {
+  it('gives a writer for every share of a new file', async () => {
+    const { alreadyGot, writers } = await allocate(
+      current.server,
+      newUpload(),
+      [0, 1, 2, 3, 4],
+      1024,
+    )
+    expect([...alreadyGot]).toEqual([])
+    expect([...writers.keys()].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('takes the first and the last share number', async () => {
+    const { writers } = await allocate(current.server, newUpload(), [0, 255], 10)
+    expect([...writers.keys()].toSorted((a, b) => a - b)).toEqual([0, 255])
+  })
+
+  it('asks for nothing and gets nothing', async () => {
+    const { alreadyGot, writers } = await allocate(current.server, newUpload(), [], 10)
+    expect([alreadyGot.size, writers.size]).toEqual([0, 0])
+  })
+
+  it('leaves shares in progress out of a repeated allocation', async () => {
+    const upload = newUpload()
+    const first = await allocate(current.server, upload, [0, 1, 2, 3], 1024)
+    const second = await allocate(current.server, upload, [0, 1, 2, 3, 4], 1024)
+    expect([...second.alreadyGot]).toEqual([...first.alreadyGot])
+    expect([...second.writers.keys()]).toEqual([4])
+  })
+
+  it('counts shares that are whole as there, and no others', async () => {
+    const upload = newUpload()
+    const { writers } = await allocate(current.server, upload, [0, 1, 2, 3, 4], 1024)
+    await must(writers.get(1)).write(0, [filled(1024, 1)])
+    await must(writers.get(1)).close()
+    await must(writers.get(2)).write(0, [filled(512, 1)])
+    await must(writers.get(2)).write(512, [filled(512, 2)])
+    await must(writers.get(2)).close()
+    await must(writers.get(0)).write(0, [filled(512, 1)])
+    const again = await allocate(current.server, upload, [0, 1, 2, 3, 4], 1024)
+    expect([...again.alreadyGot].toSorted((a, b) => a - b)).toEqual([1, 2])
+    expect([...again.writers.keys()]).toEqual([])
+  })
+
+  it('reports shares that are there though nobody asked about them', async () => {
+    const upload = await storeShare(current.server, text('0123456789'))
+    const { alreadyGot, writers } = await allocate(current.server, upload, [7], 10)
+    expect([...alreadyGot]).toEqual([0])
+    expect([...writers.keys()]).toEqual([7])
+  })
+
+  it('takes writes in any order', async () => {
+    const upload = newUpload()
+    const { writers } = await allocate(current.server, upload, [1, 2], 1024)
+    await must(writers.get(1)).write(0, [filled(512, 1)])
+    await must(writers.get(1)).write(512, [filled(512, 2)])
+    await must(writers.get(1)).close()
+    await must(writers.get(2)).write(512, [filled(512, 4)])
+    await must(writers.get(2)).write(0, [filled(512, 3)])
+    await must(writers.get(2)).close()
+    const buckets = await current.server.getBuckets(upload.storageIndex)
+    expect([...buckets.keys()].toSorted((a, b) => a - b)).toEqual([1, 2])
+    const one = await must(buckets.get(1)).read(0, 1024)
+    expect([...one]).toEqual([...filled(512, 1), ...filled(512, 2)])
+    const two = await must(buckets.get(2)).read(0, 1024)
+    expect([...two]).toEqual([...filled(512, 3), ...filled(512, 4)])
+  })
+
+  it('joins the pieces of one write', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 9)
+    const pieces = [text('abc'), text(''), text('d'), text('efghi')]
+    const before = pieces.map((piece) => [...piece])
+    await writer.write(0, pieces)
+    await writer.close()
+    expect(pieces.map((piece) => [...piece])).toEqual(before)
+    const bucket = await reader(current.server, upload.storageIndex)
+    expect([...(await bucket.read(0, 9))]).toEqual([...text('abcdefghi')])
+  })
+
+  it('takes many shares at once', async () => {
+    const upload = newUpload()
+    const numbers = Array.from({ length: 10 }, (_, i) => i)
+    const { writers } = await allocate(current.server, upload, numbers, 3000)
+    await Promise.all(
+      numbers.map(async (n) => {
+        const writer = must(writers.get(n))
+        for (let offset = 0; offset < 3000; offset += 1000)
+          await writer.write(offset, [filled(1000, n + offset / 1000)])
+        await writer.close()
+      }),
+    )
+    const buckets = await current.server.getBuckets(upload.storageIndex)
+    expect(buckets.size).toBe(10)
+    for (const n of numbers) {
+      const data = await must(buckets.get(n)).read(0, 3000)
+      expect([data.length, data[0], data[1500], data[2999]]).toEqual([3000, n, n + 1, n + 2])
+    }
+  })
+
+  it('refuses other bytes over written ones', async () => {
+    const writer = await allocateOne(current.server, newUpload(), 30)
+    await writer.write(0, [filled(25, 1)])
+    await expectFailure(
+      writer.write(20, [filled(10, 2)]),
+      capabilities.namesConflicts ? 'STORAGE_CONFLICTING_WRITE' : undefined,
+    )
+  })
+
+  it('goes on after a refused write', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 30)
+    await writer.write(0, [filled(25, 1)])
+    await expectFailure(writer.write(20, [filled(10, 2)]))
+    await writer.write(20, [filled(5, 1), filled(5, 3)])
+    await writer.close()
+    const bucket = await reader(current.server, upload.storageIndex)
+    expect([...(await bucket.read(0, 30))]).toEqual([...filled(25, 1), ...filled(5, 3)])
+  })
+
+  it('takes the same bytes twice', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 25)
+    await writer.write(0, [filled(10, 1)])
+    await writer.write(5, [filled(20, 1)])
+    await writer.close()
+    const bucket = await reader(current.server, upload.storageIndex)
+    expect([...(await bucket.read(0, 25))]).toEqual([...filled(25, 1)])
+  })
+
+  it('refuses a write past the allocated size', async () => {
+    const writer = await allocateOne(current.server, newUpload(), 10)
+    await expectFailure(writer.write(5, [filled(6, 1)]))
+  })
+
+  it('does not show a share before it is closed', async () => {
+    const upload = newUpload()
+    const { writers } = await allocate(current.server, upload, [0, 1, 2, 3, 4], 10)
+    await must(writers.get(1)).write(0, [filled(10, 1)])
+    await must(writers.get(1)).close()
+    await must(writers.get(2)).write(0, [filled(5, 1)])
+    const buckets = await current.server.getBuckets(upload.storageIndex)
+    expect([...buckets.keys()]).toEqual([1])
+  })
+
+  it('does not close a share that is not whole', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 10)
+    await writer.write(0, [filled(9, 1)])
+    await expectFailure(writer.close())
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+  })
+
+  it('forgets an aborted upload altogether', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 1024)
+    await writer.write(0, [filled(1023, 1)])
+    await writer.abort()
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+    const again = await allocateOne(current.server, upload, 1024)
+    await again.write(0, [filled(1024, 2)])
+    await again.close()
+    const bucket = await reader(current.server, upload.storageIndex)
+    expect([...(await bucket.read(0, 4))]).toEqual([2, 2, 2, 2])
+  })
+
+  it('lets an upload be aborted twice', async () => {
+    const writer = await allocateOne(current.server, newUpload(), 10)
+    await writer.abort()
+    await writer.abort()
+    await expectFailure(writer.write(0, [filled(1, 1)]))
+  })
+
+  it('keeps files apart', async () => {
+    const one = await storeShare(current.server, text('one'))
+    const two = await storeShare(current.server, text('two!'))
+    const bucketOne = await reader(current.server, one.storageIndex)
+    const bucketTwo = await reader(current.server, two.storageIndex)
+    expect([...(await bucketOne.read(0, 9))]).toEqual([...text('one')])
+    expect([...(await bucketTwo.read(0, 9))]).toEqual([...text('two!')])
+  })
+}
+
+function testReads(current: Current): void {
+  it('knows no shares of an unknown file', async () => {
+    expect((await current.server.getBuckets(fresh(16))).size).toBe(0)
+  })
+
+  const length = 256 * 17
+  it.each([
+    ['a part', 0, 250],
+    ['all', 0, length],
+    ['a part from the middle', 100, 1024],
+    ['from past the end', length + 1, 100],
+    ['from the very end', length, 1],
+    ['over the end', length - 100, 200],
+    ['nothing', 10, 0],
+  ])('reads %s', async (_, start, size) => {
+    const data = fresh(length)
+    const { storageIndex } = await storeShare(current.server, data)
+    const bucket = await reader(current.server, storageIndex)
+    const read = await bucket.read(start, size)
+    expect([...read]).toEqual([...data.subarray(start, start + size)])
+  })
+
+  it('gives the bytes away', async () => {
+    const { storageIndex } = await storeShare(current.server, text('0123456789'))
+    const bucket = await reader(current.server, storageIndex)
+    const first = await bucket.read(0, 10)
+    first.fill(0)
+    expect([...(await bucket.read(0, 10))]).toEqual([...text('0123456789')])
+  })
+
+  it('reads many spans at once', async () => {
+    const data = fresh(5000)
+    const { storageIndex } = await storeShare(current.server, data)
+    const bucket = await reader(current.server, storageIndex)
+    const offsets = Array.from({ length: 20 }, (_, i) => i * 250)
+    const parts = await Promise.all(offsets.map((offset) => bucket.read(offset, 250)))
+    expect(parts.flatMap((part) => [...part])).toEqual([...data])
+  })
+}
+
+function testSlots(current: Current, capabilities: StorageServerCapabilities): void {
+  const all = { offset: 0, size: 7 }
+  const spans = [all, { offset: 2, size: 3 }, { offset: 6, size: 8 }, { offset: 100, size: 10 }]
+  let storageIndex: StorageIndex
+  let secrets: SlotSecrets
+  const run = (
+    vectors: Record<number, TestWriteVectors>,
+    reads: readonly ReadVector[] = [],
+    with_: SlotSecrets = secrets,
+  ): Promise<ReadTestWriteResult> => slot(current.server, storageIndex, with_, vectors, reads)
+  const readAll = async (): Promise<[number, number[][]][]> =>
+    plain(await current.server.slotReadv(storageIndex, [], [{ offset: 0, size: 1000 }]))
+  beforeEach(() => {
+    storageIndex = fresh(16)
+    secrets = newSlotSecrets()
+  })
+
+  it('reads back what was written', async () => {
+    const two = [
+      { offset: 0, data: text('0123') },
+      { offset: 4, data: text('456') },
+    ]
+    const written = await run({ 0: whole('abcdefg'), 1: { test: [], write: two, newLength: 7 } })
+    expect(written.success).toBe(true)
+    expect(written.data.size).toBe(0)
+    const { success, data } = await run({}, spans)
+    expect(success).toBe(true)
+    const expected = { 0: ['abcdefg', 'cde', 'g', ''], 1: ['0123456', '234', '6', ''] }
+    expect(plain(data)).toEqual(asPlain(expected))
+  })
+
+  it('reads before it writes', async () => {
+    await run({ 0: whole('abcdefg') })
+    const { success, data } = await run({ 0: whole('XXXXXXX') }, [all])
+    expect(success).toBe(true)
+    expect(plain(data)).toEqual(asPlain({ 0: ['abcdefg'] }))
+    expect(await readAll()).toEqual(asPlain({ 0: ['XXXXXXX'] }))
+  })
+
+  it('reads shares that the call does not write', async () => {
+    await run({ 0: whole('abc'), 1: whole('def') })
+    const { data } = await run({ 0: whole('xyz') }, [all])
+    expect(plain(data)).toEqual(asPlain({ 0: ['abc'], 1: ['def'] }))
+  })
+
+  it('writes only when every test holds', async () => {
+    await run({ 0: whole('1111111') })
+    const good = [
+      { offset: 0, size: 3, specimen: text('111') },
+      { offset: 3, size: 4, specimen: text('1111') },
+    ]
+    expect((await run({ 0: { ...whole('2222222'), test: good } })).success).toBe(true)
+    expect(await readAll()).toEqual(asPlain({ 0: ['2222222'] }))
+    const bad = [{ offset: 0, size: 7, specimen: text('1111111') }]
+    const { success, data } = await run({ 0: { ...whole('3333333'), test: bad } }, [all])
+    expect(success).toBe(false)
+    expect(plain(data)).toEqual(asPlain({ 0: ['2222222'] }))
+    expect(await readAll()).toEqual(asPlain({ 0: ['2222222'] }))
+  })
+
+  it('writes no share when the test of another fails', async () => {
+    await run({ 0: whole('aaa'), 1: whole('bbb') })
+    const bad = [{ offset: 0, size: 3, specimen: text('xxx') }]
+    const vectors = { 0: whole('AAA'), 1: { ...whole('BBB'), test: bad }, 2: whole('CCC') }
+    expect((await run(vectors)).success).toBe(false)
+    expect(await readAll()).toEqual(asPlain({ 0: ['aaa'], 1: ['bbb'] }))
+  })
+
+  it.each([
+    ['whole', 0, 3, 'abc', true],
+    ['a longer specimen', 0, 3, 'abcd', false],
+    ['a shorter specimen', 0, 3, 'ab', false],
+    ['past the end, as much as is there', 0, 10, 'abc', true],
+    ['past the end, more than is there', 0, 10, 'abc\0', false],
+    ['from past the end', 5, 2, '', true],
+    ['from past the end, not empty', 5, 2, 'ab', false],
+    ['nothing', 1, 0, '', true],
+    ['nothing against something', 1, 0, 'a', false],
+    ['the middle', 1, 1, 'b', true],
+  ])('tests a share that is there: %s', async (_, offset, size, specimen, holds) => {
+    await run({ 0: whole('abc') })
+    const test = [{ offset, size, specimen: text(specimen) }]
+    expect((await run({ 0: { ...whole('xyz'), test } })).success).toBe(holds)
+    expect(await readAll()).toEqual(asPlain({ 0: [holds ? 'xyz' : 'abc'] }))
+  })
+
+  it.each([
+    ['empty', 0, 10, '', true],
+    ['empty at an offset', 9, 1, '', true],
+    ['not empty', 0, 1, 'a', false],
+  ])('tests a share that is not there: %s', async (_, offset, size, specimen, holds) => {
+    const test = [{ offset, size, specimen: text(specimen) }]
+    expect((await run({ 0: { ...whole('xyz'), test } })).success).toBe(holds)
+    expect(await readAll()).toEqual(holds ? asPlain({ 0: ['xyz'] }) : [])
+  })
+
+  it('tests and reads past the end of the data', async () => {
+    const empty = [{ offset: 0, size: 10, specimen: text('') }]
+    expect((await run({ 0: { ...whole('1111111'), test: empty } })).success).toBe(true)
+    const seven = [{ offset: 0, size: 10, specimen: text('1111111') }]
+    expect((await run({ 0: { ...whole('12345'), test: seven } })).success).toBe(true)
+    const reads = [
+      { offset: 0, size: 100 },
+      { offset: 2, size: 50 },
+    ]
+    expect(plain((await run({}, reads)).data)).toEqual(asPlain({ 0: ['12345', '345'] }))
+  })
+
+  it('refuses another write enabler', async () => {
+    await run({ 0: whole('1111111') })
+    const other = { ...secrets, writeEnabler: fresh(32) }
+    const code = capabilities.namesBadWriteEnabler ? 'STORAGE_BAD_WRITE_ENABLER' : undefined
+    await expectFailure(run({ 0: whole('2222222') }, [], other), code)
+    await expectFailure(run({ 1: whole('2222222') }, [], other), code)
+    await expectFailure(run({ 0: { test: [], write: [], newLength: 0 } }, [], other), code)
+    expect(await readAll()).toEqual(asPlain({ 0: ['1111111'] }))
+  })
+
+  it('deletes a share with a new length of zero', async () => {
+    await run({ 0: whole('1111111'), 1: whole('kept') })
+    const vectors = { ...whole('1111111'), newLength: 0 }
+    expect((await run({ 0: vectors })).success).toBe(true)
+    expect(plain((await run({}, [all])).data)).toEqual(asPlain({ 1: ['kept'] }))
+    await run({ 1: { test: [], write: [], newLength: 0 } })
+    expect(await readAll()).toEqual([])
+  })
+
+  it('deletes a share that is not there', async () => {
+    expect((await run({ 3: { test: [], write: [], newLength: 0 } })).success).toBe(true)
+    expect(await readAll()).toEqual([])
+  })
+
+  it('lets another write enabler in once the slot is gone', async () => {
+    await run({ 0: whole('old') })
+    await run({ 0: { test: [], write: [], newLength: 0 } })
+    secrets = newSlotSecrets()
+    expect((await run({ 0: whole('new') })).success).toBe(true)
+    expect(await readAll()).toEqual(asPlain({ 0: ['new'] }))
+  })
+
+  it('fills holes with zeros', async () => {
+    await run({ 0: { test: [], write: [{ offset: 5, data: text('x') }] } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['\0\0\0\0\0x'] }))
+  })
+
+  it('fills with zeros what was cut off before', async () => {
+    await run({ 0: whole('abcdefghij') })
+    await run({ 0: { test: [], write: [], newLength: 3 } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['abc'] }))
+    await run({ 0: { test: [], write: [{ offset: 6, data: text('x') }] } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['abc\0\0\0x'] }))
+  })
+
+  it('truncates and never extends by a new length', async () => {
+    await run({ 0: whole('abcdef') })
+    await run({ 0: { test: [], write: [], newLength: 100 } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['abcdef'] }))
+    await run({ 0: { test: [], write: [{ offset: 0, data: text('X') }], newLength: 2 } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['Xb'] }))
+  })
+
+  it('applies overlapping writes in their order', async () => {
+    const write = [
+      { offset: 0, data: text('aaaaaa') },
+      { offset: 2, data: text('bb') },
+      { offset: 3, data: text('cccc') },
+    ]
+    await run({ 0: { test: [], write } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['aabcccc'] }))
+  })
+
+  it('writes over the middle of a share', async () => {
+    await run({ 0: whole('abcdefg') })
+    await run({ 0: { test: [], write: [{ offset: 2, data: text('XY') }] } })
+    expect(await readAll()).toEqual(asPlain({ 0: ['abXYefg'] }))
+  })
+
+  it('reads the shares that are asked for, or all', async () => {
+    await run({ 0: whole('abcdefg'), 1: whole('0123456'), 2: whole('XYZW') })
+    const some = await current.server.slotReadv(storageIndex, [0, 1], spans)
+    const expected = { 0: ['abcdefg', 'cde', 'g', ''], 1: ['0123456', '234', '6', ''] }
+    expect(plain(some)).toEqual(asPlain(expected))
+    const every = await current.server.slotReadv(storageIndex, [], [all])
+    expect(plain(every)).toEqual(asPlain({ 0: ['abcdefg'], 1: ['0123456'], 2: ['XYZW'] }))
+    const other = await current.server.slotReadv(storageIndex, [2, 9], [all])
+    expect(plain(other)).toEqual(asPlain({ 2: ['XYZW'] }))
+  })
+
+  it('reads nothing of an unknown slot', async () => {
+    expect((await current.server.slotReadv(fresh(16), [], [all])).size).toBe(0)
+  })
+
+  it('keeps slots apart from immutable files', async () => {
+    await run({ 0: whole('abc') })
+    expect((await current.server.slotReadv(storageIndex, [0], [all])).size).toBe(1)
+    const file = await storeShare(current.server, text('def'))
+    expect((await current.server.getBuckets(file.storageIndex)).size).toBe(1)
+  })
+
+  it('lets one of many racing writers win', async () => {
+    await run({ 0: whole('start') })
+    const test = [{ offset: 0, size: 5, specimen: text('start') }]
+    const racers = ['aaaaa', 'bbbbb', 'ccccc', 'ddddd', 'eeeee']
+    const outcomes = await Promise.all(racers.map((data) => run({ 0: { ...whole(data), test } })))
+    const winners = racers.filter((_, i) => outcomes[i]?.success)
+    expect(winners.length).toBe(1)
+    expect(await readAll()).toEqual(asPlain({ 0: winners }))
+  })
+
+  it('does not change its arguments', async () => {
+    const data = text('abc')
+    const specimen = text('')
+    const test = [{ offset: 0, size: 1, specimen }]
+    const before = { ...secrets, writeEnabler: secrets.writeEnabler.slice() }
+    await run({ 0: { test, write: [{ offset: 0, data }] } })
+    expect([[...data], [...specimen]]).toEqual([[...text('abc')], []])
+    expect([...secrets.writeEnabler]).toEqual([...before.writeEnabler])
+  })
+}
+
+/** What a slot should be, written the plain way. */
+class SlotModel {
+  readonly shares = new Map<ShareNumber, Uint8Array>()
+
+  apply(vectors: ReadonlyMap<ShareNumber, TestWriteVectors>): boolean {
+    const span = (n: number, offset: number, size: number): string =>
+      [...(this.shares.get(n) ?? [])].slice(offset, offset + size).join()
+    for (const [n, { test }] of vectors)
+      for (const { offset, size, specimen } of test)
+        if (span(n, offset, size) !== [...specimen].join()) return false
+    for (const [n, { write, newLength }] of vectors) {
+      if (newLength === 0) {
+        this.shares.delete(n)
+        continue
+      }
+      let bytes = [...(this.shares.get(n) ?? [])]
+      for (const { offset, data } of write) {
+        while (bytes.length < offset) bytes.push(0)
+        bytes.splice(offset, data.length, ...data)
+      }
+      if (newLength !== undefined) bytes = bytes.slice(0, newLength)
+      this.shares.set(n, Uint8Array.from(bytes))
+    }
+    return true
+  }
+}
+
+function testSlotModel(current: Current): void {
+  const bytes = fc.uint8Array({ maxLength: 40 })
+  const offset = fc.nat({ max: 120 })
+  const vectors = fc.record({
+    // Mostly tests of nothing at all, so that most writes go through.
+    test: fc.array(
+      fc.record({
+        offset,
+        size: fc.nat({ max: 3 }),
+        specimen: fc.oneof({ weight: 4, arbitrary: fc.constant(new Uint8Array()) }, bytes),
+      }),
+      { maxLength: 1 },
+    ),
+    write: fc.array(fc.record({ offset, data: bytes }), { maxLength: 3 }),
+    newLength: fc.option(fc.oneof(fc.constant(0), fc.nat({ max: 150 })), { nil: undefined }),
+  })
+  const step = fc.uniqueArray(fc.tuple(fc.nat({ max: 2 }), vectors), {
+    selector: ([n]) => n,
+    maxLength: 3,
+  })
+
+  it('agrees with a plain model', async () => {
+    const property = fc.asyncProperty(
+      fc.array(step, { minLength: 1, maxLength: 8 }),
+      async (steps) => {
+        const storageIndex = fresh(16)
+        const secrets = newSlotSecrets()
+        const model = new SlotModel()
+        for (const entries of steps) {
+          const before = new Map([...model.shares].map(([n, data]) => [n, [data]]))
+          const changes = new Map(entries)
+          const reads = [{ offset: 0, size: 1000 }]
+          const outcome = await current.server.slotTestvAndReadvAndWritev(
+            storageIndex,
+            secrets,
+            changes,
+            reads,
+          )
+          expect(outcome.success).toBe(model.apply(changes))
+          expect(plain(outcome.data)).toEqual(plain(before))
+          const after = await current.server.slotReadv(storageIndex, [], reads)
+          expect(plain(after)).toEqual(plain(new Map([...model.shares].map(([n, d]) => [n, [d]]))))
+        }
+      },
+    )
+    await fc.assert(property, { seed, numRuns: 40 })
+  })
+}
+
+function testAdvisories(current: Current): void {
+  const slotWithShare = async (): Promise<StorageIndex> => {
+    const storageIndex = fresh(16)
+    await slot(current.server, storageIndex, newSlotSecrets(), { 0: whole('abcdefg') })
+    return storageIndex
+  }
+
+  it('takes one about an immutable share, from its reader', async () => {
+    const { storageIndex } = await storeShare(current.server, text('0123456789'))
+    const bucket = await reader(current.server, storageIndex)
+    expect(await bucket.adviseCorruptShare('a hash does not match')).toBeUndefined()
+  })
+
+  it('takes one about an immutable share', async () => {
+    const { storageIndex } = await storeShare(current.server, text('0123456789'))
+    const advised = current.server.adviseCorruptShare('immutable', storageIndex, 0, 'bad block')
+    expect(await advised).toBeUndefined()
+  })
+
+  it('takes one about a mutable share', async () => {
+    const storageIndex = await slotWithShare()
+    const advised = current.server.adviseCorruptShare('mutable', storageIndex, 0, 'bad: ünïcode\n2')
+    expect(await advised).toBeUndefined()
+  })
+
+  it.each(['immutable', 'mutable'] as const)(
+    'ignores one about an unknown %s share',
+    async (kind) => {
+      const { storageIndex } = await storeShare(current.server, text('0123456789'))
+      const known = kind === 'immutable' ? storageIndex : await slotWithShare()
+      await current.server.adviseCorruptShare(kind, known, 200, 'bad')
+      expect(await current.server.adviseCorruptShare(kind, fresh(16), 0, 'bad')).toBeUndefined()
+    },
+  )
+}
+
+function testArguments(current: Current): void {
+  const upload = (): Upload => newUpload()
+  it.each([
+    ['a storage index of 15 bytes', { storageIndex: new Uint8Array(15) }],
+    ['a storage index of 17 bytes', { storageIndex: new Uint8Array(17) }],
+    ['a renew secret of 31 bytes', { renewSecret: new Uint8Array(31) }],
+    ['a cancel secret of 33 bytes', { cancelSecret: new Uint8Array(33) }],
+  ])('refuses to allocate with %s', async (_, change) => {
+    await expectFailure(allocate(current.server, { ...upload(), ...change }, [0], 10))
+  })
+
+  it.each([-1, 256, 0.5])('refuses to allocate share %s', async (n) => {
+    await expectFailure(allocate(current.server, upload(), [n], 10))
+  })
+
+  it.each([-1, 0.5, 2 ** 53])('refuses to allocate %s bytes', async (size) => {
+    await expectFailure(allocate(current.server, upload(), [0], size))
+  })
+
+  it('refuses secrets of the wrong size on a slot', async () => {
+    const storageIndex = fresh(16)
+    const secrets = newSlotSecrets()
+    for (const field of ['writeEnabler', 'renewSecret', 'cancelSecret'] as const) {
+      const bad = { ...secrets, [field]: new Uint8Array(31) }
+      await expectFailure(slot(current.server, storageIndex, bad, { 0: whole('abc') }))
+    }
+    expect((await current.server.slotReadv(storageIndex, [], [])).size).toBe(0)
+  })
+
+  it('refuses a share number of 256 on a slot', async () => {
+    await expectFailure(slot(current.server, fresh(16), newSlotSecrets(), { 256: whole('abc') }))
+  })
+
+  it.each([
+    ['a negative offset', { offset: -1, size: 1 }],
+    ['a negative size', { offset: 0, size: -1 }],
+    ['half an offset', { offset: 0.5, size: 1 }],
+  ])('refuses to read %s of a slot', async (_, vector) => {
+    const storageIndex = fresh(16)
+    await slot(current.server, storageIndex, newSlotSecrets(), { 0: whole('abc') })
+    await expectFailure(current.server.slotReadv(storageIndex, [], [vector]))
+  })
+
+  it('rejects with the reason of a signal that has fired', async () => {
+    const reason = new Error('enough')
+    const signal = AbortSignal.abort(reason)
+    const { server } = current
+    const storageIndex = fresh(16)
+    const { shareNumbers, ...secrets } = { ...newSlotSecrets(), shareNumbers: new Set([0]) }
+    const calls = [
+      server.getVersion({ signal }),
+      server.allocateBuckets(
+        storageIndex,
+        { ...secrets, shareNumbers, allocatedSize: 1 },
+        { signal },
+      ),
+      server.addLease(storageIndex, secrets, { signal }),
+      server.getBuckets(storageIndex, { signal }),
+      server.slotReadv(storageIndex, [], [], { signal }),
+      server.slotTestvAndReadvAndWritev(storageIndex, secrets, new Map(), [], { signal }),
+      server.adviseCorruptShare('mutable', storageIndex, 0, 'bad', { signal }),
+    ]
+    for (const call of calls) expect(await failure(call)).toBe(reason)
+    const { alreadyGot, writers } = await server.allocateBuckets(storageIndex, {
+      ...secrets,
+      shareNumbers,
+      allocatedSize: 1,
+    })
+    expect([alreadyGot.size, writers.size]).toEqual([0, 1])
+  })
+}
+
+function testLeases(current: Current): void {
+  const expiries = async (storageIndex: StorageIndex): Promise<number[]> =>
+    (await current.control.leases(storageIndex)).map((lease) => lease.expiresAtSeconds)
+  const inAMonth = (): number => Math.floor(current.control.nowSeconds()) + LEASE_DURATION_SECONDS
+  const newSlot = async (): Promise<{ storageIndex: StorageIndex; secrets: SlotSecrets }> => {
+    const storageIndex = fresh(16)
+    const secrets = newSlotSecrets()
+    await slot(current.server, storageIndex, secrets, { 0: whole('abcdefg') })
+    return { storageIndex, secrets }
+  }
+
+  it('come with a new immutable share and last 31 days', async () => {
+    const { storageIndex } = await storeShare(current.server, text('0123456789'))
+    const [expiry, ...more] = await expiries(storageIndex)
+    expect(more).toEqual([])
+    expect(Math.abs(must(expiry) - inAMonth())).toBeLessThanOrEqual(10)
+  })
+
+  it('are not made for shares that are not there', async () => {
+    const storageIndex = fresh(16)
+    await current.server.addLease(storageIndex, newSlotSecrets())
+    expect(await expiries(storageIndex)).toEqual([])
+  })
+
+  it('are renewed on an immutable share by the same secret', async () => {
+    const upload = await storeShare(current.server, text('0123456789'))
+    const [before] = await expiries(upload.storageIndex)
+    await current.control.advance(178)
+    await current.server.addLease(upload.storageIndex, upload)
+    expect(await expiries(upload.storageIndex)).toEqual([must(before) + 178])
+  })
+
+  it('are added to an immutable share by another secret', async () => {
+    const { storageIndex } = await storeShare(current.server, text('0123456789'))
+    const [before] = await expiries(storageIndex)
+    await current.control.advance(167)
+    await current.server.addLease(storageIndex, newSlotSecrets())
+    expect(await expiries(storageIndex)).toEqual([must(before), must(before) + 167])
+    const bucket = await reader(current.server, storageIndex)
+    expect([...(await bucket.read(0, 100))]).toEqual([...text('0123456789')])
+  })
+
+  it('are renewed on shares that an upload finds there', async () => {
+    const upload = await storeShare(current.server, text('0123456789'))
+    const [before] = await expiries(upload.storageIndex)
+    await current.control.advance(5)
+    await allocate(current.server, upload, [0], 10)
+    expect(await expiries(upload.storageIndex)).toEqual([must(before) + 5])
+    const other = { ...newUpload(), storageIndex: upload.storageIndex }
+    await allocate(current.server, other, [0], 10)
+    expect(await expiries(upload.storageIndex)).toEqual([must(before) + 5, must(before) + 5])
+  })
+
+  it('come with a new mutable share and last 31 days', async () => {
+    const { storageIndex } = await newSlot()
+    const [expiry, ...more] = await expiries(storageIndex)
+    expect(more).toEqual([])
+    expect(Math.abs(must(expiry) - inAMonth())).toBeLessThanOrEqual(10)
+  })
+
+  it('are renewed by a write with the same secret', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const [before] = await expiries(storageIndex)
+    await current.control.advance(17)
+    await slot(current.server, storageIndex, secrets, { 0: whole('1234567') })
+    expect(await expiries(storageIndex)).toEqual([must(before) + 17])
+  })
+
+  it('are added by a write with another secret', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const [before] = await expiries(storageIndex)
+    await current.control.advance(19)
+    const other = { ...newSlotSecrets(), writeEnabler: secrets.writeEnabler }
+    await slot(current.server, storageIndex, other, { 0: whole('1234567') })
+    expect(await expiries(storageIndex)).toEqual([must(before), must(before) + 19])
+  })
+
+  it('stay as they are when a test fails', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const before = await expiries(storageIndex)
+    await current.control.advance(19)
+    const test = [{ offset: 0, size: 1, specimen: text('x') }]
+    await slot(current.server, storageIndex, secrets, { 0: { ...whole('1234567'), test } })
+    expect(await expiries(storageIndex)).toEqual(before)
+  })
+
+  it('are renewed on a mutable share by the same secret', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const [before] = await expiries(storageIndex)
+    await current.control.advance(178)
+    await current.server.addLease(storageIndex, secrets)
+    expect(await expiries(storageIndex)).toEqual([must(before) + 178])
+  })
+
+  it('are added to a mutable share by other secrets, more than fit its header', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const expected = await expiries(storageIndex)
+    for (let i = 0; i < 6; i += 1) {
+      await current.control.advance(167)
+      await current.server.addLease(storageIndex, newSlotSecrets())
+      expected.push(must(expected[0]) + 167 * (i + 1))
+    }
+    expect(await expiries(storageIndex)).toEqual(expected)
+    await slot(current.server, storageIndex, secrets, { 0: whole('a longer text than before') })
+    expected[0] = must(expected[0]) + 167 * 6
+    expect(await expiries(storageIndex)).toEqual(expected)
+    const read = await current.server.slotReadv(storageIndex, [], [{ offset: 0, size: 100 }])
+    expect(plain(read)).toEqual(asPlain({ 0: ['a longer text than before'] }))
+  })
+
+  it('end idle uploads after half an hour without a write', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 10)
+    await current.control.advance(29 * 60)
+    await writer.write(0, [filled(5, 1)])
+    await current.control.advance(29 * 60)
+    await writer.write(5, [filled(4, 1)])
+    await current.control.advance(31 * 60)
+    await expectFailure(writer.write(9, [filled(1, 1)]))
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+    const again = await allocateOne(current.server, upload, 10)
+    await again.abort()
+  })
+}
+
+function testDisconnection(current: Current): void {
+  it('aborts the uploads of the connection', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 1024)
+    await writer.write(0, [filled(1023, 1)])
+    const server = await current.reconnect()
+    const again = await allocateOne(server, upload, 1024)
+    await again.write(0, [filled(1024, 2)])
+    await again.close()
+    const bucket = await reader(server, upload.storageIndex)
+    expect([...(await bucket.read(0, 1))]).toEqual([2])
+  })
+}
