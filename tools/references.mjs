@@ -46,6 +46,9 @@ for (const [folder, manifest] of manifests) {
       outDir: 'dist/test',
       tsBuildInfoFile: 'dist/.test.tsbuildinfo',
       emitDeclarationOnly: true,
+      // Tests import sources of their package by path, across the border of the two projects.
+      rewriteRelativeImportExtensions: false,
+      allowImportingTsExtensions: true,
       declarationMap: false,
       isolatedDeclarations: false,
     },
