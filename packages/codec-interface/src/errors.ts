@@ -26,9 +26,6 @@ export class CodecError extends Error {
 
 /** Whether a thrown value is a {@link CodecError}, and of this code where one is given. */
 export function isCodecError(error: unknown, code?: CodecErrorCode): error is CodecError {
-  return (
-    error instanceof Error &&
-    error.name === 'CodecError' &&
-    (code === undefined || (error as CodecError).code === code)
-  )
+  if (!(error instanceof Error) || error.name !== 'CodecError') return false
+  return code === undefined || ('code' in error && error.code === code)
 }

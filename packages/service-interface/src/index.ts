@@ -1,1 +1,7 @@
-export {}
+export * from './control.ts'
+export * from './errors.ts'
+export * from './helper.ts'
+export * from './introducer.ts'
+export * from './retired.ts'
+export * from './stats.ts'
+export * from './version.ts'

@@ -21,8 +21,12 @@ export interface IConnectionStatus {
   readonly connected: boolean
   /** One line for people: never a FURL, a NURL or a swissnum. */
   readonly summary: string
+  /** When the connection was made: milliseconds since the epoch. */
   readonly lastConnectionTimeMs?: number
+  /** When the server was last heard of: milliseconds since the epoch. */
   readonly lastReceivedTimeMs?: number
+  /** The tries that have led to no connection (yet), each with how it stands: for status pages. */
+  readonly nonConnectedStatuses?: ReadonlyMap<string, string>
 }
 
 /** The names of a server. @see allmydata.interfaces.IDisplayableServer */

@@ -99,6 +99,6 @@ export class BadWriteEnablerError extends StorageError {
 /** Whether a thrown value is a {@link StorageError}, and of this code where one is given. */
 export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
   if (!(error instanceof Error)) return false
-  const { code: itsCode } = error as { code?: unknown }
+  const itsCode: unknown = 'code' in error ? error.code : undefined
   return typeof itsCode === 'string' && itsCode.startsWith('STORAGE_') && (code ?? itsCode) === itsCode
 }

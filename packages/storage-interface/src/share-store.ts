@@ -54,7 +54,10 @@ export interface IncomingShare {
   write(offset: number, pieces: readonly Uint8Array[]): Promise<void>
   /** Reads back what was written, for the check of repeated writes. */
   read(offset: number, length: number): Promise<Uint8Array>
-  /** Makes the share visible, whole, in one step that survives a crash. Ends this object. */
+  /**
+   * Makes the share visible, whole, in one step that survives a crash. Ends this object: when it
+   * rejects the share is dropped.
+   */
   commit(): Promise<void>
   /** Drops the share and everything that it holds. Ends this object. */
   discard(): Promise<void>
