@@ -13,6 +13,7 @@ export interface CodecOptions {
   readonly signal?: AbortSignal
 }
 
+/** Options of {@link ICodecEncoder.encode}. */
 export interface EncodeOptions extends CodecOptions {
   /** Which blocks to make, each in `[0, maxShares)`, no repeats. Default: all, in order. */
   readonly shareNumbers?: readonly number[]

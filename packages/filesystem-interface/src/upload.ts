@@ -128,7 +128,15 @@ export interface EncodingResult {
   /** 32 bytes. */
   readonly uriExtensionHash: Uint8Array
   readonly uriExtensionData: UriExtensionData
+  /** The shares that this run stored. @see allmydata.immutable.encode.Encoder.get_shares_placed */
+  readonly sharesPlaced: ReadonlySet<ShareNumber>
   readonly timings: UploadTimings
+}
+
+/** Who takes a share: the writer onto a bucket, and the id of its server. */
+export interface Shareholder {
+  readonly serverId: string
+  readonly writer: IStorageBucketWriter
 }
 
 /**
@@ -148,7 +156,7 @@ export interface IEncoder {
    * @throws {@link FilesystemError} `UPLOAD_UNHAPPINESS`, `UPLOAD_SOURCE_CHANGED`.
    */
   start(
-    shareholders: ReadonlyMap<ShareNumber, IStorageBucketWriter>,
+    shareholders: ReadonlyMap<ShareNumber, Shareholder>,
     servermap: ReadonlyMap<ShareNumber, ReadonlySet<string>>,
     options?: ProgressOptions,
   ): Promise<EncodingResult>

@@ -100,5 +100,7 @@ export class BadWriteEnablerError extends StorageError {
 export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
   if (!(error instanceof Error)) return false
   const itsCode: unknown = 'code' in error ? error.code : undefined
-  return typeof itsCode === 'string' && itsCode.startsWith('STORAGE_') && (code ?? itsCode) === itsCode
+  return (
+    typeof itsCode === 'string' && itsCode.startsWith('STORAGE_') && (code ?? itsCode) === itsCode
+  )
 }

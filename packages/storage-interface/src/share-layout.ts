@@ -19,10 +19,7 @@ export interface IStorageBucketWriter {
   /** Every node of this share's block hash tree, root first. */
   putBlockHashes(hashes: readonly Uint8Array[], options?: OperationOptions): Promise<void>
   /** The nodes of the share hash tree that this share needs, by their number in that tree. */
-  putShareHashes(
-    hashes: ReadonlyMap<number, Uint8Array>,
-    options?: OperationOptions,
-  ): Promise<void>
+  putShareHashes(hashes: ReadonlyMap<number, Uint8Array>, options?: OperationOptions): Promise<void>
   /** The URI extension block, packed. */
   putUriExtension(block: Uint8Array, options?: OperationOptions): Promise<void>
   /** Sends what is still held back and commits the share. */
