@@ -2,10 +2,11 @@
 // run, and prints where it is. Where it cannot, it prints why and exits 0, or 1 with --require.
 // LAFS_UPSTREAM names an environment that is there already.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const version = '1.20.0'
+const zfecVersion = '1.6.0.0'
 const own = join(import.meta.dirname, '../.lafs/upstream')
 const folder = process.env.LAFS_UPSTREAM ?? own
 const quiet = process.argv.includes('--quiet')
@@ -40,11 +41,8 @@ function install() {
   rmSync(own, { recursive: true, force: true })
   mkdirSync(dirname(own), { recursive: true })
   run('python3', '-m', 'venv', own)
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
-  // Upstream imports pkg_resources, which setuptools dropped in version 82.
-  run(join(own, 'bin/python'), ...pip, `tahoe-lafs==${version}`, 'setuptools<81')
-  // Python looks for nothing above this folder, and no formatter or linter looks into it.
-  writeFileSync(join(own, '.gitignore'), '*\n')
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries=2']
+  run(join(own, 'bin/python'), ...pip, `tahoe-lafs==${version}`, `zfec==${zfecVersion}`)
 }
 
 try {

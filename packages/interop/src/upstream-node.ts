@@ -43,11 +43,13 @@ export interface UpstreamClient extends UpstreamNode {
   put(data: Uint8Array): Promise<string>
   /** Downloads a file through the web API. */
   get(cap: string): Promise<Uint8Array>
+  /** Any other request to the web API. @returns the body. */
+  web(path: string, init?: RequestInit): Promise<Uint8Array>
 }
 
 /** Makes a storage server of upstream in a new folder and starts it. */
 export async function startUpstreamServer(folder: string): Promise<UpstreamServer> {
-  const [port] = await freePorts(1)
+  const [port = 0] = await freePorts(1)
   await tahoe([
     'create-node',
     '--listen=tcp',
@@ -58,7 +60,7 @@ export async function startUpstreamServer(folder: string): Promise<UpstreamServe
   ])
   await editConfig(folder, 'storage', { reserved_space: '0' })
   const node = await startNode(folder)
-  return { ...node, description: await describeServer(folder, port as number) }
+  return { ...node, description: await describeServer(folder, port) }
 }
 
 /**
@@ -95,25 +97,24 @@ export async function startUpstreamClient(
   }
   const node = await startNode(folder)
   await waitForServers(node, options.servers.length)
-  return { ...node, put: (data) => put(node.webUrl, data), get: (cap) => get(node.webUrl, cap) }
-}
-
-async function put(webUrl: string, data: Uint8Array): Promise<string> {
-  const response = await fetch(new URL('uri', webUrl), {
-    method: 'PUT',
-    body: new Uint8Array(data),
-  })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`PUT /uri: HTTP status ${response.status}: ${text}`)
-  return text
-}
-
-async function get(webUrl: string, cap: string): Promise<Uint8Array> {
-  const response = await fetch(new URL(`uri/${encodeURIComponent(cap)}`, webUrl))
-  if (!response.ok) {
-    throw new Error(`GET /uri/CAP: HTTP status ${response.status}: ${await response.text()}`)
+  const web = (path: string, init?: RequestInit): Promise<Uint8Array> =>
+    askWeb(node.webUrl, path, init)
+  return {
+    ...node,
+    web,
+    put: async (data) =>
+      new TextDecoder().decode(await web('uri', { method: 'PUT', body: data.slice() })),
+    get: (cap) => web(`uri/${encodeURIComponent(cap)}`),
   }
-  return new Uint8Array(await response.arrayBuffer())
+}
+
+/** Asks the web API of a node. @throws when the status is none of 2xx, with what the node said. */
+async function askWeb(webUrl: string, path: string, init: RequestInit = {}): Promise<Uint8Array> {
+  const response = await fetch(new URL(path, webUrl), init)
+  const body = new Uint8Array(await response.arrayBuffer())
+  if (response.ok) return body
+  const said = new TextDecoder().decode(body).slice(0, 4000)
+  throw new Error(`${init.method ?? 'GET'} on the web API: HTTP status ${response.status}: ${said}`)
 }
 
 /** Runs one command of upstream to its end. @returns what it printed. */

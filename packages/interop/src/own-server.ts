@@ -1,0 +1,35 @@
+import type { ServerDescription } from '@lafs/client'
+import { serverIdFromVerifyingKey } from '@lafs/crypto'
+import { createDiskStore } from '@lafs/share-store-disk'
+import { createStorageServer } from '@lafs/storage-server'
+import { httpsTransport } from '@lafs/transport-https'
+
+/** A storage server of ours that runs in this process. */
+export interface OwnServer extends AsyncDisposable {
+  /** Where its shares are, in upstream's disk layout. */
+  readonly storage: string
+  readonly description: ServerDescription
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a storage server of ours over HTTPS on loopback.
+ *
+ * @param options.nodeId - the 20 bytes that mutable shares name as their server.
+ */
+export async function startOwnServer(
+  storage: string,
+  options: { readonly nodeId?: Uint8Array } = {},
+): Promise<OwnServer> {
+  const store = await createDiskStore({ folder: storage, ...options })
+  const server = createStorageServer({ store })
+  const listener = await httpsTransport().serve(server)
+  const stop = async (): Promise<void> => {
+    await listener.close()
+    await server.close()
+  }
+  // Nobody checks that a static server holds the key that its id is made of.
+  const serverId = serverIdFromVerifyingKey(globalThis.crypto.getRandomValues(new Uint8Array(32)))
+  const announcement = { nickname: 'own', ...listener.announcement }
+  return { storage, stop, [Symbol.asyncDispose]: stop, description: { serverId, announcement } }
+}
