@@ -1,1 +1,7 @@
-export {}
+export * from './auth.ts'
+export * from './errors.ts'
+export * from './furl.ts'
+export * from './messages/index.ts'
+export * from './nurl.ts'
+export * from './ranges.ts'
+export * from './routes.ts'

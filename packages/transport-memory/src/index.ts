@@ -1,1 +1,1 @@
-export {}
+export { memoryTransport } from './transport.ts'

@@ -1,4 +1,8 @@
-import type { IStorageBucketReader, OperationOptions, RIBucketReader } from '@lafs/storage-interface'
+import type {
+  IStorageBucketReader,
+  OperationOptions,
+  RIBucketReader,
+} from '@lafs/storage-interface'
 import { StorageError } from '@lafs/storage-interface'
 import {
   CHK_HEADER_SIZE_MAX,

@@ -1,4 +1,8 @@
-import type { IStorageBucketWriter, OperationOptions, RIBucketWriter } from '@lafs/storage-interface'
+import type {
+  IStorageBucketWriter,
+  OperationOptions,
+  RIBucketWriter,
+} from '@lafs/storage-interface'
 import { HASH_SIZE } from '@lafs/storage-interface'
 import {
   chkAllocatedSize,

@@ -1,0 +1,105 @@
+import { decode, encode } from 'cborg'
+import { setDecoder, setEncoder, TAG_SET } from 'cborg/taglib'
+import { MessageError } from './errors.ts'
+
+/** How deep arrays, maps and tags of one message may nest; the deepest message needs five. */
+const DEPTH_MAX = 16
+
+const ENCODE_OPTIONS = {
+  // Keys stay in the order in which they are given: the order of upstream's messages.
+  mapSorter: undefined as never,
+  typeEncoders: { Set: setEncoder },
+}
+const DECODE_OPTIONS = {
+  useMaps: true,
+  rejectDuplicateMapKeys: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  tags: { [TAG_SET]: setDecoder },
+}
+
+/** The CBOR form of a message: maps from `Map`, sets (tag 258) from `Set`, byte strings from bytes. */
+export function encodeCbor(value: unknown): Uint8Array {
+  return encode(value, ENCODE_OPTIONS)
+}
+
+/**
+ * Reads the one CBOR item that `bytes` hold: maps as `Map`, sets as `Set`, integers past 2^53 as
+ * bigint. Every byte string is in fresh memory.
+ *
+ * Nothing is allocated before the whole item has been walked over: its lengths fit into what is
+ * there and its nesting has a limit.
+ *
+ * @throws {@link MessageError} `MESSAGE_MALFORMED` for bytes that are left over, lengths past the
+ *   end, items of indefinite length, floats, tags other than 258, deep nesting, bad UTF-8 and
+ *   repeated map keys.
+ */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  const end = skipItem(bytes, 0, 0)
+  if (end !== bytes.length) {
+    throw malformed(`expected one item of ${end} bytes, got ${bytes.length - end} more`)
+  }
+  try {
+    return decode(bytes, DECODE_OPTIONS)
+  } catch (cause) {
+    throw new MessageError('MESSAGE_MALFORMED', 'CBOR: the item cannot be read', { cause })
+  }
+}
+
+/** Walks over the item at `offset` without building it; gives the offset of what follows. */
+function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
+  if (depth > DEPTH_MAX) throw malformed(`nested deeper than ${DEPTH_MAX}`)
+  const head = bytes[offset]
+  if (head === undefined) throw malformed('ends in the middle of an item')
+  const major = head >> 5
+  const { argument, next } = readArgument(bytes, offset, head & 31)
+  if (major === 2 || major === 3) {
+    if (argument > bytes.length - next) throw malformed('a string is longer than what is left')
+    if (major === 3) checkUtf8(bytes.subarray(next, next + argument))
+    return next + argument
+  }
+  if (major === 4 || major === 5) {
+    const items = major === 4 ? argument : 2 * argument
+    if (items > bytes.length - next) throw malformed('more entries than bytes that are left')
+    let end = next
+    for (let i = 0; i < items; i++) end = skipItem(bytes, end, depth + 1)
+    return end
+  }
+  if (major === 6) {
+    if (argument !== TAG_SET)
+      throw malformed(`tag ${argument}, of which this protocol knows nothing`)
+    return skipItem(bytes, next, depth + 1)
+  }
+  if (major === 7 && next > offset + 1) throw malformed('a float or an unknown simple value')
+  return next
+}
+
+/** The number that follows the head of an item: its value, its length or its tag. */
+function readArgument(
+  bytes: Uint8Array,
+  offset: number,
+  minor: number,
+): { argument: number; next: number } {
+  if (minor < 24) return { argument: minor, next: offset + 1 }
+  if (minor > 27) throw malformed('an indefinite or reserved length')
+  const size = 1 << (minor - 24)
+  const next = offset + 1 + size
+  if (next > bytes.length) throw malformed('ends in the middle of an item')
+  let argument = 0
+  for (let i = offset + 1; i < next; i++) argument = argument * 256 + (bytes[i] ?? 0)
+  return { argument, next }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function checkUtf8(bytes: Uint8Array): void {
+  try {
+    utf8.decode(bytes)
+  } catch (cause) {
+    throw new MessageError('MESSAGE_MALFORMED', 'CBOR: a text that is not UTF-8', { cause })
+  }
+}
+
+function malformed(what: string): MessageError {
+  return new MessageError('MESSAGE_MALFORMED', `CBOR: ${what}`)
+}

@@ -1,0 +1,142 @@
+import { StorageError } from '@lafs/storage-interface'
+import type { HeaderReader } from '../http.ts'
+
+/** A request as the client makes it. */
+export interface OutgoingRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
+  /** Path alone; which server it goes to is the sender's business. */
+  readonly path: string
+  /** Names in lower case, one entry a header line: lines of one name must not be joined. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Pieces of the body that follow one another, borrowed until the response is there. */
+  readonly body?: Iterable<Uint8Array>
+  /** Aborts the request, and the reading of its response. */
+  readonly signal: AbortSignal
+}
+
+/** The response to it. Whoever takes it reads its body, or calls `discard`. */
+export interface IncomingResponse {
+  readonly status: number
+  readonly headers: HeaderReader
+  readonly body: AsyncIterable<Uint8Array>
+  /** Gives up on what is left of the body. */
+  discard(): void
+}
+
+/**
+ * Sends one request: all that the client needs of a transport.
+ *
+ * Rejects with a {@link StorageError} (`STORAGE_UNREACHABLE`, `STORAGE_WRONG_SERVER`), or with the
+ * signal's reason.
+ */
+export type SendRequest = (request: OutgoingRequest) => Promise<IncomingResponse>
+
+/** How much of a piece goes out at a time: so that a slow line still shows progress. */
+const PROGRESS_STEP: number = 512 * 1024
+
+/** A response whose body has been read. */
+export interface Exchange {
+  readonly status: number
+  readonly headers: HeaderReader
+  /** Pieces of the body, and how many bytes they are together. */
+  readonly pieces: readonly Uint8Array[]
+  readonly size: number
+}
+
+/** What one exchange is limited by. */
+export interface ExchangeLimits {
+  /** How long nothing may move, in milliseconds. */
+  readonly timeoutMs: number
+  /**
+   * The most bytes that the body of the response may have, by what its head says.
+   *
+   * @throws {@link StorageError} to give the response up.
+   */
+  readonly bodySizeMax: (status: number, headers: HeaderReader) => number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Sends a request and reads its response whole, within limits.
+ *
+ * @throws {@link StorageError} `STORAGE_TIMEOUT` when nothing moved for too long,
+ *   `STORAGE_BAD_RESPONSE` when the body is longer than it may be, and what `send` throws.
+ */
+export async function exchange(
+  send: SendRequest,
+  request: Omit<OutgoingRequest, 'signal' | 'body'> & { readonly pieces?: readonly Uint8Array[] },
+  limits: ExchangeLimits,
+): Promise<Exchange> {
+  limits.signal?.throwIfAborted()
+  const { pieces, ...head } = request
+  const controller = new AbortController()
+  const stalled = (): void =>
+    controller.abort(new StorageError('STORAGE_TIMEOUT', `nothing came for ${limits.timeoutMs} ms`))
+  let timer = setTimeout(stalled, limits.timeoutMs)
+  const moved = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(stalled, limits.timeoutMs)
+  }
+  const onAbort = (): void => controller.abort(limits.signal?.reason)
+  limits.signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    const body = pieces === undefined ? {} : { body: watched(pieces, moved) }
+    const response = await send({ ...head, ...body, signal: controller.signal })
+    moved()
+    return await readResponse(response, limits, moved, controller.signal)
+  } catch (error) {
+    // Whatever an abort breaks, its reason is why.
+    throw controller.signal.aborted ? controller.signal.reason : asUnreachable(error)
+  } finally {
+    clearTimeout(timer)
+    limits.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+async function readResponse(
+  response: IncomingResponse,
+  limits: ExchangeLimits,
+  moved: () => void,
+  signal: AbortSignal,
+): Promise<Exchange> {
+  const { status, headers } = response
+  let complete = false
+  try {
+    const sizeMax = limits.bodySizeMax(status, headers)
+    if (Number(headers.get('content-length') ?? 0) > sizeMax) throw tooLong(status, sizeMax)
+    const pieces: Uint8Array[] = []
+    let size = 0
+    for await (const piece of response.body) {
+      moved()
+      size += piece.length
+      if (size > sizeMax) throw tooLong(status, sizeMax)
+      pieces.push(piece)
+    }
+    signal.throwIfAborted()
+    complete = true
+    return { status, headers, pieces, size }
+  } finally {
+    if (!complete) response.discard()
+  }
+}
+
+/** The pieces in steps, each of which counts as progress when it is taken. */
+function* watched(pieces: readonly Uint8Array[], moved: () => void): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    for (let offset = 0; offset < piece.length; offset += PROGRESS_STEP) {
+      moved()
+      yield piece.subarray(offset, offset + PROGRESS_STEP)
+    }
+  }
+}
+
+function tooLong(status: number, sizeMax: number): StorageError {
+  const message = `expected a body of at most ${sizeMax} bytes, got more`
+  return new StorageError('STORAGE_BAD_RESPONSE', message, { status })
+}
+
+function asUnreachable(error: unknown): unknown {
+  if (error instanceof StorageError) return error
+  const message = 'the connection broke before the response was complete'
+  return new StorageError('STORAGE_UNREACHABLE', message, { cause: error })
+}

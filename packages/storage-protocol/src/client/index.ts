@@ -1,0 +1,2 @@
+export { createHttpStorageServer, type HttpStorageServerOptions } from './client.ts'
+export type { IncomingResponse, OutgoingRequest, SendRequest } from './exchange.ts'

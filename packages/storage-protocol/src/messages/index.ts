@@ -1,0 +1,6 @@
+export * from './allocate.ts'
+export * from './corruption.ts'
+export * from './read-test-write.ts'
+export * from './share-numbers.ts'
+export * from './version.ts'
+export * from './write-progress.ts'

@@ -1,0 +1,106 @@
+import type { ShareKind } from '@lafs/storage-interface'
+import {
+  decodeAllocate,
+  decodeCorruption,
+  decodeReadTestWrite,
+  encodeAllocated,
+  encodeReadTestWriteResult,
+  encodeShareNumbers,
+  encodeVersion,
+} from '../messages/index.ts'
+import { type RouteName, routes } from '../routes.ts'
+import type { Call } from './call.ts'
+import { readShare } from './read-share.ts'
+import { cborResponse, checkAccept, HttpError, plainResponse, readMessage } from './responses.ts'
+import type { StorageResponse } from './types.ts'
+import { uploadKey, writeShare } from './write-share.ts'
+
+/** What serves each operation. */
+export const endpoints: Record<RouteName, (call: Call) => Promise<StorageResponse>> = {
+  version: async ({ server, request }) => {
+    checkAccept(request)
+    return cborResponse(encodeVersion(await server.getVersion()))
+  },
+  allocate,
+  writeShare,
+  abortUpload,
+  listImmutable: (call) => listShares(call, 'immutable'),
+  readImmutable: (call) => readShare(call, 'immutable'),
+  corruptImmutable: (call) => adviseCorruptShare(call, 'immutable'),
+  addLease,
+  readTestWrite,
+  listMutable: (call) => listShares(call, 'mutable'),
+  readMutable: (call) => readShare(call, 'mutable'),
+  corruptMutable: (call) => adviseCorruptShare(call, 'mutable'),
+}
+
+function leaseSecrets(call: Call): { renewSecret: Uint8Array; cancelSecret: Uint8Array } {
+  return {
+    renewSecret: call.secret('lease-renew-secret'),
+    cancelSecret: call.secret('lease-cancel-secret'),
+  }
+}
+
+async function allocate(call: Call): Promise<StorageResponse> {
+  const { server, uploads, request, match } = call
+  const message = decodeAllocate(await readMessage(request, routes.allocate))
+  checkAccept(request)
+  const { alreadyGot, writers } = await server.allocateBuckets(match.storageIndex, {
+    ...message,
+    ...leaseSecrets(call),
+  })
+  for (const [shareNumber, writer] of writers) {
+    uploads.add(uploadKey(match.storageIndex, shareNumber), writer, call.secret('upload-secret'))
+  }
+  const allocated = new Set(writers.keys())
+  return cborResponse(encodeAllocated({ alreadyHave: alreadyGot, allocated }))
+}
+
+async function abortUpload(call: Call): Promise<StorageResponse> {
+  const { storageIndex, shareNumber } = call.match
+  const key = uploadKey(storageIndex, shareNumber)
+  try {
+    await call.uploads.writer(key, call.secret('upload-secret')).abort()
+  } catch (error) {
+    if (!(error instanceof HttpError) || error.status !== 404) throw error
+    const shares = await call.server.listShares('immutable', storageIndex)
+    throw shares.has(shareNumber) ? new HttpError(405, 'the share is complete') : error
+  }
+  return plainResponse(200)
+}
+
+async function listShares(call: Call, kind: ShareKind): Promise<StorageResponse> {
+  checkAccept(call.request)
+  return cborResponse(
+    encodeShareNumbers(await call.server.listShares(kind, call.match.storageIndex)),
+  )
+}
+
+async function addLease(call: Call): Promise<StorageResponse> {
+  await call.server.addLease(call.match.storageIndex, leaseSecrets(call))
+  return plainResponse(204)
+}
+
+async function readTestWrite(call: Call): Promise<StorageResponse> {
+  const { server, request, match } = call
+  const body = await readMessage(request, routes.readTestWrite)
+  const { testWriteVectors, readVectors } = decodeReadTestWrite(body)
+  checkAccept(request)
+  const result = await server.slotTestvAndReadvAndWritev(
+    match.storageIndex,
+    { ...leaseSecrets(call), writeEnabler: call.secret('write-enabler') },
+    testWriteVectors,
+    readVectors,
+  )
+  return cborResponse(encodeReadTestWriteResult(result))
+}
+
+async function adviseCorruptShare(call: Call, kind: ShareKind): Promise<StorageResponse> {
+  const { server, request, match } = call
+  const shares = await server.listShares(kind, match.storageIndex)
+  if (!shares.has(match.shareNumber)) throw new HttpError(404)
+  const route = kind === 'immutable' ? routes.corruptImmutable : routes.corruptMutable
+  const reason = decodeCorruption(await readMessage(request, route))
+  await server.adviseCorruptShare(kind, match.storageIndex, match.shareNumber, reason)
+  return plainResponse(200)
+}

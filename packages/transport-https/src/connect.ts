@@ -1,0 +1,171 @@
+import {
+  type IConnectionStatus,
+  isStorageError,
+  type OperationOptions,
+  type ServerAnnouncement,
+  type StorageConnection,
+  StorageError,
+} from '@lafs/storage-interface'
+import { type Nurl, parseNurl } from '@lafs/storage-protocol'
+import { createHttpStorageServer, type SendRequest } from '@lafs/storage-protocol/client'
+import { Pool } from 'undici'
+import { pinnedConnector } from './pinned-connector.ts'
+
+/** A connection to a server over HTTPS, with how things stand with it. */
+export interface HttpsConnection extends StorageConnection {
+  readonly status: IConnectionStatus
+}
+
+/** How servers are connected to. */
+export interface ConnectOptions {
+  /** How long a server may say nothing, in milliseconds. */
+  readonly timeoutMs: number
+  /** How many connections to one server there may be. */
+  readonly connectionsMax: number
+}
+
+/** How long a TCP connection and its handshake may take. */
+const CONNECT_TIMEOUT_MS = 20_000
+
+/** The NURLs of an announcement that this transport can use. Never throws. */
+export function usableNurls(announcement: ServerAnnouncement): Nurl[] {
+  const texts: unknown = announcement['anonymous-storage-NURLs']
+  // Upstream's own announcements hold a set.
+  const list = Array.isArray(texts) || texts instanceof Set ? [...(texts as Iterable<unknown>)] : []
+  return list.flatMap((text) => {
+    try {
+      const nurl = parseNurl(String(text))
+      return nurl.scheme === 'pb' ? [nurl] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Connects by all the NURLs of an announcement at once; the first that answers is kept. */
+export async function connect(
+  announcement: ServerAnnouncement,
+  settings: ConnectOptions,
+  options: OperationOptions = {},
+): Promise<HttpsConnection> {
+  options.signal?.throwIfAborted()
+  const nurls = usableNurls(announcement)
+  if (nurls.length === 0) {
+    throw new StorageError('STORAGE_BAD_ANNOUNCEMENT', 'the announcement has no NURL for HTTPS')
+  }
+  const candidates = nurls.map((nurl) => connectionTo(nurl, settings))
+  try {
+    const first = await Promise.any(
+      candidates.map(async (candidate) => {
+        await candidate.storageServer.getVersion(options)
+        return candidate
+      }),
+    )
+    await Promise.all(candidates.filter((other) => other !== first).map((other) => other.close()))
+    return first
+  } catch (error) {
+    await Promise.all(candidates.map((candidate) => candidate.close()))
+    options.signal?.throwIfAborted()
+    throw failureOf(error as AggregateError)
+  }
+}
+
+/** One error for the failure of every NURL: the first that says more than that none was reached. */
+function failureOf(error: AggregateError): unknown {
+  const errors: unknown[] = error.errors
+  const told = errors.find((each) => !isStorageError(each, 'STORAGE_UNREACHABLE')) ?? errors[0]
+  if (errors.length === 1 || !isStorageError(told)) return told
+  const { message, serverId, status } = told
+  return new StorageError(told.code, message, { cause: error, serverId, status })
+}
+
+function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
+  const facts: { connected?: number; received?: number; failure?: string; closed: boolean } = {
+    closed: false,
+  }
+  const pool = new Pool(
+    `https://${nurl.host.includes(':') ? `[${nurl.host}]` : nurl.host}:${nurl.port}`,
+    {
+      connect: pinnedConnector(nurl, {
+        timeoutMs: Math.min(CONNECT_TIMEOUT_MS, settings.timeoutMs),
+        onConnect: () => {
+          facts.connected = Date.now()
+        },
+      }),
+      connections: settings.connectionsMax,
+      pipelining: 1,
+      // The client of the protocol watches for stalls, of requests too.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    },
+  )
+  const send: SendRequest = async (request) => {
+    if (facts.closed) throw closedError()
+    try {
+      const { statusCode, headers, body } = await pool.request({
+        method: request.method,
+        path: request.path,
+        headers: request.headers.flat(),
+        body: (request.body ?? null) as never,
+        signal: request.signal,
+        highWaterMark: 4 * 1024 * 1024,
+      })
+      facts.received = Date.now()
+      delete facts.failure
+      return {
+        status: statusCode,
+        headers: { get: (name) => headerValue(headers[name]) },
+        body,
+        discard: () => {
+          body.on('error', () => {})
+          body.destroy()
+        },
+      }
+    } catch (error) {
+      const failure = failureOfRequest(error, facts.closed)
+      facts.failure = failure.code
+      throw failure
+    }
+  }
+  const close = async (): Promise<void> => {
+    facts.closed = true
+    await pool.destroy(closedError())
+  }
+  return {
+    storageServer: createHttpStorageServer(send, {
+      swissnum: nurl.swissnum,
+      timeoutMs: settings.timeoutMs,
+    }),
+    get status(): IConnectionStatus {
+      const connected = !facts.closed && facts.failure === undefined && facts.received !== undefined
+      return {
+        connected,
+        summary: connected
+          ? 'connected over HTTPS'
+          : (facts.failure ?? (facts.closed ? 'closed' : 'connecting')),
+        ...(facts.connected === undefined ? {} : { lastConnectionTimeMs: facts.connected }),
+        ...(facts.received === undefined ? {} : { lastReceivedTimeMs: facts.received }),
+      }
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function headerValue(value: string | string[] | undefined): string | null {
+  return value === undefined ? null : typeof value === 'string' ? value : value.join(', ')
+}
+
+function failureOfRequest(error: unknown, closed: boolean): StorageError {
+  if (isStorageError(error)) return error
+  if (closed) return closedError()
+  const { code } = error as { code?: unknown }
+  const why = typeof code === 'string' ? code : 'the connection broke'
+  return new StorageError('STORAGE_UNREACHABLE', `cannot talk to the server: ${why}`, {
+    cause: error,
+  })
+}
+
+function closedError(): StorageError {
+  return new StorageError('STORAGE_CLOSED', 'the connection has been closed')
+}

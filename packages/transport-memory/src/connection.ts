@@ -1,0 +1,119 @@
+import {
+  isStorageError,
+  type IStorageServer,
+  type OperationOptions,
+  type RIBucketReader,
+  type RIBucketWriter,
+  type RIStorageServer,
+  type ShareNumber,
+  type StorageConnection,
+  StorageError,
+  type StorageIndex,
+} from '@lafs/storage-interface'
+
+/** Runs one operation; rejects when it does, and when its signal aborts or the connection ends. */
+type Run = <T>(options: OperationOptions | undefined, operation: () => Promise<T>) => Promise<T>
+
+/** The client's side of a server in the same process. */
+export function connectTo(server: RIStorageServer, isServed: () => boolean): StorageConnection {
+  const ended = new AbortController()
+  const run: Run = async (options, operation) => {
+    if (!isServed())
+      throw new StorageError('STORAGE_UNREACHABLE', 'the server is not served any more')
+    const signals = options?.signal === undefined ? [ended.signal] : [ended.signal, options.signal]
+    return settleBefore(AbortSignal.any(signals), operation)
+  }
+  const close = async (): Promise<void> => {
+    ended.abort(new StorageError('STORAGE_CLOSED', 'the connection has been closed'))
+  }
+  return { storageServer: clientSide(server, run), close, [Symbol.asyncDispose]: close }
+}
+
+async function settleBefore<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    operation()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+function clientSide(server: RIStorageServer, run: Run): IStorageServer {
+  return {
+    getVersion: (options) => run(options, () => server.getVersion()),
+    allocateBuckets: (storageIndex, request, options) =>
+      run(options, async () => {
+        const { alreadyGot, writers } = await server.allocateBuckets(storageIndex, request)
+        const entries = [...writers].map(([n, writer]) => [n, clientWriter(writer, run)] as const)
+        return { alreadyGot, writers: new Map(entries) }
+      }),
+    addLease: (storageIndex, secrets, options) =>
+      run(options, () => ignoreAbsence(server.addLease(storageIndex, secrets))),
+    getBuckets: (storageIndex, options) =>
+      run(options, async () => {
+        const shareNumbers = await server.listShares('immutable', storageIndex)
+        const entries = [...shareNumbers].map(
+          (number) => [number, clientReader(server, run, storageIndex, number)] as const,
+        )
+        return new Map(entries)
+      }),
+    slotReadv: (storageIndex, shareNumbers, readVectors, options) =>
+      run(options, () => server.slotReadv(storageIndex, shareNumbers, readVectors, options)),
+    slotTestvAndReadvAndWritev: (storageIndex, secrets, testWriteVectors, readVectors, options) =>
+      run(options, () =>
+        server.slotTestvAndReadvAndWritev(
+          storageIndex,
+          secrets,
+          testWriteVectors,
+          readVectors,
+          options,
+        ),
+      ),
+    adviseCorruptShare: (kind, storageIndex, shareNumber, reason, options) =>
+      run(options, () =>
+        ignoreAbsence(server.adviseCorruptShare(kind, storageIndex, shareNumber, reason)),
+      ),
+  }
+}
+
+function clientWriter(writer: RIBucketWriter, run: Run): RIBucketWriter {
+  return {
+    write: (offset, pieces, options) => run(options, () => writer.write(offset, pieces, options)),
+    close: (options) => run(options, () => writer.close(options)),
+    abort: (options) => run(options, () => writer.abort(options)),
+  }
+}
+
+function clientReader(
+  server: RIStorageServer,
+  run: Run,
+  storageIndex: StorageIndex,
+  shareNumber: ShareNumber,
+): RIBucketReader {
+  return {
+    read: (offset, length, options) =>
+      run(options, async () => {
+        const reader = await server.openShare('immutable', storageIndex, shareNumber)
+        try {
+          return await reader.read(offset, length, options)
+        } finally {
+          await reader.close()
+        }
+      }),
+    adviseCorruptShare: (reason, options) =>
+      run(options, () =>
+        ignoreAbsence(server.adviseCorruptShare('immutable', storageIndex, shareNumber, reason)),
+      ),
+  }
+}
+
+/** What a client does not want to hear about: that there is no share to do it to. */
+async function ignoreAbsence(operation: Promise<void>): Promise<void> {
+  try {
+    await operation
+  } catch (error) {
+    if (!isStorageError(error, 'STORAGE_NO_SUCH_SHARE')) throw error
+  }
+}
