@@ -1,1 +1,1 @@
-export {}
+export { createDiskStore, type DiskStoreOptions } from './disk-store.ts'

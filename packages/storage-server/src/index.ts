@@ -1,1 +1,1 @@
-export {}
+export { createStorageServer, type StorageServerOptions } from './server.ts'

@@ -1,0 +1,393 @@
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { defaultCrypto, fromBase32, toBase32 } from '@lafs/crypto'
+import {
+  MAX_BUCKETS,
+  NODE_ID_SIZE,
+  NoSpaceError,
+  STORAGE_INDEX_SIZE,
+  StorageError,
+} from '@lafs/storage-interface'
+import type {
+  IncomingShare,
+  IShareStore,
+  Lease,
+  ShareNumber,
+  ShareStoreCapabilities,
+  SlotChange,
+  StorageIndex,
+  StoredLease,
+  StoredShare,
+  StoredShareKind,
+  StoreSpace,
+} from '@lafs/storage-interface'
+import { FilePool } from './file-pool.ts'
+import {
+  makeFolder,
+  named,
+  openInFolder,
+  readExactly,
+  removeEmptyFolder,
+  syncFolder,
+  systemCode,
+  writeAll,
+} from './files.ts'
+import { addImmutableLease, immutableLeases, renewImmutableLease } from './immutable-container.ts'
+import { DiskIncomingShare } from './incoming-share.ts'
+import {
+  addMutableLease,
+  changeMutable,
+  emptyMutable,
+  MUTABLE_DATA_OFFSET,
+  mutableLeases,
+  type MutableContainer,
+} from './mutable-container.ts'
+import { kindOfFile, openShareFile, readContainer, withShareFile } from './share-file.ts'
+
+/** Where a disk store stands and whose it is. */
+export interface DiskStoreOptions {
+  /** The folder that upstream calls `storage`: it gets `shares` and `corruption-advisories`. */
+  readonly folder: string
+  /** The 20 bytes of the server's TubID, kept with mutable shares and their leases. Default: zeros. */
+  readonly nodeId?: Uint8Array
+}
+
+/** Files that stay open between uses, at most, but for open shares that were deleted or replaced. */
+const OPEN_FILES = 256
+
+/**
+ * Opens a share store in a folder, making what is missing of it. Uploads that an earlier process
+ * left unfinished are dropped. One process at a time may use a folder.
+ *
+ * @see allmydata.storage.immutable.ShareFile, allmydata.storage.mutable.MutableShareFile
+ */
+export async function createDiskStore(options: DiskStoreOptions): Promise<IShareStore> {
+  const { folder, nodeId = new Uint8Array(NODE_ID_SIZE) } = options
+  if (nodeId.length !== NODE_ID_SIZE)
+    throw new RangeError(`node id: expected ${NODE_ID_SIZE} bytes, got ${nodeId.length}`)
+  const store = new DiskStore(folder, nodeId.slice())
+  await store.prepare()
+  return store
+}
+
+class DiskStore implements IShareStore {
+  readonly name = 'disk'
+  readonly capabilities: ShareStoreCapabilities = { persistent: true, knowsSpace: true }
+  readonly #shares: string
+  readonly #incoming: string
+  readonly #advisories: string
+  readonly #nodeId: Uint8Array
+  readonly #pool = new FilePool(OPEN_FILES)
+  readonly #uploads = new Set<DiskIncomingShare>()
+  #copies = 0
+  #closed = false
+
+  constructor(folder: string, nodeId: Uint8Array) {
+    this.#shares = join(folder, 'shares')
+    this.#incoming = join(folder, 'shares', 'incoming')
+    this.#advisories = join(folder, 'corruption-advisories')
+    this.#nodeId = nodeId
+  }
+
+  async prepare(): Promise<void> {
+    await fs.rm(this.#incoming, { recursive: true, force: true })
+    await makeFolder(this.#incoming)
+    await makeFolder(this.#advisories)
+  }
+
+  async shares(storageIndex: StorageIndex): Promise<Map<ShareNumber, StoredShareKind>> {
+    this.#assertOpen()
+    const folder = this.#folderOf(this.#shares, storageIndex)
+    const found = new Map<ShareNumber, StoredShareKind>()
+    for (const name of await namesIn(folder)) {
+      if (!isShareName(name)) continue
+      const kind = await kindOfFile(join(folder, name))
+      if (kind !== undefined) found.set(Number(name), kind)
+    }
+    return found
+  }
+
+  async open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare> {
+    const path = this.#pathOf(storageIndex, shareNumber)
+    const handle = await openShareFile(path, shareNumber, 'r')
+    try {
+      const container = await readContainer(handle)
+      const { dataOffset, header } = container
+      const file = this.#pool.add(path, handle, 'r')
+      return {
+        kind: container.kind,
+        length: header.dataLength,
+        read: (offset, length) => {
+          const size = Math.max(0, Math.min(length, header.dataLength - offset))
+          return file.use((opened) => readExactly(opened, dataOffset + offset, size))
+        },
+        writeEnablerMatches: (candidate) =>
+          container.kind === 'mutable' &&
+          defaultCrypto.timingSafeEqual(candidate, container.header.writeEnabler),
+        close: () => file.close(),
+      }
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  async createImmutable(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    size: number,
+    lease: Lease,
+  ): Promise<IncomingShare> {
+    const paths = {
+      final: this.#pathOf(storageIndex, shareNumber),
+      incoming: join(this.#folderOf(this.#incoming, storageIndex), String(shareNumber)),
+    }
+    const share = await DiskIncomingShare.create(this.#pool, paths, size, lease, () =>
+      this.#uploads.delete(share),
+    )
+    this.#uploads.add(share)
+    return share
+  }
+
+  async writeSlot(
+    storageIndex: StorageIndex,
+    writeEnabler: Uint8Array,
+    changes: ReadonlyMap<ShareNumber, SlotChange>,
+    lease: Lease,
+    leaseRoom: number,
+  ): Promise<void> {
+    const copies = new Map<ShareNumber, string>()
+    try {
+      for (const [shareNumber, change] of changes) {
+        if (change.newLength === 0) continue
+        const path = this.#pathOf(storageIndex, shareNumber)
+        const copy = this.#nextCopy()
+        copies.set(shareNumber, copy)
+        await this.#copyMutable(path, copy, writeEnabler)
+        await this.#editCopy(copy, change, lease, leaseRoom)
+      }
+      await this.#replace(storageIndex, changes, copies)
+    } catch (error) {
+      for (const copy of copies.values()) await fs.rm(copy, { force: true })
+      throw named(error)
+    }
+  }
+
+  async addLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    lease: Lease,
+    room: number,
+  ): Promise<void> {
+    const path = this.#pathOf(storageIndex, shareNumber)
+    const onCopy = await withShareFile(
+      openShareFile(path, shareNumber, 'r+'),
+      async (handle, container) => {
+        if (container.kind === 'mutable') {
+          await addMutableLease(handle, container.header, lease, this.#nodeId, room)
+          return false
+        }
+        if (await renewImmutableLease(handle, container.header, lease)) return false
+        if (!container.header.recoverable) return true
+        await addImmutableLease(handle, container.header, lease, room)
+        return false
+      },
+    )
+    if (onCopy) await this.#addLeaseOnCopy(path, lease, room)
+  }
+
+  async leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]> {
+    const path = this.#pathOf(storageIndex, shareNumber)
+    return withShareFile(openShareFile(path, shareNumber, 'r'), (handle, container) =>
+      container.kind === 'mutable'
+        ? mutableLeases(handle, container.header)
+        : immutableLeases(handle, container.header),
+    )
+  }
+
+  async delete(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<void> {
+    await this.#remove(this.#pathOf(storageIndex, shareNumber))
+    await this.#settleFolder(this.#folderOf(this.#shares, storageIndex))
+  }
+
+  async *storageIndexes(): AsyncGenerator<StorageIndex> {
+    this.#assertOpen()
+    for (const prefix of await namesIn(this.#shares)) {
+      for (const name of await namesIn(join(this.#shares, prefix))) {
+        const storageIndex = storageIndexOf(prefix, name)
+        if (storageIndex === undefined) continue
+        const shareNames = await namesIn(join(this.#shares, prefix, name))
+        if (shareNames.some(isShareName)) yield storageIndex
+      }
+    }
+  }
+
+  async space(): Promise<StoreSpace | undefined> {
+    this.#assertOpen()
+    const { bavail, blocks, bsize } = await fs.statfs(this.#shares)
+    return { available: bavail * bsize, total: blocks * bsize }
+  }
+
+  async saveAdvisory(name: string, text: string): Promise<void> {
+    this.#assertOpen()
+    if (basename(name) !== name) throw new TypeError('advisory: expected the name of a file')
+    try {
+      await fs.writeFile(join(this.#advisories, name), text, { mode: 0o600 })
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const share of this.#uploads) await share.discard()
+    await this.#pool.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StorageError('STORAGE_CLOSED', 'the store has been closed')
+  }
+
+  /** `<room>/<first two characters>/<storage index in base32>` */
+  #folderOf(room: string, storageIndex: StorageIndex): string {
+    const { length } = storageIndex
+    if (length !== STORAGE_INDEX_SIZE)
+      throw new RangeError(`storage index: expected ${STORAGE_INDEX_SIZE} bytes, got ${length}`)
+    const name = toBase32(storageIndex)
+    return join(room, name.slice(0, 2), name)
+  }
+
+  #pathOf(storageIndex: StorageIndex, shareNumber: ShareNumber): string {
+    this.#assertOpen()
+    if (!isShareName(String(shareNumber)))
+      throw new RangeError(`share number: expected one in [0, ${MAX_BUCKETS}), got ${shareNumber}`)
+    return join(this.#folderOf(this.#shares, storageIndex), String(shareNumber))
+  }
+
+  #nextCopy(): string {
+    this.#copies += 1
+    return join(this.#incoming, `copy-${this.#copies}`)
+  }
+
+  /** Copies a mutable share, cheaply where the file system can, or begins a new one. */
+  async #copyMutable(path: string, copy: string, writeEnabler: Uint8Array): Promise<void> {
+    try {
+      await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+      const handle = await openInFolder(copy, 'w')
+      try {
+        await writeAll(handle, 0, [emptyMutable(this.#nodeId, writeEnabler)])
+      } finally {
+        await handle.close()
+      }
+    }
+  }
+
+  async #editCopy(
+    copy: string,
+    change: SlotChange,
+    lease: Lease,
+    leaseRoom: number,
+  ): Promise<void> {
+    await withShareFile(fs.open(copy, 'r+'), async (handle, container) => {
+      if (container.kind !== 'mutable')
+        throw new StorageError('STORAGE_UNKNOWN_CONTAINER_VERSION', 'the share is immutable')
+      await this.#checkGrowth(container.header, change)
+      const header = await changeMutable(handle, container.header, change)
+      await addMutableLease(handle, header, lease, this.#nodeId, leaseRoom)
+      await handle.datasync()
+    })
+  }
+
+  /** A file may have holes, so that a disk takes the promise of more bytes than it has. */
+  async #checkGrowth(header: MutableContainer, { writes }: SlotChange): Promise<void> {
+    const ends = writes.map(({ offset, data }) => MUTABLE_DATA_OFFSET + offset + data.length)
+    const growth = Math.max(0, ...ends) - header.extraLeasesOffset
+    const room = growth > 0 ? ((await this.space())?.available ?? Infinity) : 0
+    if (growth > room) throw new NoSpaceError(`no room for ${growth} more bytes`)
+  }
+
+  /** Puts the copies in the place of their shares and removes those that are to go. */
+  async #replace(
+    storageIndex: StorageIndex,
+    changes: ReadonlyMap<ShareNumber, SlotChange>,
+    copies: ReadonlyMap<ShareNumber, string>,
+  ): Promise<void> {
+    const folder = this.#folderOf(this.#shares, storageIndex)
+    const parents = copies.size > 0 ? await makeFolder(folder) : []
+    for (const shareNumber of changes.keys()) {
+      const path = this.#pathOf(storageIndex, shareNumber)
+      const copy = copies.get(shareNumber)
+      if (copy === undefined) {
+        await this.#remove(path)
+        continue
+      }
+      await this.#pool.detach(path)
+      await fs.rename(copy, path)
+    }
+    await this.#settleFolder(folder)
+    for (const changed of parents) await syncFolder(changed)
+  }
+
+  /** Adds a lease to a share whose header cannot tell an interrupted one from data. */
+  async #addLeaseOnCopy(path: string, lease: Lease, room: number): Promise<void> {
+    const copy = this.#nextCopy()
+    try {
+      await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
+      await withShareFile(fs.open(copy, 'r+'), async (handle, container) => {
+        if (container.kind !== 'immutable') return
+        await addImmutableLease(handle, container.header, lease, room)
+        await handle.datasync()
+      })
+      await this.#pool.detach(path)
+      await fs.rename(copy, path)
+      await syncFolder(dirname(path))
+    } catch (error) {
+      await fs.rm(copy, { force: true })
+      throw named(error)
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#pool.detach(path)
+    await fs.rm(path, { force: true })
+  }
+
+  /** Removes the folder of a file when it is empty, and makes what happened last. */
+  async #settleFolder(folder: string): Promise<void> {
+    const gone = await removeEmptyFolder(folder)
+    const settled = gone ? dirname(folder) : folder
+    try {
+      await syncFolder(settled)
+    } catch (error) {
+      // Nothing was ever stored there.
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
+  }
+}
+
+/** The names in a folder in the order of their bytes; none when it is not there. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await fs.readdir(folder)).toSorted()
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return []
+    throw error
+  }
+}
+
+function isShareName(name: string): boolean {
+  return /^(0|[1-9][0-9]{0,2})$/.test(name) && Number(name) < MAX_BUCKETS
+}
+
+/** The storage index that a folder stands for; undefined when its name is none. */
+function storageIndexOf(prefix: string, name: string): StorageIndex | undefined {
+  if (name.length !== 26 || !name.startsWith(prefix)) return undefined
+  try {
+    return fromBase32(name)
+  } catch {
+    return undefined
+  }
+}

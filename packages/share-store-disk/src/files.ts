@@ -1,0 +1,131 @@
+import { Buffer } from 'node:buffer'
+import * as fs from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { NoSpaceError, StorageError } from '@lafs/storage-interface'
+
+/** The code of a failed system call, such as `ENOENT`. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+}
+
+/** A {@link NoSpaceError} for the ways in which a file system says so; any other error as it is. */
+export function named(error: unknown): unknown {
+  const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCode(error) ?? '')
+  return full ? new NoSpaceError('the disk is full', { cause: error }) : error
+}
+
+/** Zeroed by nobody: the caller fills all of it. Plain, so that `slice` copies. */
+export function uninitialised(length: number): Uint8Array {
+  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
+  return new Uint8Array(buffer, byteOffset, length)
+}
+
+/** Writes all of the pieces, which follow one another, at a position. */
+export async function writeAll(
+  handle: FileHandle,
+  position: number,
+  pieces: readonly Uint8Array[],
+): Promise<void> {
+  let at = position
+  let rest = pieces.filter((piece) => piece.length > 0)
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev(rest, at)
+    at += bytesWritten
+    rest = without(rest, bytesWritten)
+  }
+}
+
+/** What is left of pieces when their first bytes are gone. */
+function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+  let gone = count
+  let index = 0
+  for (; index < pieces.length; index += 1) {
+    const length = pieces[index]?.length ?? 0
+    if (gone < length) break
+    gone -= length
+  }
+  const rest = pieces.slice(index)
+  const [first] = rest
+  if (first !== undefined && gone > 0) rest[0] = first.subarray(gone)
+  return rest
+}
+
+/** Reads up to `length` bytes from a position on; fewer where the file ends. */
+export async function readUpTo(
+  handle: FileHandle,
+  position: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = uninitialised(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return filled === length ? bytes : bytes.slice(0, filled)
+}
+
+/** Reads exactly `length` bytes. @throws {@link StorageError} `STORAGE_BAD_SHARE` where the file ends before. */
+export async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = await readUpTo(handle, position, length)
+  if (bytes.length === length) return bytes
+  const message = `container: expected ${length} bytes at ${position}, got ${bytes.length}`
+  throw new StorageError('STORAGE_BAD_SHARE', message)
+}
+
+/** Makes the names in a folder outlast a power cut, where the platform can. */
+export async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return
+  const handle = await fs.open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing.
+ *
+ * @returns the folders in which a new name appeared, innermost first.
+ */
+export async function makeFolder(folder: string): Promise<string[]> {
+  const first = await fs.mkdir(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return []
+  const changed: string[] = []
+  for (let at = folder; ; at = dirname(at)) {
+    changed.push(dirname(at))
+    if (at === first || dirname(at) === at) return changed
+  }
+}
+
+/** Removes a folder if it is there and empty. @returns whether it was. */
+export async function removeEmptyFolder(folder: string): Promise<boolean> {
+  try {
+    await fs.rmdir(folder)
+    return true
+  } catch (error) {
+    const code = systemCode(error) ?? ''
+    if (['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(code)) return false
+    throw error
+  }
+}
+
+/** Opens a file, making the folder that it stands in, though others remove it when it is empty. */
+export async function openInFolder(path: string, flags: string): Promise<FileHandle> {
+  for (let attempt = 0; ; attempt += 1) {
+    await makeFolder(dirname(path))
+    try {
+      return await fs.open(path, flags, 0o600)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' || attempt >= 100) throw error
+    }
+  }
+}

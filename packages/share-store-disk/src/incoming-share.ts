@@ -1,0 +1,102 @@
+import * as fs from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { IncomingShare, Lease } from '@lafs/storage-interface'
+import {
+  makeFolder,
+  named,
+  openInFolder,
+  readExactly,
+  removeEmptyFolder,
+  syncFolder,
+  writeAll,
+} from './files.ts'
+import type { FilePool, PooledFile } from './file-pool.ts'
+import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immutable-container.ts'
+
+/**
+ * An immutable share on its way: a file under `incoming/` that has its final form from the start.
+ *
+ * Committing it is: data to the disk, rename, names to the disk.
+ */
+export class DiskIncomingShare implements IncomingShare {
+  readonly #file: PooledFile
+  readonly #finalPath: string
+  readonly #onEnd: () => void
+
+  private constructor(file: PooledFile, finalPath: string, onEnd: () => void) {
+    this.#file = file
+    this.#finalPath = finalPath
+    this.#onEnd = onEnd
+  }
+
+  /** Makes the file, sparse, with its header and its lease. */
+  static async create(
+    pool: FilePool,
+    paths: { readonly incoming: string; readonly final: string },
+    size: number,
+    lease: Lease,
+    onEnd: () => void,
+  ): Promise<DiskIncomingShare> {
+    try {
+      const handle = await openInFolder(paths.incoming, 'w+')
+      const file = pool.add(paths.incoming, handle, 'r+')
+      const share = new DiskIncomingShare(file, paths.final, onEnd)
+      try {
+        await file.use(async (opened) => {
+          await writeAll(opened, 0, [immutableHeader(size)])
+          await writeAll(opened, IMMUTABLE_HEADER_SIZE + size, [immutableLease(2, lease)])
+        })
+        return share
+      } catch (error) {
+        await share.discard()
+        throw error
+      }
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  async write(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
+    try {
+      await this.#file.use((handle) => writeAll(handle, IMMUTABLE_HEADER_SIZE + offset, pieces))
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return this.#file.use((handle) => readExactly(handle, IMMUTABLE_HEADER_SIZE + offset, length))
+  }
+
+  async commit(): Promise<void> {
+    const folder = dirname(this.#finalPath)
+    let renamed = false
+    try {
+      await this.#file.use((handle) => handle.datasync())
+      await this.#file.close()
+      const parents = await makeFolder(folder)
+      await fs.rename(this.#file.path, this.#finalPath)
+      renamed = true
+      for (const changed of [folder, ...parents]) await syncFolder(changed)
+    } catch (error) {
+      if (renamed) await fs.rm(this.#finalPath, { force: true })
+      await this.discard()
+      throw named(error)
+    }
+    this.#onEnd()
+    await this.#removeFolders()
+  }
+
+  async discard(): Promise<void> {
+    await this.#file.close()
+    this.#onEnd()
+    await fs.rm(this.#file.path, { force: true })
+    await this.#removeFolders()
+  }
+
+  /** Others may still use the folders of this share under `incoming/`: then they stay. */
+  async #removeFolders(): Promise<void> {
+    const folder = dirname(this.#file.path)
+    if (await removeEmptyFolder(folder)) await removeEmptyFolder(dirname(folder))
+  }
+}

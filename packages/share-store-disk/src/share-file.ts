@@ -1,0 +1,103 @@
+import * as fs from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { StorageError } from '@lafs/storage-interface'
+import type { ShareNumber, StoredShareKind } from '@lafs/storage-interface'
+import { viewOf } from './bytes.ts'
+import { named, readUpTo, systemCode } from './files.ts'
+import {
+  IMMUTABLE_HEADER_SIZE,
+  parseImmutable,
+  type ImmutableContainer,
+} from './immutable-container.ts'
+import {
+  MUTABLE_DATA_OFFSET,
+  MUTABLE_HEADER_SIZE,
+  mutableVersion,
+  parseMutable,
+  type MutableContainer,
+} from './mutable-container.ts'
+
+/** A share file by its kind, with what its header says. */
+export type Container =
+  | { readonly kind: 'immutable'; readonly dataOffset: number; readonly header: ImmutableContainer }
+  | { readonly kind: 'mutable'; readonly dataOffset: number; readonly header: MutableContainer }
+
+/**
+ * Reads the header of an open share file.
+ *
+ * @throws {@link StorageError} `STORAGE_BAD_SHARE`, `STORAGE_UNKNOWN_CONTAINER_VERSION`.
+ */
+export async function readContainer(handle: FileHandle): Promise<Container> {
+  const { size } = await handle.stat()
+  const header = await readUpTo(handle, 0, MUTABLE_HEADER_SIZE)
+  const version = mutableVersion(header)
+  if (version !== undefined && size >= MUTABLE_DATA_OFFSET) {
+    const parsed = parseMutable(version, header, size)
+    return { kind: 'mutable', dataOffset: MUTABLE_DATA_OFFSET, header: parsed }
+  }
+  if (version !== undefined || size < IMMUTABLE_HEADER_SIZE)
+    throw new StorageError('STORAGE_BAD_SHARE', `container: ${size} bytes hold no whole header`)
+  if (!isImmutable(header)) {
+    const found = viewOf(header).getUint32(0)
+    const message = `container: expected version 1 or 2, got ${found}`
+    throw new StorageError('STORAGE_UNKNOWN_CONTAINER_VERSION', message)
+  }
+  const parsed = parseImmutable(header, size)
+  return { kind: 'immutable', dataOffset: IMMUTABLE_HEADER_SIZE, header: parsed }
+}
+
+function isImmutable(header: Uint8Array): boolean {
+  if (header.length < IMMUTABLE_HEADER_SIZE) return false
+  const version = viewOf(header).getUint32(0)
+  return version === 1 || version === 2
+}
+
+/** What a file is by its first bytes; undefined when it has gone. */
+export async function kindOfFile(path: string): Promise<StoredShareKind | undefined> {
+  try {
+    const handle = await fs.open(path, 'r')
+    try {
+      const header = await readUpTo(handle, 0, 32)
+      if (mutableVersion(header) !== undefined) return 'mutable'
+      return isImmutable(header) ? 'immutable' : 'unknown'
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    return systemCode(error) === 'ENOENT' ? undefined : 'unknown'
+  }
+}
+
+/**
+ * Runs a task on a share file that is being opened, and closes it again.
+ *
+ * @throws {@link StorageError} those of {@link readContainer}, and `STORAGE_NO_SPACE`.
+ */
+export async function withShareFile<T>(
+  opening: Promise<FileHandle>,
+  task: (handle: FileHandle, container: Container) => Promise<T>,
+): Promise<T> {
+  const handle = await opening
+  try {
+    return await task(handle, await readContainer(handle))
+  } catch (error) {
+    throw named(error)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when there is no such file. */
+export async function openShareFile(
+  path: string,
+  shareNumber: ShareNumber,
+  flags: 'r' | 'r+',
+): Promise<FileHandle> {
+  try {
+    return await fs.open(path, flags)
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') throw cause
+    const details = { shareNumber, cause }
+    throw new StorageError('STORAGE_NO_SUCH_SHARE', `there is no share ${shareNumber}`, details)
+  }
+}

@@ -1,0 +1,172 @@
+import { ConflictingWriteError, DataTooLargeError, StorageError } from '@lafs/storage-interface'
+import type {
+  ByteRange,
+  IncomingShare,
+  OperationOptions,
+  ServedBucketWriter,
+  ShareNumber,
+} from '@lafs/storage-interface'
+import { checkSpan } from './checks.ts'
+import { KeyedQueue } from './queue.ts'
+import { WrittenRanges } from './ranges.ts'
+import { equalBytes } from './slot.ts'
+
+/** Calls back once after a delay, unless the function that it returns is called before. */
+export type Schedule = (callback: () => void, delayMs: number) => () => void
+
+/** What a bucket writer needs of its server. */
+export interface BucketWriterContext {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly schedule: Schedule
+  readonly idleTimeoutMs: number
+  /** Commits the incoming share, in turn with other operations on its storage index. */
+  readonly commit: (incoming: IncomingShare) => Promise<void>
+  /** Called once, after the share has been committed or dropped. */
+  readonly onEnd: () => void
+}
+
+/** One immutable share being uploaded: its ranges, its conflicts and its idleness. */
+export class BucketWriter implements ServedBucketWriter {
+  readonly allocatedSize: number
+  readonly shareNumber: ShareNumber
+  readonly #incoming: IncomingShare
+  readonly #context: BucketWriterContext
+  readonly #written = new WrittenRanges()
+  readonly #queue = new KeyedQueue()
+  readonly #end = new AbortController()
+  #ending: Promise<void> | undefined
+  #aborting: Promise<void> | undefined
+  #lastWrite: number
+  #cancelTimer: () => void
+
+  constructor(
+    incoming: IncomingShare,
+    shareNumber: ShareNumber,
+    allocatedSize: number,
+    context: BucketWriterContext,
+  ) {
+    this.#incoming = incoming
+    this.shareNumber = shareNumber
+    this.allocatedSize = allocatedSize
+    this.#context = context
+    this.#lastWrite = context.now()
+    this.#cancelTimer = context.schedule(this.#checkIdle, context.idleTimeoutMs)
+  }
+
+  get ended(): AbortSignal {
+    return this.#end.signal
+  }
+
+  /** Settles when an abort that is under way is done; at once when there is none. */
+  async aborted(): Promise<void> {
+    await this.#aborting?.catch(() => {})
+  }
+
+  requiredRanges(): readonly ByteRange[] {
+    return this.#written.missing(this.allocatedSize)
+  }
+
+  async write(
+    offset: number,
+    pieces: readonly Uint8Array[],
+    options?: OperationOptions,
+  ): Promise<void> {
+    options?.signal?.throwIfAborted()
+    this.#assertGoingOn()
+    this.#lastWrite = this.#context.now()
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    checkSpan('write', offset, length)
+    const { allocatedSize, shareNumber } = this
+    if (offset + length > allocatedSize)
+      throw new DataTooLargeError(
+        `${length} bytes at ${offset} reach past the ${allocatedSize} that were allocated`,
+        { shareNumber },
+      )
+    await this.#inTurn(async () => {
+      this.#assertGoingOn()
+      await this.#checkConflicts(offset, pieces, offset + length)
+      await this.#incoming.write(offset, pieces)
+      this.#written.add(offset, offset + length)
+    })
+  }
+
+  async close(options?: OperationOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    this.#assertGoingOn()
+    await this.#inTurn(async () => {
+      this.#assertGoingOn()
+      const [gap] = this.requiredRanges()
+      if (gap !== undefined) {
+        const message = `bytes ${gap.begin} to ${gap.end} of the share were never written`
+        throw new StorageError('STORAGE_BAD_RANGE', message, { shareNumber: this.shareNumber })
+      }
+      this.#ending = this.#finish(() => this.#context.commit(this.#incoming))
+      await this.#ending
+    })
+  }
+
+  async abort(options?: OperationOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    if (this.#ending === undefined) {
+      this.#aborting = this.#inTurn(() => this.#finish(() => this.#incoming.discard()))
+      this.#ending = this.#aborting
+    }
+    // An abort after a close that failed is still harmless.
+    await this.#ending.catch(() => {})
+  }
+
+  /** Writes, the close and the abort of one share do not overlap. */
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    return this.#queue.run('', task)
+  }
+
+  async #finish(lastStep: () => Promise<void>): Promise<void> {
+    this.#cancelTimer()
+    try {
+      await lastStep()
+    } finally {
+      this.#context.onEnd()
+      this.#end.abort()
+    }
+  }
+
+  #assertGoingOn(): void {
+    if (this.#ending === undefined) return
+    const { shareNumber } = this
+    throw new StorageError('STORAGE_UPLOAD_ENDED', 'the upload has ended', { shareNumber })
+  }
+
+  async #checkConflicts(
+    offset: number,
+    pieces: readonly Uint8Array[],
+    writeEnd: number,
+  ): Promise<void> {
+    for (const { begin, end } of this.#written.within(offset, writeEnd)) {
+      const stored = await this.#incoming.read(begin, end - begin)
+      if (equalBytes(stored, cut(pieces, begin - offset, end - offset))) continue
+      const message = `bytes ${begin} to ${end} differ from those written before`
+      throw new ConflictingWriteError(message, { shareNumber: this.shareNumber })
+    }
+  }
+
+  readonly #checkIdle = (): void => {
+    const { now, schedule, idleTimeoutMs } = this.#context
+    const remaining = this.#lastWrite + idleTimeoutMs - now()
+    if (remaining <= 0) void this.abort()
+    else this.#cancelTimer = schedule(this.#checkIdle, remaining)
+  }
+}
+
+/** The bytes `[begin, end)` of pieces that follow one another. */
+function cut(pieces: readonly Uint8Array[], begin: number, end: number): Uint8Array {
+  const result = new Uint8Array(end - begin)
+  let at = 0
+  for (const piece of pieces) {
+    const part = piece.subarray(Math.max(0, begin - at), Math.max(0, end - at))
+    result.set(part, Math.max(0, at - begin))
+    at += piece.length
+    if (at >= end) break
+  }
+  return result
+}

@@ -1,0 +1,440 @@
+import { toBase32 } from '@lafs/crypto'
+import {
+  isStorageError,
+  LEASE_DURATION_SECONDS,
+  MAX_MUTABLE_SHARE_SIZE,
+  StorageError,
+} from '@lafs/storage-interface'
+import type {
+  AllocateRequest,
+  AllocateResult,
+  IShareStore,
+  Lease,
+  LeaseSecrets,
+  OperationOptions,
+  ReadTestWriteResult,
+  ReadVector,
+  RIStorageServer,
+  ServedBucketWriter,
+  ServedShareReader,
+  ServerVersion,
+  ShareKind,
+  ShareNumber,
+  SlotSecrets,
+  StorageIndex,
+  StoredShareKind,
+  TestWriteVectors,
+} from '@lafs/storage-interface'
+import { advisoryName, advisoryText } from './advisory.ts'
+import { BucketWriter, type Schedule } from './bucket-writer.ts'
+import {
+  checkLeaseSecrets,
+  checkShareNumber,
+  checkSlotSecrets,
+  checkSpan,
+  checkStorageIndex,
+  checkVectors,
+} from './checks.ts'
+import { KeyedQueue } from './queue.ts'
+import { closeAll, openSlot, readSpans, testsHold } from './slot.ts'
+
+/** What a storage server is made of. */
+export interface StorageServerOptions {
+  /** Where the shares are kept. The server owns it and closes it. */
+  readonly store: IShareStore
+  /** Refuse new immutable shares. Mutable slots are written all the same, as upstream does. */
+  readonly readonly?: boolean
+  /** Bytes of the store that are left alone. Default 0. */
+  readonly reservedSpace?: number
+  /** Milliseconds since 1970. Default: `Date.now`. */
+  readonly now?: () => number
+  /** How idle uploads are found, in step with `now`. Default: `setTimeout` that keeps no process up. */
+  readonly schedule?: Schedule
+  /** How long an upload may lie without a write. Default: 30 minutes. */
+  readonly idleTimeoutMs?: number
+  /** What {@link ServerVersion.applicationVersion} says. Default: `lafs`. */
+  readonly applicationVersion?: string
+  /** Takes one line for people about something unusual; no secret is ever in it. */
+  readonly log?: (line: string) => void
+}
+
+/**
+ * Makes a storage server over a share store: what a transport serves.
+ *
+ * Operations on one storage index never interleave; those on different ones run side by side.
+ *
+ * @see allmydata.storage.server.StorageServer
+ */
+export function createStorageServer(options: StorageServerOptions): RIStorageServer {
+  return new StorageServer(options)
+}
+
+class StorageServer implements RIStorageServer {
+  readonly #options: Required<StorageServerOptions>
+  readonly #store: IShareStore
+  readonly #queue = new KeyedQueue()
+  /** Uploads in progress: by the base32 of the storage index, then by share number. */
+  readonly #uploads = new Map<string, Map<ShareNumber, BucketWriter>>()
+  /** Bytes that uploads in progress have been promised. */
+  #promised = 0
+  #lastAdvisoryMicroseconds = 0
+  #closed = false
+
+  constructor(options: StorageServerOptions) {
+    this.#options = {
+      readonly: false,
+      reservedSpace: 0,
+      now: Date.now,
+      schedule,
+      idleTimeoutMs: 30 * 60 * 1000,
+      applicationVersion: 'lafs',
+      log: () => {},
+      ...options,
+    }
+    this.#store = options.store
+  }
+
+  async getVersion(): Promise<ServerVersion> {
+    this.#assertOpen()
+    const space = (await this.#availableSpace()) ?? Number.MAX_SAFE_INTEGER
+    return {
+      maximumImmutableShareSize: space,
+      maximumMutableShareSize: MAX_MUTABLE_SHARE_SIZE,
+      availableSpace: space,
+      toleratesImmutableReadOverrun: true,
+      deleteMutableSharesWithZeroLengthWritev: true,
+      fillsHolesWithZeroBytes: true,
+      preventsReadPastEndOfShareData: true,
+      applicationVersion: this.#options.applicationVersion,
+    }
+  }
+
+  async allocateBuckets(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+  ): Promise<AllocateResult<ServedBucketWriter>> {
+    const { allocatedSize } = request
+    checkLeaseSecrets(request)
+    for (const shareNumber of request.shareNumbers) checkShareNumber(shareNumber)
+    checkSpan('allocated size', 0, allocatedSize)
+    return this.#inTurn(storageIndex, async (key) => {
+      // A share that is being dropped can be begun anew.
+      for (const upload of this.#uploads.get(key)?.values() ?? []) await upload.aborted()
+      const stored = await this.#store.shares(storageIndex)
+      const alreadyGot = new Set(numbersOfKind(stored, 'immutable'))
+      // Upstream counts these leases as owner 0's, unlike those of addLease.
+      const lease = this.#lease(request, 0)
+      await this.#addLeases(storageIndex, alreadyGot, lease)
+      const wanted = [...request.shareNumbers].filter(
+        (n) => !stored.has(n) && !this.#upload(key, n),
+      )
+      const writers = await this.#beginUploads(storageIndex, wanted, allocatedSize, lease)
+      return { alreadyGot, writers }
+    })
+  }
+
+  async addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void> {
+    checkLeaseSecrets(secrets)
+    await this.#inTurn(storageIndex, async () => {
+      const stored = await this.#store.shares(storageIndex)
+      const readable = [...stored].filter(([, kind]) => kind !== 'unknown').map(([n]) => n)
+      if (readable.length === 0) throw noSuchShare('there is no share of this file')
+      await this.#addLeases(storageIndex, readable, this.#lease(secrets, 1))
+    })
+  }
+
+  async listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>> {
+    return this.#inTurn(
+      storageIndex,
+      async () => new Set(numbersOfKind(await this.#store.shares(storageIndex), kind)),
+    )
+  }
+
+  async openShare(
+    kind: ShareKind,
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+  ): Promise<ServedShareReader> {
+    checkShareNumber(shareNumber)
+    return this.#inTurn(storageIndex, async () => {
+      const share = await this.#store.open(storageIndex, shareNumber)
+      if (share.kind !== kind) {
+        await share.close()
+        throw noSuchShare(`share ${shareNumber} is not ${kind}`, shareNumber)
+      }
+      return {
+        length: share.length,
+        read: async (offset, length, options) => {
+          options?.signal?.throwIfAborted()
+          checkSpan('read', offset, length)
+          return share.read(offset, length)
+        },
+        close: () => share.close(),
+      }
+    })
+  }
+
+  async slotReadv(
+    storageIndex: StorageIndex,
+    shareNumbers: readonly ShareNumber[],
+    readVectors: readonly ReadVector[],
+    options?: OperationOptions,
+  ): Promise<Map<ShareNumber, Uint8Array[]>> {
+    for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
+    return this.#inTurn(storageIndex, async () => {
+      options?.signal?.throwIfAborted()
+      const found = numbersOfKind(await this.#store.shares(storageIndex), 'mutable')
+      const wanted = new Set(shareNumbers.length === 0 ? found : shareNumbers)
+      const data = new Map<ShareNumber, Uint8Array[]>()
+      for (const shareNumber of found) {
+        if (!wanted.has(shareNumber)) continue
+        const spans = await this.#readShare(storageIndex, shareNumber, readVectors)
+        if (spans !== undefined) data.set(shareNumber, spans)
+      }
+      return data
+    })
+  }
+
+  async slotTestvAndReadvAndWritev(
+    storageIndex: StorageIndex,
+    secrets: SlotSecrets,
+    testWriteVectors: ReadonlyMap<ShareNumber, TestWriteVectors>,
+    readVectors: readonly ReadVector[],
+    options?: OperationOptions,
+  ): Promise<ReadTestWriteResult> {
+    checkSlotSecrets(secrets)
+    for (const [shareNumber, vectors] of testWriteVectors) {
+      checkShareNumber(shareNumber)
+      checkVectors(vectors)
+    }
+    for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
+    return this.#inTurn(storageIndex, async () => {
+      options?.signal?.throwIfAborted()
+      const shares = await openSlot(this.#store, storageIndex, secrets.writeEnabler)
+      const data = new Map<ShareNumber, Uint8Array[]>()
+      let success: boolean
+      try {
+        success = await testsHold(shares, testWriteVectors)
+        for (const [shareNumber, share] of shares)
+          data.set(shareNumber, await readSpans(share, readVectors))
+      } finally {
+        await closeAll(shares)
+      }
+      if (success) await this.#writeSlot(storageIndex, secrets, testWriteVectors)
+      return { success, data }
+    })
+  }
+
+  async adviseCorruptShare(
+    kind: ShareKind,
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    reason: string,
+  ): Promise<void> {
+    checkShareNumber(shareNumber)
+    await this.#inTurn(storageIndex, async (key) => {
+      if (!(await this.#store.shares(storageIndex)).has(shareNumber))
+        throw noSuchShare(`there is no share ${shareNumber}`, shareNumber)
+      this.#options.log(`a client says that share ${shareNumber} of ${key} (${kind}) is corrupt`)
+      const text = advisoryText(kind, key, shareNumber, reason)
+      const room = (await this.#availableSpace()) ?? Infinity
+      if (new TextEncoder().encode(text).length > room) return
+      // Two reports of one moment need two names.
+      const now = Math.floor(this.#options.now()) * 1000
+      this.#lastAdvisoryMicroseconds = Math.max(now, this.#lastAdvisoryMicroseconds + 1)
+      const name = advisoryName(this.#lastAdvisoryMicroseconds, key, shareNumber)
+      await this.#store.saveAdvisory(name, text)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#queue.idle()
+    const writers = [...this.#uploads.values()].flatMap((byNumber) => [...byNumber.values()])
+    await Promise.all(writers.map((writer) => writer.abort()))
+    await this.#queue.idle()
+    await this.#store.close()
+  }
+
+  /** Runs a task alone among those of its storage index. It is given the index in base32. */
+  async #inTurn<T>(storageIndex: StorageIndex, task: (key: string) => Promise<T>): Promise<T> {
+    this.#assertOpen()
+    checkStorageIndex(storageIndex)
+    const key = toBase32(storageIndex)
+    return this.#queue.run(key, () => task(key))
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StorageError('STORAGE_CLOSED', 'the storage server has been closed')
+  }
+
+  /** Bytes that new shares may take; undefined when the store cannot know. */
+  async #availableSpace(): Promise<number | undefined> {
+    if (this.#options.readonly) return 0
+    const space = await this.#store.space()
+    return space && Math.max(0, space.available - this.#options.reservedSpace)
+  }
+
+  #lease(secrets: LeaseSecrets, ownerNumber: number): Lease {
+    const { renewSecret, cancelSecret } = secrets
+    const expiresAtSeconds = Math.floor(this.#options.now() / 1000 + LEASE_DURATION_SECONDS)
+    return { ownerNumber, renewSecret, cancelSecret, expiresAtSeconds }
+  }
+
+  async #addLeases(
+    storageIndex: StorageIndex,
+    shareNumbers: Iterable<ShareNumber>,
+    lease: Lease,
+  ): Promise<void> {
+    for (const shareNumber of shareNumbers) {
+      const room = (await this.#availableSpace()) ?? Infinity
+      try {
+        await this.#store.addLease(storageIndex, shareNumber, lease, room)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        this.#options.log(`no lease on share ${shareNumber}: ${(error as Error).message}`)
+      }
+    }
+  }
+
+  #upload(key: string, shareNumber: ShareNumber): BucketWriter | undefined {
+    return this.#uploads.get(key)?.get(shareNumber)
+  }
+
+  /** Promises room to as many of the shares as there is room for, lowest number first. */
+  async #promise(wanted: readonly ShareNumber[], size: number): Promise<ShareNumber[]> {
+    if (wanted.length === 0) return []
+    const available = (await this.#availableSpace()) ?? Infinity
+    // From here on nothing may wait, lest two files be promised the same room. What uploads in
+    // progress have written counts twice, as with upstream.
+    let room = available - this.#promised
+    const accepted: ShareNumber[] = []
+    if (this.#options.readonly) return accepted
+    for (const shareNumber of wanted.toSorted((a, b) => a - b)) {
+      if (room < size) break
+      room -= size
+      this.#promised += size
+      accepted.push(shareNumber)
+    }
+    return accepted
+  }
+
+  async #beginUploads(
+    storageIndex: StorageIndex,
+    wanted: readonly ShareNumber[],
+    size: number,
+    lease: Lease,
+  ): Promise<Map<ShareNumber, BucketWriter>> {
+    const accepted = await this.#promise(wanted, size)
+    const writers = new Map<ShareNumber, BucketWriter>()
+    let begun = 0
+    try {
+      for (const shareNumber of accepted) {
+        begun += 1
+        const writer = await this.#beginUpload(storageIndex, shareNumber, size, lease)
+        if (writer !== undefined) writers.set(shareNumber, writer)
+      }
+      return writers
+    } catch (error) {
+      this.#promised -= size * (accepted.length - begun)
+      await Promise.all([...writers.values()].map((writer) => writer.abort()))
+      throw error
+    }
+  }
+
+  /** Begins an upload to which room has been promised; undefined when the store has none after all. */
+  async #beginUpload(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    size: number,
+    lease: Lease,
+  ): Promise<BucketWriter | undefined> {
+    const key = toBase32(storageIndex)
+    let incoming
+    try {
+      incoming = await this.#store.createImmutable(storageIndex, shareNumber, size, lease)
+    } catch (error) {
+      this.#promised -= size
+      if (isStorageError(error, 'STORAGE_NO_SPACE')) return undefined
+      throw error
+    }
+    const uploads = this.#uploads.get(key) ?? new Map<ShareNumber, BucketWriter>()
+    const writer = new BucketWriter(incoming, shareNumber, size, {
+      now: this.#options.now,
+      schedule: this.#options.schedule,
+      idleTimeoutMs: this.#options.idleTimeoutMs,
+      commit: (share) => this.#queue.run(key, () => share.commit()),
+      onEnd: () => {
+        this.#promised -= size
+        uploads.delete(shareNumber)
+        if (uploads.size === 0) this.#uploads.delete(key)
+      },
+    })
+    this.#uploads.set(key, uploads.set(shareNumber, writer))
+    return writer
+  }
+
+  /** The spans of one share; undefined for a share that cannot be read, so that others still are. */
+  async #readShare(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    readVectors: readonly ReadVector[],
+  ): Promise<Uint8Array[] | undefined> {
+    try {
+      const share = await this.#store.open(storageIndex, shareNumber)
+      try {
+        return await readSpans(share, readVectors)
+      } finally {
+        await share.close()
+      }
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#options.log(`share ${shareNumber} is left out: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  async #writeSlot(
+    storageIndex: StorageIndex,
+    secrets: SlotSecrets,
+    vectors: ReadonlyMap<ShareNumber, TestWriteVectors>,
+  ): Promise<void> {
+    if (vectors.size === 0) return
+    const changes = new Map(
+      [...vectors].map(([n, { write, newLength }]) => [n, { writes: write, newLength }]),
+    )
+    const leaseRoom = (await this.#availableSpace()) ?? Infinity
+    const lease = this.#lease(secrets, 1)
+    await this.#store.writeSlot(storageIndex, secrets.writeEnabler, changes, lease, leaseRoom)
+  }
+}
+
+function numbersOfKind(
+  stored: ReadonlyMap<ShareNumber, StoredShareKind>,
+  wanted: ShareKind,
+): ShareNumber[] {
+  const found = [...stored].filter(([, kind]) => kind === wanted).map(([number]) => number)
+  return found.toSorted((a, b) => a - b)
+}
+
+function noSuchShare(message: string, shareNumber?: ShareNumber): StorageError {
+  return new StorageError('STORAGE_NO_SUCH_SHARE', message, { shareNumber })
+}
+
+/** Whether an error says that one share is damaged, which is no reason to refuse the others. */
+function isDamage(error: unknown): boolean {
+  return (
+    isStorageError(error, 'STORAGE_BAD_SHARE') ||
+    isStorageError(error, 'STORAGE_UNKNOWN_CONTAINER_VERSION')
+  )
+}
+
+const schedule: Schedule = (callback, delayMs) => {
+  const timer: unknown = setTimeout(callback, delayMs)
+  // In Node a timer is an object that can let the process end; in a browser it is a number.
+  if (typeof timer === 'object') (timer as { unref(): void }).unref()
+  return () => {
+    clearTimeout(timer as ReturnType<typeof setTimeout>)
+  }
+}

@@ -1,0 +1,83 @@
+import { BadWriteEnablerError, StorageError } from '@lafs/storage-interface'
+import type {
+  IShareStore,
+  ReadVector,
+  ShareNumber,
+  StorageIndex,
+  StoredShare,
+  TestWriteVectors,
+} from '@lafs/storage-interface'
+
+/**
+ * Opens every share of a mutable slot and makes sure that a write enabler is that of all of them.
+ *
+ * @throws {@link StorageError} `STORAGE_BAD_WRITE_ENABLER`, and what opening a damaged share throws.
+ */
+export async function openSlot(
+  store: IShareStore,
+  storageIndex: StorageIndex,
+  writeEnabler: Uint8Array,
+): Promise<Map<ShareNumber, StoredShare>> {
+  const opened = new Map<ShareNumber, StoredShare>()
+  try {
+    for (const shareNumber of await sortedShareNumbers(store, storageIndex)) {
+      const share = await store.open(storageIndex, shareNumber)
+      opened.set(shareNumber, share)
+      if (share.kind !== 'mutable')
+        throw new StorageError(
+          'STORAGE_UNKNOWN_CONTAINER_VERSION',
+          `share ${shareNumber} is no mutable container`,
+          { shareNumber },
+        )
+      if (!share.writeEnablerMatches(writeEnabler))
+        throw new BadWriteEnablerError(`share ${shareNumber} was made with another write enabler`, {
+          shareNumber,
+        })
+    }
+    return opened
+  } catch (error) {
+    await closeAll(opened)
+    throw error
+  }
+}
+
+async function sortedShareNumbers(
+  store: IShareStore,
+  storageIndex: StorageIndex,
+): Promise<ShareNumber[]> {
+  return [...(await store.shares(storageIndex)).keys()].toSorted((a, b) => a - b)
+}
+
+export async function closeAll(shares: ReadonlyMap<ShareNumber, StoredShare>): Promise<void> {
+  for (const share of shares.values()) await share.close()
+}
+
+/** Whether every test of every share holds. A share that is not there tests as empty. */
+export async function testsHold(
+  shares: ReadonlyMap<ShareNumber, StoredShare>,
+  vectors: ReadonlyMap<ShareNumber, TestWriteVectors>,
+): Promise<boolean> {
+  for (const [shareNumber, { test }] of vectors) {
+    const share = shares.get(shareNumber)
+    for (const { offset, size, specimen } of test) {
+      const found = share === undefined ? new Uint8Array() : await share.read(offset, size)
+      if (!equalBytes(found, specimen)) return false
+    }
+  }
+  return true
+}
+
+/** One byte string a read vector. */
+export function readSpans(
+  share: StoredShare,
+  readVectors: readonly ReadVector[],
+): Promise<Uint8Array[]> {
+  return Promise.all(readVectors.map(({ offset, size }) => share.read(offset, size)))
+}
+
+/** Whether two byte strings are equal. Not for secrets: it stops at the first difference. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
+  return true
+}
