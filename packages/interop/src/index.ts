@@ -1,4 +1,3 @@
-export { freePorts } from './free-ports.ts'
 export { describeWithUpstream, upstreamAbsence, upstreamFolder } from './upstream.ts'
 export { startUpstreamClient, startUpstreamServer, tahoe } from './upstream-node.ts'
 export type {

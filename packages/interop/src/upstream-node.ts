@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { formatServersYaml } from '@lafs/client'
 import type { ServerDescription } from '@lafs/client'
 import { toBase32 } from '@lafs/crypto'
-import { freePorts } from './free-ports.ts'
+import { freePort } from './free-port.ts'
 import { upstreamFolder } from './upstream.ts'
 
 const START_TIMEOUT_MS = 60_000
@@ -49,7 +49,7 @@ export interface UpstreamClient extends UpstreamNode {
 
 /** Makes a storage server of upstream in a new folder and starts it. */
 export async function startUpstreamServer(folder: string): Promise<UpstreamServer> {
-  const [port = 0] = await freePorts(1)
+  const port = await freePort()
   await tahoe([
     'create-node',
     '--listen=tcp',
@@ -123,8 +123,8 @@ export async function tahoe(args: readonly string[]): Promise<string> {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output = collect(child)
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`tahoe ${args[0]} failed (${code}): ${output()}`)
+  await once(child, 'close')
+  if (child.exitCode !== 0) throw new Error(`tahoe ${args[0]} failed: ${output()}`)
   return output()
 }
 
@@ -181,9 +181,10 @@ async function until(
 async function waitForServers(node: UpstreamNode, count: number): Promise<void> {
   let statuses: string[] = []
   const connected = async (): Promise<boolean> => {
-    const response = await fetch(new URL('?t=json', node.webUrl))
-    const { servers } = (await response.json()) as { servers: { connection_status: string }[] }
-    statuses = servers.map((server) => server.connection_status)
+    const welcome: { servers: { connection_status: string }[] } = JSON.parse(
+      new TextDecoder().decode(await askWeb(node.webUrl, '?t=json')),
+    )
+    statuses = welcome.servers.map((server) => server.connection_status)
     return statuses.filter((status) => /^connected/i.test(status)).length === count
   }
   try {

@@ -17,12 +17,11 @@ export const upstreamAbsence: string | undefined = existsSync(join(upstreamFolde
  * LAFS_REQUIRE_UPSTREAM is 1 they fail instead.
  */
 export function describeWithUpstream(name: string, body: () => void): void {
-  if (upstreamAbsence === undefined) {
-    describe(name, body)
-  } else if (process.env['LAFS_REQUIRE_UPSTREAM'] === '1') {
+  const absent = upstreamAbsence !== undefined
+  if (absent && process.env['LAFS_REQUIRE_UPSTREAM'] === '1') {
     throw new Error(`LAFS_REQUIRE_UPSTREAM is 1, but ${upstreamAbsence}`)
-  } else {
-    console.warn(`skipped: ${name}: ${upstreamAbsence}`)
-    describe.skip(`${name} (skipped: ${upstreamAbsence})`, body)
   }
+  if (absent) console.warn(`skipped: ${name}: ${upstreamAbsence}`)
+  const suite = absent ? describe.skip : describe
+  suite(absent ? `${name} (skipped: ${upstreamAbsence})` : name, body)
 }

@@ -14,7 +14,13 @@ import {
   startUpstreamServer,
   temporaryFolder,
 } from '@lafs/interop'
-import type { OwnServer, UpstreamEncoding, UpstreamServer } from '@lafs/interop'
+import type {
+  OwnServer,
+  ResourceStack,
+  StoredShareFile,
+  UpstreamEncoding,
+  UpstreamServer,
+} from '@lafs/interop'
 import { parseCapStrict } from '@lafs/uri'
 import { stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -39,9 +45,9 @@ const sizes = [
   MIB + 1,
   10_000_000,
 ]
-const grids = ['upstream', 'own', 'mixed'] as const
+const gridNames = ['upstream', 'own', 'mixed'] as const
 const sides = ['upstream', 'own'] as const
-type Grid = (typeof grids)[number]
+type GridName = (typeof gridNames)[number]
 type Side = (typeof sides)[number]
 
 /** A client of either side, as far as the tests need one. */
@@ -66,65 +72,86 @@ function storageIndexOf(cap: string): string {
   return toBase32(parsed.storageIndex)
 }
 
-describeWithUpstream('immutable files', () => {
-  const resources = createResourceStack()
-  let folder: string
-  const upstreamServers: UpstreamServer[] = []
-  const ownServers: OwnServer[] = []
-  const clients = {} as Record<Grid, Record<Side, AnyClient>>
-  const servers = {} as Record<Grid, readonly ServerDescription[]>
-  const storages = {} as Record<Grid, readonly string[]>
-  const ownClients = {} as Record<Grid, Client>
+/** The hash of each share's data, in the order of the share numbers. */
+function shareHashes(shares: ReadonlyMap<number, StoredShareFile>): [number, string][] {
+  return [...shares.values()]
+    .toSorted((a, b) => a.shareNumber - b.shareNumber)
+    .map((share): [number, string] => [share.shareNumber, sha256(share.data)])
+}
 
-  async function startClients(grid: Grid): Promise<void> {
-    const own = resources.use(
-      await createClient({ servers: servers[grid], encoding: { ...encoding }, convergence }),
-    )
+/** Copies the share files of one file from some servers' disks to another's. */
+async function copyShares(from: readonly string[], to: string, cap: string): Promise<void> {
+  const index = storageIndexOf(cap)
+  for (const source of from) {
+    await cp(sharesFolder(source, index), sharesFolder(to, index), { recursive: true })
+  }
+}
+
+/** One grid: its servers, where they keep their shares, and the two clients. */
+interface TestGrid {
+  readonly servers: readonly ServerDescription[]
+  readonly storages: readonly string[]
+  readonly clients: Readonly<Record<Side, AnyClient>>
+  readonly ownClient: Client
+}
+
+interface Grids extends Readonly<Record<GridName, TestGrid>> {
+  readonly folder: string
+  readonly upstreamServers: readonly UpstreamServer[]
+  readonly ownServers: readonly OwnServer[]
+}
+
+async function startGrids(resources: ResourceStack): Promise<Grids> {
+  const folder = resources.use(await temporaryFolder()).path
+  const numbers = [0, 1, 2]
+  const [upstreamServers, ownServers] = await Promise.all([
+    Promise.all(numbers.map((number) => startUpstreamServer(join(folder, `upstream-${number}`)))),
+    Promise.all(numbers.map((number) => startOwnServer(join(folder, `own-${number}`)))),
+  ])
+  for (const server of [...upstreamServers, ...ownServers]) resources.use(server)
+
+  async function startGrid(
+    name: GridName,
+    upstreamMembers: readonly UpstreamServer[],
+    ownMembers: readonly OwnServer[],
+  ): Promise<TestGrid> {
+    const servers = [...upstreamMembers, ...ownMembers].map((server) => server.description)
+    const ownClient = resources.use(await createClient({ servers, encoding, convergence }))
+    const options = { servers, encoding, convergence }
     const upstream = resources.use(
-      await startUpstreamClient(join(folder, `client-${grid}`), {
-        servers: servers[grid],
-        encoding,
-        convergence,
-      }),
+      await startUpstreamClient(join(folder, `client-${name}`), options),
     )
-    ownClients[grid] = own
-    clients[grid] = { own: ofOwn(own), upstream }
+    const storages = [
+      ...upstreamMembers.map((server) => join(server.folder, 'storage')),
+      ...ownMembers.map((server) => server.storage),
+    ]
+    return { servers, storages, ownClient, clients: { own: ofOwn(ownClient), upstream } }
   }
 
+  const [upstream, own, mixed] = await Promise.all([
+    startGrid('upstream', upstreamServers, []),
+    startGrid('own', [], ownServers),
+    startGrid('mixed', upstreamServers, ownServers),
+  ])
+  return { folder, upstreamServers, ownServers, upstream, own, mixed }
+}
+
+describeWithUpstream('immutable files', () => {
+  const resources = createResourceStack()
+  let grids: Grids
+
   beforeAll(async () => {
-    folder = resources.use(await temporaryFolder()).path
-    await Promise.all(
-      [0, 1, 2].map(async (number) => {
-        const upstream = await startUpstreamServer(join(folder, `upstream-${number}`))
-        upstreamServers.push(resources.use(upstream))
-        ownServers.push(resources.use(await startOwnServer(join(folder, `own-${number}`))))
-      }),
-    )
-    const ofUpstream = upstreamServers.map((server) => server.description)
-    const ofOwnServers = ownServers.map((server) => server.description)
-    Object.assign(servers, {
-      upstream: ofUpstream,
-      own: ofOwnServers,
-      mixed: [...ofUpstream, ...ofOwnServers],
-    })
-    const upstreamStorages = upstreamServers.map((server) => join(server.folder, 'storage'))
-    const ownStorages = ownServers.map((server) => server.storage)
-    Object.assign(storages, {
-      upstream: upstreamStorages,
-      own: ownStorages,
-      mixed: [...upstreamStorages, ...ownStorages],
-    })
-    await Promise.all(grids.map(startClients))
+    grids = await startGrids(resources)
   }, 120_000)
   afterAll(() => resources[Symbol.asyncDispose](), 60_000)
 
-  describe.each(grids)('on the %s grid', (grid) => {
+  describe.each(gridNames)('on the %s grid', (grid) => {
     describe.each(sides)('written by the %s client', (writer) => {
       it.each(sizes)('%i bytes are read by both clients', async (size) => {
         const data = plaintext(`${grid} ${writer}`, size)
-        const cap = await clients[grid][writer].put(data)
+        const cap = await grids[grid].clients[writer].put(data)
         for (const reader of sides) {
-          const got = await clients[grid][reader].get(cap)
+          const got = await grids[grid].clients[reader].get(cap)
           expect({ reader, size: got.length, hash: sha256(got) }).toEqual({
             reader,
             size,
@@ -139,60 +166,50 @@ describeWithUpstream('immutable files', () => {
     'both clients make the same cap and the same shares of %i bytes',
     async (size) => {
       const data = plaintext('the same', size)
-      const byOwn = await clients.upstream.own.put(data)
-      const byUpstream = await clients.own.upstream.put(data)
+      const byOwn = await grids.upstream.clients.own.put(data)
+      const byUpstream = await grids.own.clients.upstream.put(data)
       expect(byOwn).toBe(byUpstream)
       const storageIndex = storageIndexOf(byOwn)
-      const ownShares = await readGridShares(storages.upstream, storageIndex)
-      const upstreamShares = await readGridShares(storages.own, storageIndex)
-      const hashes = (shares: typeof ownShares): [number, string][] =>
-        [...shares]
-          .map(([number, { data }]): [number, string] => [number, sha256(data)])
-          .toSorted(([a], [b]) => a - b)
-      expect(hashes(ownShares)).toHaveLength(encoding.totalShares)
-      expect(hashes(ownShares)).toEqual(hashes(upstreamShares))
+      const ownShares = await readGridShares(grids.upstream.storages, storageIndex)
+      const upstreamShares = await readGridShares(grids.own.storages, storageIndex)
+      expect(ownShares.size).toBe(encoding.totalShares)
+      expect(shareHashes(ownShares)).toEqual(shareHashes(upstreamShares))
     },
   )
 
   it('a client finds what the other has stored already', async () => {
     const data = plaintext('stored twice', 3 * MIB)
-    const cap = await clients.mixed.upstream.put(data)
-    const results = await ownClients.mixed.upload(data)
+    const cap = await grids.mixed.clients.upstream.put(data)
+    const results = await grids.mixed.ownClient.upload(data)
     expect(results.uri).toBe(cap)
     expect(results.pushedShares).toBe(0)
     // Throws where a share is on two servers.
-    expect((await readGridShares(storages.mixed, storageIndexOf(cap))).size).toBe(10)
+    expect((await readGridShares(grids.mixed.storages, storageIndexOf(cap))).size).toBe(10)
   })
 
   it('share files can be moved between servers of the two kinds', async () => {
     const ours = plaintext('written on our servers', 300_000)
     const theirs = plaintext('written on the servers of upstream', 300_000)
-    const ourCap = await clients.own.own.put(ours)
-    const theirCap = await clients.upstream.upstream.put(theirs)
-    const move = async (from: readonly string[], to: string, cap: string): Promise<void> => {
-      for (const source of from) {
-        const index = storageIndexOf(cap)
-        await cp(sharesFolder(source, index), sharesFolder(to, index), { recursive: true })
-      }
-    }
-    await move(storages.own, storages.upstream[0] ?? '', ourCap)
-    await move(storages.upstream, storages.own[0] ?? '', theirCap)
-    expect(sha256(await clients.upstream.upstream.get(ourCap))).toBe(sha256(ours))
-    expect(sha256(await clients.own.own.get(theirCap))).toBe(sha256(theirs))
+    const ourCap = await grids.own.clients.own.put(ours)
+    const theirCap = await grids.upstream.clients.upstream.put(theirs)
+    await copyShares(grids.own.storages, grids.upstream.storages[0] ?? '', ourCap)
+    await copyShares(grids.upstream.storages, grids.own.storages[0] ?? '', theirCap)
+    expect(sha256(await grids.upstream.clients.upstream.get(ourCap))).toBe(sha256(ours))
+    expect(sha256(await grids.own.clients.own.get(theirCap))).toBe(sha256(theirs))
   })
 
   it('a file lands where upstream would look for servers', async () => {
     // With one share upstream considers the first two servers of the file's order.
     const one = { requiredShares: 1, happyShares: 1, totalShares: 1 }
     const upstream = resources.use(
-      await startUpstreamClient(join(folder, 'client-one'), {
-        servers: servers.mixed,
+      await startUpstreamClient(join(grids.folder, 'client-one'), {
+        servers: grids.mixed.servers,
         encoding: one,
         convergence,
       }),
     )
     const own = resources.use(
-      await createClient({ servers: servers.mixed, encoding: one, convergence }),
+      await createClient({ servers: grids.mixed.servers, encoding: one, convergence }),
     )
     for (let file = 0; file < 12; file += 1) {
       const writer = file % 2 === 0 ? upstream : ofOwn(own)
@@ -202,9 +219,11 @@ describeWithUpstream('immutable files', () => {
       const order = own.broker.serversForStorageIndex(parsed.storageIndex)
       const near = order
         .slice(0, 2)
-        .map(({ serverId }) => servers.mixed.findIndex((server) => server.serverId === serverId))
+        .map(({ serverId }) =>
+          grids.mixed.servers.findIndex((server) => server.serverId === serverId),
+        )
       const found = await readGridShares(
-        near.map((number) => storages.mixed[number] ?? ''),
+        near.map((number) => grids.mixed.storages[number] ?? ''),
         storageIndexOf(cap),
       )
       expect([...found.keys()], `file ${file}`).toEqual([0])
@@ -213,10 +232,10 @@ describeWithUpstream('immutable files', () => {
 
   it('both clients read on when servers of both kinds are gone', async () => {
     const data = plaintext('servers go', 2 * MIB + 1)
-    const cap = await clients.mixed.upstream.put(data)
-    await upstreamServers[0]?.stop()
-    await ownServers[0]?.stop()
-    expect(sha256(await clients.mixed.own.get(cap))).toBe(sha256(data))
-    expect(sha256(await clients.mixed.upstream.get(cap))).toBe(sha256(data))
+    const cap = await grids.mixed.clients.upstream.put(data)
+    await grids.upstreamServers[0]?.stop()
+    await grids.ownServers[0]?.stop()
+    expect(sha256(await grids.mixed.clients.own.get(cap))).toBe(sha256(data))
+    expect(sha256(await grids.mixed.clients.upstream.get(cap))).toBe(sha256(data))
   }, 60_000)
 })

@@ -78,7 +78,7 @@ describeWithUpstream("upstream's client on our servers", () => {
   it('verifies what our client wrote, and adds leases to it', async () => {
     const { uri } = await own.upload(stretch(encode('to be verified '), 3_000_000))
     const check = `uri/${encodeURIComponent(uri)}?t=check&verify=true&add-lease=true&output=JSON`
-    const found = JSON.parse(decode(await upstream.web(check, { method: 'POST' }))) as CheckResults
+    const found: CheckResults = JSON.parse(decode(await upstream.web(check, { method: 'POST' })))
     expect(found.results).toMatchObject({
       healthy: true,
       'count-shares-good': 5,
