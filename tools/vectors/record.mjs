@@ -14,7 +14,9 @@ const areas = readdirSync(import.meta.dirname).flatMap(
 const check = process.argv.includes('--check')
 const asked = process.argv.slice(2).filter((argument) => argument !== '--check')
 for (const area of asked) {
-  if (!areas.includes(area)) throw new Error(`no record_${area}.py; there are ${areas.join(', ')}`)
+  if (areas.includes(area)) continue
+  console.error(`no record_${area}.py; there are ${areas.join(', ')}`)
+  process.exit(1)
 }
 
 const upstream = process.env.LAFS_UPSTREAM ?? join(root, '.lafs/upstream')
@@ -86,6 +88,9 @@ try {
     `vectors: ${chosen.length} areas ${check ? 'checked' : 'recorded'}, ${found.length} differences`,
   )
   if (found.length > 0) process.exitCode = 1
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
 } finally {
   if (check) rmSync(folder, { recursive: true, force: true })
 }

@@ -1,15 +1,9 @@
-"""Which servers a client asks, in which order, and how many of them shares can make happy."""
+"""Which servers a client asks, and in which order."""
 
 import hashlib
-import json
-import os
-import random
-import subprocess
-import sys
 
 from common import write_json
 
-from allmydata.immutable.happiness_upload import calculate_happiness, share_placement
 from allmydata.storage_client import (
     StorageClientConfig,
     StorageFarmBroker,
@@ -114,74 +108,5 @@ def record_permutations():
     )
 
 
-def placement_inputs():
-    """Small grids at random, from a fixed seed: peers are letters, shares numbers."""
-    rng = random.Random(1)
-    for _ in range(150):
-        total = rng.randint(1, 10)
-        peers = [chr(97 + i) for i in range(rng.randint(1, 8))]
-        readonly = [p for p in peers if rng.random() < 0.2]
-        density = rng.choice([0, 0.1, 0.3])
-        existing = {
-            peer: shares
-            for peer in peers
-            if (shares := [s for s in range(total) if rng.random() < density])
-        }
-        yield {"total": total, "peers": peers, "readonly": readonly, "existing": existing}
-
-
-def placements():
-    """Upstream's placement of every input under this process's order of sets, or None."""
-    answers = []
-    for case in placement_inputs():
-        writable = set(case["peers"]) - set(case["readonly"])
-        existing = {peer: set(shares) for peer, shares in case["existing"].items()}
-        try:
-            placed = share_placement(
-                writable, set(case["readonly"]), set(range(case["total"])), existing
-            )
-            answers.append([sorted(placed.items()), calculate_happiness(placed)])
-        except (StopIteration, IndexError, KeyError, RuntimeError):
-            answers.append(None)
-    return answers
-
-
-def record_placements():
-    runs = [
-        json.loads(
-            subprocess.check_output(
-                [sys.executable, __file__, "--placements"],
-                env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            )
-        )
-        for seed in range(1, 13)
-    ]
-    cases = []
-    for case, answers in zip(placement_inputs(), zip(*runs)):
-        if any(answer is None for answer in answers):
-            continue
-        happiness = {answer[1] for answer in answers}
-        placed = answers[0][0]
-        same = all(answer[0] == placed for answer in answers)
-        cases.append(
-            {
-                **case,
-                "happiness": sorted(happiness),
-                "placement": {str(share): peer for share, peer in placed} if same else None,
-            }
-        )
-    write_json(
-        "servers/placements.json",
-        "Where shares go, given what each peer holds already; readonly names the peers that take none. Upstream walks sets, so its answer may"
-        " depend on Python's hash seed: `happiness` lists the values seen under 12 seeds, and"
-        " `placement` is null when the seeds disagree.",
-        cases=cases,
-    )
-
-
-if sys.argv[1] == "--placements":
-    print(json.dumps(placements()))
-else:
-    record_announcements()
-    record_permutations()
-    record_placements()
+record_announcements()
+record_permutations()
