@@ -1,0 +1,368 @@
+import type { CodecProvider, ICodecEncoder } from '@lafs/codec-interface'
+import {
+  blockHashPrefix,
+  crypttextHasher,
+  crypttextSegmentHashPrefix,
+  uriExtensionHash,
+} from '@lafs/crypto'
+import type { CryptoProvider, TaggedHasher } from '@lafs/crypto'
+import type {
+  EncoderParameters,
+  EncodingResult,
+  IEncoder,
+  IEncryptedUploadable,
+  ProgressListener,
+  ProgressOptions,
+  Shareholder,
+  UriExtensionData,
+} from '@lafs/filesystem-interface'
+import { UploadUnhappinessError } from '@lafs/filesystem-interface'
+import { HashTree } from '@lafs/hashtree'
+import { HASH_SIZE } from '@lafs/storage-interface'
+import type { IStorageBucketWriter } from '@lafs/storage-interface'
+import { shareHashOrder } from '@lafs/storage-protocol/layout'
+import { ChkVerifierCap, packUriExtension } from '@lafs/uri'
+import { interruptible, within } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { fileGeometry, segmentSizes } from './geometry.ts'
+import type { FileGeometry } from './geometry.ts'
+import { failureMessage, serversOfHappiness, sharesByServer } from './happiness.ts'
+import { sourceChanged } from './key.ts'
+
+/** Segments that may be on their way through the encoder at once. */
+const SEGMENTS_IN_FLIGHT = 3
+/** A shareholder that does not take one write in this time is given up. */
+const WRITE_TIMEOUT_MS = 120_000
+/** How long the end of a failed upload waits for servers to drop what they hold. */
+const ABORT_TIMEOUT_MS = 5000
+
+export interface EncoderDependencies {
+  readonly codec: CodecProvider
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+}
+
+/**
+ * An encoder for one file: ciphertext in, shares and the verify cap out.
+ *
+ * Segments go through in a pipeline of bounded length: while the blocks of one are hashed (on other
+ * threads, where the crypto provider has them) and sent, the next one is read and encoded.
+ *
+ * @throws RangeError when the parameters make no sense.
+ * @see allmydata.immutable.encode.Encoder
+ */
+export function createEncoder(
+  uploadable: IEncryptedUploadable,
+  dependencies: EncoderDependencies,
+): IEncoder {
+  const { encodingParameters, storageIndex, size } = uploadable
+  const geometry = fileGeometry({ ...encodingParameters, size })
+  const parameters: EncoderParameters = {
+    storageIndex,
+    requiredShares: geometry.requiredShares,
+    happyShares: encodingParameters.happyShares,
+    totalShares: geometry.totalShares,
+    segmentCount: geometry.segmentCount,
+    segmentSize: geometry.segmentSize,
+    blockSize: geometry.blockSize,
+    shareSize: geometry.shareDataSize,
+    serializedParams: codecParams(geometry, geometry.segmentSize),
+  }
+  return {
+    parameters,
+    start: (shareholders, servermap, options = {}) =>
+      new Encoding(uploadable, geometry, dependencies, shareholders, servermap, options).run(),
+  }
+}
+
+function codecParams(geometry: FileGeometry, dataSize: number): string {
+  return `${dataSize}-${geometry.requiredShares}-${geometry.totalShares}`
+}
+
+/** The URI extension block of a file, given the hashes that only encoding it yields. */
+function uriExtensionData(
+  geometry: FileGeometry,
+  hashes: Pick<UriExtensionData, 'crypttext_root_hash' | 'share_root_hash'> & {
+    readonly crypttext_hash: Uint8Array
+  },
+): UriExtensionData {
+  return {
+    codec_name: 'crs',
+    codec_params: codecParams(geometry, geometry.segmentSize),
+    tail_codec_params: codecParams(geometry, geometry.tailBlockSize * geometry.requiredShares),
+    size: geometry.size,
+    segment_size: geometry.segmentSize,
+    num_segments: geometry.segmentCount,
+    needed_shares: geometry.requiredShares,
+    total_shares: geometry.totalShares,
+    ...hashes,
+  }
+}
+
+/** Bytes of a file's URI extension block, known before the file is encoded. */
+export function uriExtensionSize(geometry: FileGeometry): number {
+  const hash = new Uint8Array(HASH_SIZE)
+  const hashes = { crypttext_hash: hash, crypttext_root_hash: hash, share_root_hash: hash }
+  return packUriExtension(uriExtensionData(geometry, hashes)).length
+}
+
+/** One run of an encoder. */
+class Encoding {
+  readonly #uploadable: IEncryptedUploadable
+  readonly #geometry: FileGeometry
+  readonly #crypto: CryptoProvider
+  readonly #clock: Clock
+  readonly #codec: ICodecEncoder
+  readonly #shareholders: Map<number, Shareholder>
+  readonly #servermap: Map<number, Set<string>>
+  readonly #onProgress: ProgressListener | undefined
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #crypttextHasher: TaggedHasher
+  readonly #crypttextHashes: Uint8Array[] = []
+  /** By share number, then segment. */
+  readonly #blockHashes: Uint8Array[][]
+  #encodingMs = 0
+  #sendingMs = 0
+  #pushed = 0
+
+  constructor(
+    uploadable: IEncryptedUploadable,
+    geometry: FileGeometry,
+    { codec, crypto, clock }: EncoderDependencies,
+    shareholders: ReadonlyMap<number, Shareholder>,
+    servermap: ReadonlyMap<number, ReadonlySet<string>>,
+    { signal, onProgress }: ProgressOptions,
+  ) {
+    this.#uploadable = uploadable
+    this.#geometry = geometry
+    this.#crypto = crypto
+    this.#clock = clock
+    this.#codec = codec.createEncoder({
+      requiredShares: geometry.requiredShares,
+      maxShares: geometry.totalShares,
+    })
+    this.#shareholders = new Map(shareholders)
+    this.#servermap = new Map([...servermap].map(([share, ids]) => [share, new Set(ids)]))
+    this.#onProgress = onProgress
+    this.#signal = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
+    this.#crypttextHasher = crypttextHasher(crypto)
+    this.#blockHashes = Array.from({ length: geometry.totalShares }, () => [])
+  }
+
+  async run(): Promise<EncodingResult> {
+    const startMs = this.#clock.nowMs()
+    try {
+      await this.#pushSegments()
+      const hashingMs = this.#clock.nowMs()
+      const result = await this.#finish()
+      const endMs = this.#clock.nowMs()
+      return {
+        ...result,
+        timings: {
+          cumulativeEncodingMs: this.#encodingMs,
+          cumulativeSendingMs: this.#sendingMs,
+          hashesAndCloseMs: endMs - hashingMs,
+          totalEncodeAndPushMs: endMs - startMs,
+        },
+      }
+    } catch (error) {
+      this.#stop.abort(error)
+      await Promise.all([...this.#shareholders.values()].map(({ writer }) => this.#abort(writer)))
+      throw error
+    }
+  }
+
+  async #pushSegments(): Promise<void> {
+    const total = this.#geometry.size
+    this.#onProgress?.({ phase: 'pushing', done: 0, total })
+    const inFlight: Promise<void>[] = []
+    let previous: Promise<void> = Promise.resolve()
+    let index = 0
+    for await (const crypttext of this.#segments()) {
+      const segment = index++
+      const encoded = this.#encode(segment, crypttext)
+      // A segment may be queued to the servers once the one before it is; not once it has arrived.
+      const queued = Promise.all([encoded, previous]).then(([blocks]) =>
+        this.#send(segment, blocks),
+      )
+      previous = queued.then(() => {})
+      const arrived = queued.then(async (sending) => {
+        await sending.arrived
+        this.#pushed += segmentSizes(this.#geometry, segment).size
+        this.#onProgress?.({ phase: 'pushing', done: this.#pushed, total })
+      })
+      // What fails meanwhile is seen when its turn to be awaited comes.
+      for (const promise of [previous, arrived]) promise.catch(() => {})
+      inFlight.push(arrived)
+      if (inFlight.length >= SEGMENTS_IN_FLIGHT) await inFlight.shift()
+    }
+    await Promise.all(inFlight)
+  }
+
+  /** The segments of the ciphertext, each in fresh memory, the last one padded with zeros. */
+  async *#segments(): AsyncGenerator<Uint8Array> {
+    const { size, segmentSize, segmentCount, requiredShares } = this.#geometry
+    const paddedSize = (segment: number): number =>
+      segmentSizes(this.#geometry, segment).blockSize * requiredShares
+    let segment = 0
+    let buffer = new Uint8Array(paddedSize(0))
+    let filled = 0
+    let total = 0
+    const pieces = this.#uploadable.readEncrypted({ pieceSize: segmentSize, signal: this.#signal })
+    for await (const piece of interruptible(pieces, this.#signal)) {
+      total += piece.length
+      if (total > size) throw sourceChanged(size, total)
+      this.#crypttextHasher.update(piece)
+      for (let at = 0; at < piece.length; ) {
+        const room = segmentSizes(this.#geometry, segment).size - filled
+        const part = piece.subarray(at, at + room)
+        buffer.set(part, filled)
+        filled += part.length
+        at += part.length
+        if (part.length < room) continue
+        yield buffer
+        segment += 1
+        filled = 0
+        if (segment < segmentCount) buffer = new Uint8Array(paddedSize(segment))
+      }
+    }
+    if (total !== size) throw sourceChanged(size, total)
+  }
+
+  async #encode(segment: number, crypttext: Uint8Array): Promise<Uint8Array[]> {
+    const startMs = this.#clock.nowMs()
+    const { size, blockSize } = segmentSizes(this.#geometry, segment)
+    const input = Array.from({ length: this.#geometry.requiredShares }, (_, index) =>
+      crypttext.subarray(index * blockSize, (index + 1) * blockSize),
+    )
+    const [blocks, [segmentHash]] = await Promise.all([
+      this.#codec.encode(input, { signal: this.#signal }),
+      this.#crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext.subarray(0, size)]),
+    ])
+    if (segmentHash !== undefined) this.#crypttextHashes[segment] = segmentHash
+    this.#encodingMs += this.#clock.nowMs() - startMs
+    return blocks
+  }
+
+  /** Queues the blocks of a segment to their servers, and hashes them meanwhile. */
+  #send(segment: number, blocks: readonly Uint8Array[]): { readonly arrived: Promise<unknown> } {
+    const startMs = this.#clock.nowMs()
+    const hashed = this.#crypto.sha256dMany(blockHashPrefix, blocks).then((hashes) => {
+      for (const [share, hash] of hashes.entries()) {
+        const list = this.#blockHashes[share]
+        if (list !== undefined) list[segment] = hash
+      }
+    })
+    const sent = this.#each(`segnum=${segment}`, (writer, share) =>
+      writer.putBlock(segment, blocks[share] ?? new Uint8Array(), { signal: this.#signal }),
+    ).then(() => {
+      this.#sendingMs += this.#clock.nowMs() - startMs
+    })
+    return { arrived: Promise.all([hashed, sent]) }
+  }
+
+  /** Computes and sends the hash trees and the URI extension block, and closes the shares. */
+  async #finish(): Promise<Omit<EncodingResult, 'timings'>> {
+    const { requiredShares, totalShares, size } = this.#geometry
+    const options = { signal: this.#signal }
+    const crypttextTree = new HashTree(this.#crypttextHashes, this.#crypto)
+    const blockTrees = this.#blockHashes.map((hashes) => new HashTree(hashes, this.#crypto))
+    const shareTree = new HashTree(
+      blockTrees.map((tree) => tree.root),
+      this.#crypto,
+    )
+    const data = uriExtensionData(this.#geometry, {
+      crypttext_hash: this.#crypttextHasher.digest(),
+      crypttext_root_hash: crypttextTree.root,
+      share_root_hash: shareTree.root,
+    })
+    const block = packUriExtension(data)
+    await this.#each('hashes', async (writer, share) => {
+      const order = shareHashOrder(totalShares, share)
+      const chain = new Map(order.map((node) => [node, shareTree.nodes[node] ?? new Uint8Array()]))
+      await writer.putCrypttextHashes(crypttextTree.nodes, options)
+      await writer.putBlockHashes(blockTrees[share]?.nodes ?? [], options)
+      await writer.putShareHashes(chain, options)
+      await writer.putUriExtension(block, options)
+    })
+    let closed = 0
+    const total = this.#shareholders.size
+    this.#onProgress?.({ phase: 'closing', done: closed, total })
+    await this.#each('close', async (writer) => {
+      await writer.close(options)
+      this.#onProgress?.({ phase: 'closing', done: ++closed, total })
+    })
+    const hash = uriExtensionHash(block, this.#crypto)
+    const storageIndex = this.#uploadable.storageIndex
+    const verifyCap = new ChkVerifierCap({
+      storageIndex,
+      uriExtensionHash: hash,
+      requiredShares,
+      totalShares,
+      size,
+    })
+    return {
+      verifyCap,
+      uriExtensionHash: hash,
+      uriExtensionData: data,
+      sharesPlaced: new Set(this.#shareholders.keys()),
+    }
+  }
+
+  /** Does something with every shareholder at once, and drops those that fail. */
+  async #each(
+    where: string,
+    act: (writer: IStorageBucketWriter, shareNumber: number) => Promise<void>,
+  ): Promise<void> {
+    await Promise.all(
+      [...this.#shareholders].map(async ([share, holder]) => {
+        try {
+          await within(act(holder.writer, share), {
+            clock: this.#clock,
+            delayMs: WRITE_TIMEOUT_MS,
+            timeout: () => new Error(`no answer within ${WRITE_TIMEOUT_MS / 1000} seconds`),
+            signal: this.#signal,
+          })
+        } catch (error) {
+          this.#signal.throwIfAborted()
+          this.#drop(share, holder, where, error)
+        }
+      }),
+    )
+  }
+
+  /** Goes on without a shareholder, if the others make us happy enough. */
+  #drop(share: number, holder: Shareholder, where: string, error: unknown): void {
+    if (this.#shareholders.get(share) !== holder) return
+    this.#shareholders.delete(share)
+    void this.#abort(holder.writer)
+    const servers = this.#servermap.get(share)
+    servers?.delete(holder.serverId)
+    if (servers?.size === 0) this.#servermap.delete(share)
+    const { happyShares } = this.#uploadable.encodingParameters
+    const happiness = serversOfHappiness(this.#servermap)
+    if (happiness >= happyShares) return
+    const message = failureMessage({
+      peerCount: sharesByServer(this.#servermap).size,
+      requiredShares: this.#geometry.requiredShares,
+      happyShares,
+      happiness,
+    })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new UploadUnhappinessError(`${message}: ${where}: ${why}`, {
+      cause: error,
+      errors: [error],
+      happiness,
+      happyShares,
+    })
+  }
+
+  #abort(writer: IStorageBucketWriter): Promise<void> {
+    return within(writer.abort(), {
+      clock: this.#clock,
+      delayMs: ABORT_TIMEOUT_MS,
+      timeout: () => new Error('no answer to an abort'),
+    }).catch(() => {})
+  }
+}

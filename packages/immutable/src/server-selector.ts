@@ -1,0 +1,392 @@
+import {
+  bucketCancelSecretHash,
+  bucketRenewalSecretHash,
+  fileCancelSecretHash,
+  fileRenewalSecretHash,
+  myCancelSecretHash,
+  myRenewalSecretHash,
+  toBase32,
+} from '@lafs/crypto'
+import type { CryptoProvider } from '@lafs/crypto'
+import { NoServersError, UploadUnhappinessError } from '@lafs/filesystem-interface'
+import type { ProgressOptions, Shareholder } from '@lafs/filesystem-interface'
+import type {
+  AllocateResult,
+  IServer,
+  IStorageBroker,
+  IStorageServer,
+  LeaseSecrets,
+  RIBucketWriter,
+} from '@lafs/storage-interface'
+import {
+  chkAllocatedSize,
+  ChkBucketWriter,
+  planChkLayout,
+  WRITE_BATCH_SIZE,
+} from '@lafs/storage-protocol/layout'
+import type { ChkShareShape } from '@lafs/storage-protocol/layout'
+import { within } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { failureMessage, serversOfHappiness } from './happiness.ts'
+import type { ShareMap } from './happiness.ts'
+import { PeerSelector } from './peer-selector.ts'
+
+/** How long a server may take to answer a question of the selection. */
+const QUERY_TIMEOUT_MS = 15_000
+/** All bytes that the writers of one upload may gather before they send them. */
+const GATHERED_SIZE = 32 * 1024 * 1024
+
+/** What is to be placed. */
+export interface SelectionRequest {
+  /** 16 bytes. */
+  readonly storageIndex: Uint8Array
+  readonly requiredShares: number
+  readonly happyShares: number
+  readonly totalShares: number
+  readonly shape: ChkShareShape
+}
+
+export interface SelectionDependencies extends ProgressOptions {
+  readonly broker: IStorageBroker
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  /** 32 bytes: the client's own, from which all its lease secrets derive. */
+  readonly leaseSecret: Uint8Array
+}
+
+/** Who takes the shares of an upload, and who has some already. */
+export interface Selection {
+  readonly shareholders: Map<number, Shareholder>
+  readonly preexisting: ShareMap
+}
+
+/** One server in a selection. */
+interface Tracker {
+  readonly server: IServer
+  readonly secrets: LeaseSecrets
+  storage: IStorageServer | undefined
+  /** Whether it takes no shares, be it by its own word, for want of room, or since it failed. */
+  readonly: boolean
+  /** Whether it failed to answer, so that it is not asked again. */
+  bad: boolean
+  /** Whether it was asked to allocate anything, which renews the leases on what it has. */
+  asked: boolean
+  readonly held: Set<number>
+  readonly buckets: Map<number, RIBucketWriter>
+}
+
+/**
+ * Finds servers for the shares of a file: asks twice as many as there are shares what they hold,
+ * decides on a placement, reserves room, and decides again without those that had none or failed,
+ * until the servers of happiness suffice or nothing gets better.
+ *
+ * @throws {@link FilesystemError} `UPLOAD_NO_SERVERS`, `UPLOAD_UNHAPPINESS`; whatever was reserved
+ *   until then is given back.
+ * @see allmydata.immutable.upload.Tahoe2ServerSelector
+ */
+export function selectServers(
+  request: SelectionRequest,
+  dependencies: SelectionDependencies,
+): Promise<Selection> {
+  return new ServerSelector(request, dependencies).run()
+}
+
+class ServerSelector {
+  readonly #request: SelectionRequest
+  readonly #dependencies: SelectionDependencies
+  readonly #allocatedSize: number
+  readonly #peers: PeerSelector
+  readonly #homeless: Set<number>
+  readonly #serversWithShares = new Set<string>()
+  readonly #errors: unknown[] = []
+  readonly #queries = { total: 0, good: 0, full: 0, error: 0 }
+  #trackers: Tracker[] = []
+
+  constructor(request: SelectionRequest, dependencies: SelectionDependencies) {
+    this.#request = request
+    this.#dependencies = dependencies
+    const layout = planChkLayout(request.shape)
+    this.#allocatedSize = chkAllocatedSize(layout, request.shape.uriExtensionSize)
+    this.#peers = new PeerSelector(request.totalShares)
+    this.#homeless = new Set(Array.from({ length: request.totalShares }, (_, share) => share))
+  }
+
+  async run(): Promise<Selection> {
+    const { broker, signal } = this.#dependencies
+    signal?.throwIfAborted()
+    const { storageIndex, totalShares, happyShares } = this.#request
+    const servers = broker.serversForStorageIndex(storageIndex, { forUpload: true })
+    if (servers.length === 0) throw new NoServersError('client gave us zero servers')
+    this.#trackers = this.#makeTrackers(servers.slice(0, 2 * totalShares))
+    this.#peers.addPeers(this.#trackers.map(({ server }) => server.serverId))
+    try {
+      await Promise.all(this.#trackers.map((tracker) => this.#probe(tracker)))
+      const happiness = await this.#placeAll()
+      if (happiness < happyShares) throw this.#unhappy(happiness)
+      return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
+    } catch (error) {
+      for (const { buckets } of this.#trackers) abortAll(buckets.values())
+      throw error
+    }
+  }
+
+  #makeTrackers(servers: readonly IServer[]): Tracker[] {
+    const { crypto, leaseSecret } = this.#dependencies
+    const { storageIndex } = this.#request
+    const renewal = fileRenewalSecretHash(
+      myRenewalSecretHash(leaseSecret, crypto),
+      storageIndex,
+      crypto,
+    )
+    const cancel = fileCancelSecretHash(
+      myCancelSecretHash(leaseSecret, crypto),
+      storageIndex,
+      crypto,
+    )
+    return servers.map((server) => ({
+      server,
+      secrets: {
+        renewSecret: bucketRenewalSecretHash(renewal, server.leaseSeed, crypto),
+        cancelSecret: bucketCancelSecretHash(cancel, server.leaseSeed, crypto),
+      },
+      storage: undefined,
+      readonly: false,
+      bad: false,
+      asked: false,
+      held: new Set(),
+      buckets: new Map(),
+    }))
+  }
+
+  /** Asks a server how large a share it takes, and which it has of this file. */
+  async #probe(tracker: Tracker): Promise<void> {
+    const { serverId } = tracker.server
+    try {
+      const { storage, version, buckets } = await this.#inTime(this.#ask(tracker.server))
+      tracker.storage = storage
+      if (version.maximumImmutableShareSize < this.#allocatedSize) {
+        tracker.readonly = true
+        this.#peers.markReadonlyPeer(serverId)
+      }
+      for (const share of [...buckets.keys()].toSorted((a, b) => a - b)) {
+        this.#found(tracker, share)
+      }
+    } catch (error) {
+      this.#dependencies.signal?.throwIfAborted()
+      this.#errors.push(error)
+      this.#queries.total += 1
+      this.#queries.error += 1
+      tracker.bad = true
+      this.#peers.markBadPeer(serverId)
+    }
+  }
+
+  async #ask(server: IServer) {
+    const options = this.#options()
+    const storage = await server.storageServer(options)
+    const [version, buckets] = await Promise.all([
+      storage.getVersion(options),
+      storage.getBuckets(this.#request.storageIndex, options),
+    ])
+    return { storage, version, buckets }
+  }
+
+  /** Places shares round after round; gives the servers of happiness that were reached. */
+  async #placeAll(): Promise<number> {
+    const { happyShares } = this.#request
+    let last: number | undefined
+    for (;;) {
+      const failuresBefore = this.#queries.full + this.#queries.error
+      const placement = this.#peers.sharePlacements()
+      await Promise.all(
+        this.#trackers.map((tracker) => this.#allocate(tracker, sharesFor(placement, tracker))),
+      )
+      const happiness = this.#happiness()
+      const failures = this.#queries.full + this.#queries.error
+      const writable = this.#trackers.some((tracker) => !tracker.readonly && !tracker.bad)
+      const stuck = (last !== undefined && happiness <= last) || failures === failuresBefore || !writable
+      if (happiness >= happyShares || stuck) return happiness
+      last = happiness
+    }
+  }
+
+  /** Reserves room for shares on a server. */
+  async #allocate(tracker: Tracker, wanted: ReadonlySet<number>): Promise<void> {
+    if (tracker.bad || tracker.storage === undefined) return
+    const shareNumbers = new Set(
+      [...wanted].filter((share) =>
+        tracker.readonly
+          ? tracker.held.has(share) && !tracker.asked
+          : !tracker.buckets.has(share),
+      ),
+    )
+    const renews = tracker.readonly && tracker.held.size > 0 && !tracker.asked
+    if (shareNumbers.size === 0 && !renews) return
+    tracker.asked = true
+    for (const share of shareNumbers) this.#homeless.delete(share)
+    this.#queries.total += 1
+    try {
+      const { storageIndex } = this.#request
+      const allocation = tracker.storage.allocateBuckets(storageIndex, {
+        ...tracker.secrets,
+        shareNumbers,
+        allocatedSize: this.#allocatedSize,
+      })
+      const result = await this.#inTime(allocation, ({ writers }) => abortAll(writers.values()))
+      this.#allocated(tracker, shareNumbers, result)
+    } catch (error) {
+      this.#dependencies.signal?.throwIfAborted()
+      this.#errors.push(error)
+      this.#queries.error += 1
+      for (const share of shareNumbers) this.#homeless.add(share)
+      tracker.readonly = true
+      this.#peers.markReadonlyPeer(tracker.server.serverId)
+    }
+  }
+
+  #allocated(
+    tracker: Tracker,
+    asked: ReadonlySet<number>,
+    { alreadyGot, writers }: AllocateResult,
+  ): void {
+    const { serverId } = tracker.server
+    for (const share of alreadyGot) this.#found(tracker, share)
+    for (const [share, writer] of writers) {
+      if (asked.has(share)) this.#reserved(tracker, share, writer)
+      else abortAll([writer])
+    }
+    if (writers.size > 0) this.#serversWithShares.add(serverId)
+    const refused = [...asked].filter((share) => !alreadyGot.has(share) && !writers.has(share))
+    for (const share of refused) this.#homeless.add(share)
+    if (alreadyGot.size > 0 || writers.size > 0) this.#queries.good += 1
+    else this.#queries.full += 1
+    if (refused.length > 0) {
+      tracker.readonly = true
+      this.#peers.markReadonlyPeer(serverId)
+      // What it has taken stays there in the next round.
+      for (const share of tracker.buckets.keys()) this.#peers.addPeerWithShare(serverId, share)
+    }
+    const { totalShares } = this.#request
+    const done = totalShares - this.#homeless.size
+    this.#dependencies.onProgress?.({ phase: 'placing', done, total: totalShares })
+  }
+
+  /** Notes that a server has a share whole. */
+  #found({ server: { serverId }, held }: Tracker, share: number): void {
+    held.add(share)
+    this.#peers.addPeerWithShare(serverId, share)
+    this.#homeless.delete(share)
+    this.#serversWithShares.add(serverId)
+  }
+
+  /** Notes that a server takes a share; another one that took it in an earlier round is let go. */
+  #reserved(tracker: Tracker, share: number, writer: RIBucketWriter): void {
+    for (const { buckets } of this.#trackers) {
+      const earlier = buckets.get(share)
+      buckets.delete(share)
+      if (earlier !== undefined) abortAll([earlier])
+    }
+    tracker.buckets.set(share, writer)
+  }
+
+  #preexisting(): ShareMap {
+    const shareMap: ShareMap = new Map()
+    for (const { server, held } of this.#trackers) {
+      for (const share of held) {
+        shareMap.set(share, (shareMap.get(share) ?? new Set()).add(server.serverId))
+      }
+    }
+    return shareMap
+  }
+
+  #merged(): ShareMap {
+    const merged = this.#preexisting()
+    for (const { server, buckets } of this.#trackers) {
+      for (const share of buckets.keys()) {
+        merged.set(share, (merged.get(share) ?? new Set()).add(server.serverId))
+      }
+    }
+    return merged
+  }
+
+  #happiness(): number {
+    return serversOfHappiness(this.#merged())
+  }
+
+  #shareholders(): Map<number, Shareholder> {
+    const { shape, totalShares } = this.#request
+    const batchSize = Math.min(WRITE_BATCH_SIZE, Math.floor(GATHERED_SIZE / totalShares))
+    const shareholders = new Map<number, Shareholder>()
+    for (const { server, buckets } of this.#trackers) {
+      for (const [share, bucket] of buckets) {
+        const writer = new ChkBucketWriter(bucket, shape, { batchSize })
+        shareholders.set(share, { serverId: server.serverId, writer })
+      }
+    }
+    return shareholders
+  }
+
+  #unhappy(happiness: number): UploadUnhappinessError {
+    const { storageIndex, requiredShares, happyShares } = this.#request
+    const message = failureMessage({
+      peerCount: this.#serversWithShares.size,
+      requiredShares,
+      happyShares,
+      happiness,
+    })
+    const names = new Map(this.#trackers.map(({ server }) => [server.serverId, server.name]))
+    const merged = [...this.#merged()]
+      .toSorted(([a], [b]) => a - b)
+      .map(([share, ids]) => `sh${share}: ${[...ids].map((id) => names.get(id) ?? id).join('+')}`)
+      .join(', ')
+    const upload = toBase32(storageIndex).slice(0, 5)
+    const last = this.#errors.at(-1)
+    const why = last instanceof Error ? ` (last failure was: ${last.message})` : ''
+    return new UploadUnhappinessError(
+      `server selection failed for upload ${upload}: ${message} (${this.#progressMessage()}), merged=${merged}${why}`,
+      { errors: this.#errors, happiness, happyShares },
+    )
+  }
+
+  #progressMessage(): string {
+    const { totalShares, requiredShares, happyShares } = this.#request
+    const { total, good, full, error } = this.#queries
+    const homeless = this.#homeless.size
+    const placed =
+      homeless === 0
+        ? `placed all ${totalShares} shares`
+        : `placed ${totalShares - homeless} shares out of ${totalShares} total (${homeless} homeless)`
+    return (
+      `${placed}, want to place shares on at least ${happyShares} servers such that any ` +
+      `${requiredShares} of them have enough shares to recover the file, sent ${total} queries to ` +
+      `${total} servers, ${good} queries placed some shares, ${full + error} placed none (of which ` +
+      `${full} placed none due to the server being full and ${error} placed none due to an error)`
+    )
+  }
+
+  #options(): { signal?: AbortSignal } {
+    const { signal } = this.#dependencies
+    return signal ? { signal } : {}
+  }
+
+  #inTime<T>(work: Promise<T>, late?: (value: T) => void): Promise<T> {
+    const { clock, signal } = this.#dependencies
+    return within(work, {
+      clock,
+      delayMs: QUERY_TIMEOUT_MS,
+      timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
+      signal,
+      ...(late && { late }),
+    })
+  }
+}
+
+function sharesFor(placement: ReadonlyMap<number, string>, tracker: Tracker): Set<number> {
+  const mine = [...placement].filter(([, serverId]) => serverId === tracker.server.serverId)
+  return new Set(mine.map(([share]) => share))
+}
+
+/** Gives back what a server has reserved; that it may not hear of it is its own loss. */
+function abortAll(buckets: Iterable<RIBucketWriter>): void {
+  for (const bucket of buckets) void bucket.abort().catch(() => {})
+}

@@ -1,0 +1,232 @@
+import type { CodecProvider } from '@lafs/codec-interface'
+import { defaultCrypto, storageIndexHash } from '@lafs/crypto'
+import type { CryptoProvider } from '@lafs/crypto'
+import type {
+  EncodingDefaults,
+  EncodingParameters,
+  IUploadable,
+  IUploadResults,
+  OperationHistory,
+  Progress,
+  ProgressOptions,
+} from '@lafs/filesystem-interface'
+import type { IStorageBroker } from '@lafs/storage-interface'
+import { ChkCap, LitCap } from '@lafs/uri'
+import { concatBytes } from './bytes.ts'
+import { interruptible, systemClock } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { encryptUploadable } from './encrypt.ts'
+import { createEncoder, uriExtensionSize } from './encoder.ts'
+import { checkShareCounts, fileGeometry, segmentSizeFor, shareShape } from './geometry.ts'
+import { sharesByServer } from './happiness.ts'
+import type { ShareMap } from './happiness.ts'
+import { deriveKey, sourceChanged } from './key.ts'
+import { selectServers } from './server-selector.ts'
+import { UploadStatus } from './status.ts'
+
+/** Files of at most this many bytes become LIT caps. @see allmydata.immutable.upload.Uploader */
+export const LIT_SIZE_MAX = 55
+
+/** What an uploader knows of its own. */
+export interface UploadSecrets {
+  /** Mixed into convergent keys; without it keys are random. */
+  readonly convergence?: Uint8Array | undefined
+  /** The 32 bytes from which the client's lease secrets derive. */
+  readonly leaseSecret: Uint8Array
+}
+
+export interface UploadOptions extends ProgressOptions {
+  readonly broker: IStorageBroker
+  readonly codec: CodecProvider
+  readonly crypto?: CryptoProvider | undefined
+  readonly secrets: UploadSecrets
+  readonly encoding: EncodingDefaults
+  /** Hears of the upload as it begins; its status is live. */
+  readonly history?: Pick<OperationHistory, 'addUpload'> | undefined
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * Stores an immutable file: in its own cap when it is small, else as CHK shares on the grid.
+ *
+ * @param uploadable - stays the caller's, who closes it.
+ * @throws {@link FilesystemError} `UPLOAD_NO_SERVERS`, `UPLOAD_UNHAPPINESS`, `UPLOAD_SOURCE_CHANGED`;
+ *   RangeError for encoding parameters that make no sense; the reason of `signal`. Shares that were
+ *   begun are dropped in each case.
+ * @see allmydata.immutable.upload.Uploader.upload
+ */
+export async function uploadImmutable(
+  uploadable: IUploadable,
+  options: UploadOptions,
+): Promise<IUploadResults> {
+  const { crypto = defaultCrypto, clock = systemClock, signal } = options
+  signal?.throwIfAborted()
+  if (!Number.isSafeInteger(uploadable.size) || uploadable.size < 0) {
+    throw new RangeError(`expected a size that is a safe integer >= 0, got ${uploadable.size}`)
+  }
+  const encoding = encodingParameters(uploadable, options.encoding)
+  const status = new UploadStatus(clock.nowMs())
+  status.size = uploadable.size
+  options.history?.addUpload(status)
+  const onProgress = (progress: Progress): void => {
+    follow(status, progress)
+    options.onProgress?.(progress)
+  }
+  try {
+    const results =
+      uploadable.size <= LIT_SIZE_MAX
+        ? await uploadLit(uploadable, signal)
+        : await uploadChk(uploadable, encoding, { ...options, crypto, clock, onProgress }, status)
+    status.results = results
+    status.status = 'Finished'
+    status.progress = { chk: 1, ciphertext: 1, encodeAndPush: 1 }
+    return results
+  } catch (error) {
+    status.status = 'Failed'
+    throw error
+  } finally {
+    status.active = false
+  }
+}
+
+/**
+ * How a file is encoded, given an uploader's defaults and the file's own wishes.
+ *
+ * @throws RangeError when they make no sense together.
+ */
+export function encodingParameters(
+  uploadable: Pick<IUploadable, 'size' | 'encoding'>,
+  defaults: EncodingDefaults,
+): EncodingParameters {
+  const { requiredShares, happyShares, totalShares, maxSegmentSize } = {
+    ...defaults,
+    ...uploadable.encoding,
+  }
+  checkShareCounts(requiredShares, totalShares)
+  if (!Number.isInteger(happyShares) || happyShares < 0 || happyShares > totalShares) {
+    throw new RangeError(`expected 0 <= happy shares <= ${totalShares}, got ${happyShares}`)
+  }
+  if (!Number.isSafeInteger(maxSegmentSize) || maxSegmentSize < 1) {
+    throw new RangeError(`expected a maximal segment size of at least 1, got ${maxSegmentSize}`)
+  }
+  const segmentSize = segmentSizeFor(uploadable.size, maxSegmentSize, requiredShares)
+  return { requiredShares, happyShares, totalShares, segmentSize }
+}
+
+/** Writes into the status of an upload what its progress says. */
+function follow(status: UploadStatus, { phase, done, total }: Progress): void {
+  const fraction = total === undefined || total === 0 ? 1 : done / total
+  if (phase === 'hashing') {
+    status.status = 'Hashing the file'
+    status.progress = { ...status.progress, chk: fraction }
+  } else if (phase === 'placing') {
+    status.status = 'Contacting servers'
+  } else if (phase === 'pushing') {
+    status.status = 'Sending segments'
+    status.progress = { chk: 1, ciphertext: 1, encodeAndPush: fraction }
+  } else {
+    status.status = 'Closing shares'
+  }
+}
+
+async function uploadLit(
+  uploadable: IUploadable,
+  signal: AbortSignal | undefined,
+): Promise<IUploadResults> {
+  const pieces: Uint8Array[] = []
+  let size = 0
+  for await (const piece of interruptible(uploadable.read(signal ? { signal } : {}), signal)) {
+    size += piece.length
+    if (size > uploadable.size) break
+    pieces.push(piece.slice())
+  }
+  if (size !== uploadable.size) throw sourceChanged(uploadable.size, size)
+  return {
+    fileSize: size,
+    uri: new LitCap(concatBytes(pieces)).format(),
+    ciphertextFetched: 0,
+    preexistingShares: 0,
+    pushedShares: 0,
+    sharemap: new Map(),
+    servermap: new Map(),
+    timings: {},
+    uriExtensionData: undefined,
+    uriExtensionHash: undefined,
+    verifyCap: undefined,
+  }
+}
+
+async function uploadChk(
+  uploadable: IUploadable,
+  parameters: EncodingParameters,
+  options: UploadOptions & { readonly crypto: CryptoProvider; readonly clock: Clock },
+  status: UploadStatus,
+): Promise<IUploadResults> {
+  const { broker, codec, crypto, clock, secrets } = options
+  const started = clock.nowMs()
+  const key = await deriveKey(uploadable, parameters, {
+    ...options,
+    convergence: secrets.convergence,
+  })
+  const storageIndex = storageIndexHash(key, crypto)
+  status.storageIndex = storageIndex
+  const keyed = clock.nowMs()
+
+  const encrypted = encryptUploadable(uploadable, key, parameters, crypto)
+  const encoder = createEncoder(encrypted, { codec, crypto, clock })
+  const geometry = fileGeometry({ ...parameters, size: uploadable.size })
+  const { shareholders, preexisting } = await selectServers(
+    {
+      storageIndex,
+      requiredShares: parameters.requiredShares,
+      happyShares: parameters.happyShares,
+      totalShares: parameters.totalShares,
+      shape: shareShape(geometry, uriExtensionSize(geometry)),
+    },
+    { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret },
+  )
+  const selected = clock.nowMs()
+
+  const holders = (shares: Iterable<number>): ShareMap => {
+    const shareMap: ShareMap = new Map(
+      [...preexisting].map(([share, servers]) => [share, new Set(servers)]),
+    )
+    for (const share of shares) {
+      const holder = shareholders.get(share)
+      const servers = shareMap.get(share) ?? new Set()
+      if (holder !== undefined) shareMap.set(share, servers.add(holder.serverId))
+    }
+    return shareMap
+  }
+  const encoded = await encoder.start(shareholders, holders(shareholders.keys()), options)
+  const sharemap = holders(encoded.sharesPlaced)
+  const { uriExtensionHash, uriExtensionData, verifyCap, timings } = encoded
+  const cap = new ChkCap(
+    {
+      key,
+      uriExtensionHash,
+      requiredShares: parameters.requiredShares,
+      totalShares: parameters.totalShares,
+      size: uploadable.size,
+    },
+    crypto,
+  )
+  return {
+    fileSize: uploadable.size,
+    uri: cap.format(),
+    ciphertextFetched: 0,
+    preexistingShares: preexisting.size,
+    pushedShares: encoded.sharesPlaced.size,
+    sharemap,
+    servermap: sharesByServer(sharemap),
+    timings: {
+      totalMs: clock.nowMs() - started,
+      storageIndexMs: keyed - started,
+      peerSelectionMs: selected - keyed,
+      ...timings,
+    },
+    uriExtensionData,
+    uriExtensionHash,
+    verifyCap: verifyCap.format(),
+  }
+}
