@@ -3,7 +3,9 @@ import * as fs from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { defaultCrypto, fromBase32, toBase32 } from '@lafs/crypto'
 import {
+  DataTooLargeError,
   MAX_BUCKETS,
+  MAX_MUTABLE_SHARE_SIZE,
   NODE_ID_SIZE,
   NoSpaceError,
   STORAGE_INDEX_SIZE,
@@ -301,10 +303,12 @@ class DiskStore implements IShareStore {
     })
   }
 
-  /** A file may have holes, so that a disk takes the promise of more bytes than it has. */
+  /** A file may have holes, so that a disk would take the promise of more bytes than it has. */
   async #checkGrowth(header: MutableContainer, { writes }: SlotChange): Promise<void> {
-    const ends = writes.map(({ offset, data }) => MUTABLE_DATA_OFFSET + offset + data.length)
-    const growth = Math.max(0, ...ends) - header.extraLeasesOffset
+    const end = Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
+    if (end > MAX_MUTABLE_SHARE_SIZE)
+      throw new DataTooLargeError(`${end} bytes are more than a mutable share holds`)
+    const growth = MUTABLE_DATA_OFFSET + end - header.extraLeasesOffset
     const room = growth > 0 ? ((await this.space())?.available ?? Infinity) : 0
     if (growth > room) throw new NoSpaceError(`no room for ${growth} more bytes`)
   }

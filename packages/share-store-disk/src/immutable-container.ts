@@ -53,7 +53,7 @@ export function immutableHeader(size: number): Uint8Array {
  */
 export function parseImmutable(header: Uint8Array, fileSize: number): ImmutableContainer {
   const view = viewOf(header)
-  const version = view.getUint32(0) as ContainerVersion
+  const version = view.getUint32(0) === 1 ? 1 : 2
   const sizeField = view.getUint32(4)
   const leaseCount = view.getUint32(LEASE_COUNT_OFFSET)
   const dataLength = fileSize - IMMUTABLE_HEADER_SIZE - leaseCount * LEASE_SIZE

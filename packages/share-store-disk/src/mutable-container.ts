@@ -1,10 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import {
-  DataTooLargeError,
-  MAX_MUTABLE_SHARE_SIZE,
-  NoSpaceError,
-  StorageError,
-} from '@lafs/storage-interface'
+import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, SlotChange, StoredLease } from '@lafs/storage-interface'
 import { uint32, uint64, viewOf } from './bytes.ts'
 import { readExactly, writeAll } from './files.ts'
@@ -110,8 +105,6 @@ export async function changeMutable(
   for (const { offset, data } of writes) {
     const end = offset + data.length
     if (end >= dataLength) {
-      if (end > MAX_MUTABLE_SHARE_SIZE)
-        throw new DataTooLargeError(`${end} bytes are more than a mutable share holds`)
       const { size } = await handle.stat()
       if (MUTABLE_DATA_OFFSET + end > extraLeasesOffset) {
         await moveExtraLeases(handle, extraLeasesOffset, MUTABLE_DATA_OFFSET + end)

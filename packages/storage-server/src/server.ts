@@ -293,7 +293,7 @@ class StorageServer implements RIStorageServer {
         await this.#store.addLease(storageIndex, shareNumber, lease, room)
       } catch (error) {
         if (!isDamage(error)) throw error
-        this.#options.log(`no lease on share ${shareNumber}: ${(error as Error).message}`)
+        this.#options.log(`no lease on share ${shareNumber}: ${error.message}`)
       }
     }
   }
@@ -390,7 +390,7 @@ class StorageServer implements RIStorageServer {
       }
     } catch (error) {
       if (!isDamage(error)) throw error
-      this.#options.log(`share ${shareNumber} is left out: ${(error as Error).message}`)
+      this.#options.log(`share ${shareNumber} is left out: ${error.message}`)
       return undefined
     }
   }
@@ -423,7 +423,7 @@ function noSuchShare(message: string, shareNumber?: ShareNumber): StorageError {
 }
 
 /** Whether an error says that one share is damaged, which is no reason to refuse the others. */
-function isDamage(error: unknown): boolean {
+function isDamage(error: unknown): error is StorageError {
   return (
     isStorageError(error, 'STORAGE_BAD_SHARE') ||
     isStorageError(error, 'STORAGE_UNKNOWN_CONTAINER_VERSION')
@@ -431,10 +431,14 @@ function isDamage(error: unknown): boolean {
 }
 
 const schedule: Schedule = (callback, delayMs) => {
-  const timer: unknown = setTimeout(callback, delayMs)
+  const timer = setTimeout(callback, delayMs)
   // In Node a timer is an object that can let the process end; in a browser it is a number.
-  if (typeof timer === 'object') (timer as { unref(): void }).unref()
+  if (isUnreferencable(timer)) timer.unref()
   return () => {
-    clearTimeout(timer as ReturnType<typeof setTimeout>)
+    clearTimeout(timer)
   }
+}
+
+function isUnreferencable(timer: unknown): timer is { unref(): void } {
+  return typeof timer === 'object' && timer !== null && 'unref' in timer
 }

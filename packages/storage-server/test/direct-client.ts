@@ -1,13 +1,16 @@
 import { isStorageError } from '@lafs/storage-interface'
 import type { IStorageServer, OperationOptions, RIStorageServer } from '@lafs/storage-interface'
 
+function checked<T>(options: OperationOptions | undefined, run: () => Promise<T>): Promise<T> {
+  return options?.signal?.aborted ? Promise.reject(options.signal.reason) : run()
+}
+
+function ignoreAbsence(error: unknown): void {
+  if (!isStorageError(error, 'STORAGE_NO_SUCH_SHARE')) throw error
+}
+
 /** The client's side of a server in the same process, with nothing in between. */
 export function directClient(server: RIStorageServer): IStorageServer {
-  const checked = <T>(options: OperationOptions | undefined, run: () => Promise<T>): Promise<T> =>
-    options?.signal?.aborted ? Promise.reject(options.signal.reason) : run()
-  const ignoreAbsence = (error: unknown): void => {
-    if (!isStorageError(error, 'STORAGE_NO_SUCH_SHARE')) throw error
-  }
   const client: IStorageServer = {
     getVersion: (options) => checked(options, () => server.getVersion()),
     allocateBuckets: (storageIndex, request, options) =>
