@@ -1,1 +1,5 @@
-export {}
+export * from './announcement.ts'
+export * from './broker.ts'
+export * from './client.ts'
+export * from './errors.ts'
+export * from './servers-yaml.ts'

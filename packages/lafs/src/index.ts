@@ -1,1 +1,11 @@
-export {}
+export * from '@lafs/client'
+export * from '@lafs/client/node'
+export * from '@lafs/uri'
+export { defaultCodec, loadCodec } from '@lafs/codec'
+export { defaultCrypto } from '@lafs/crypto'
+export type { CodecProvider } from '@lafs/codec-interface'
+export type { CryptoProvider } from '@lafs/crypto'
+export type * from '@lafs/filesystem-interface'
+export { isFilesystemError } from '@lafs/filesystem-interface'
+export { isStorageError } from '@lafs/storage-interface'
+export type * from '@lafs/storage-interface'

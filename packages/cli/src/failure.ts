@@ -1,0 +1,60 @@
+/** Exit statuses of the command. */
+export const EXIT_OK = 0
+export const EXIT_FAILURE = 1
+/** The command line itself makes no sense. */
+export const EXIT_USAGE = 2
+/** Ctrl-C: 128 and the number of SIGINT, as shells have it. */
+export const EXIT_INTERRUPTED = 130
+
+/** A command line that makes no sense. The message says what to do instead. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+  readonly code = 'CLI_USAGE'
+}
+
+/** What a user can do about a failure, by its code. */
+const NEXT_STEPS: Readonly<Record<string, string>> = {
+  CLIENT_NO_NODE_DIRECTORY: 'Name a node directory with -d.',
+  CLIENT_BAD_CONFIG: 'Correct the tahoe.cfg of the node directory.',
+  CLIENT_BAD_SECRET: 'Restore that file from a backup, or remove it to have a new secret made.',
+  CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
+  CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
+  CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
+  CLIENT_UNSUPPORTED_CAP: 'Use the cap of an immutable file.',
+  UPLOAD_NO_SERVERS: 'List servers in private/servers.yaml, or start those that are listed.',
+  UPLOAD_UNHAPPINESS:
+    'Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
+  UPLOAD_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
+  DOWNLOAD_NOT_ENOUGH_SHARES: 'Start the servers that hold the other shares, and try again.',
+  DOWNLOAD_NO_SHARES: 'Check that this is the right grid and that its servers are running.',
+  STORAGE_UNREACHABLE: 'Check that the servers are running.',
+  ENOENT: 'Check the name of the file.',
+  EACCES: 'Check who may read or write the file.',
+  EISDIR: 'Name a file, not a folder.',
+  ENOSPC: 'Make room on the disk.',
+}
+
+/**
+ * One line about a failure, for standard error: the code, what happened and what to do next. Caps
+ * and FURLs are blotted out, even those that came in as the name of a file.
+ */
+export function describeFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const label = code === '' ? '' : `${code}: `
+  const repeats = label !== '' && message.startsWith(label)
+  const next = NEXT_STEPS[code] ?? capHint(code)
+  const sentence = /[.!?]$/.test(message.trim()) ? message.trim() : `${message.trim()}.`
+  const line = `${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
+  return `lafs: ${blotOutSecrets(line.replaceAll(/\s+/g, ' '))}`
+}
+
+function capHint(code: string): string | undefined {
+  return code.startsWith('URI_') ? 'Check that the whole cap was copied.' : undefined
+}
+
+/** The text without anything that looks like a cap or a FURL. */
+export function blotOutSecrets(text: string): string {
+  return text.replaceAll(/\b(URI(?::|%3A)|pb:\/\/|x-tahoe-)[^\s'"]*/g, '[cap]')
+}

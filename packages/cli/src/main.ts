@@ -1,0 +1,26 @@
+import { run } from './run.ts'
+
+/** Runs the command line of this process and ends it with the right status. */
+export async function main(): Promise<void> {
+  const interrupt = new AbortController()
+  const stop = (): void => {
+    // The second time there is no waiting.
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+    interrupt.abort(new DOMException('interrupted', 'AbortError'))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  // A reader such as head that has seen enough is no failure of ours to report.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') interrupt.abort(error)
+  })
+  process.exitCode = await run(process.argv.slice(2), {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    cwd: process.cwd(),
+    now: Date.now,
+    signal: interrupt.signal,
+  })
+}

@@ -1,0 +1,92 @@
+import type { Progress, ProgressListener, ProgressPhase } from '@lafs/filesystem-interface'
+import type { OutputStream } from './terminal.ts'
+
+const BAR_WIDTH = 24
+const REDRAW_EVERY_MS = 100
+const ERASE_LINE = '\r\u001B[2K'
+/** The phases that count bytes; the others count things and are over in no time. */
+const BYTE_PHASES: ReadonlySet<ProgressPhase> = new Set([
+  'hashing',
+  'sending-ciphertext',
+  'pushing',
+  'downloading',
+])
+
+/** A bar on one line of a terminal. */
+export interface ProgressBar {
+  readonly update: ProgressListener
+  /** Wipes the line, so that what is written next stands alone. */
+  end(): void
+}
+
+/**
+ * A bar with rate and remaining time on a terminal, and nothing at all on any other stream.
+ *
+ * (The libraries for this are either no longer kept or bring a whole user interface along.)
+ */
+export function progressBar(
+  stream: OutputStream,
+  { now, quiet = false }: { readonly now: () => number; readonly quiet?: boolean },
+): ProgressBar {
+  if (quiet || stream.isTTY !== true) return { update: () => undefined, end: () => undefined }
+  let phase: ProgressPhase | undefined
+  let startedMs = 0
+  let drawnMs = 0
+  return {
+    update: (progress) => {
+      const atMs = now()
+      if (progress.phase !== phase) {
+        phase = progress.phase
+        startedMs = atMs
+      } else if (atMs - drawnMs < REDRAW_EVERY_MS && progress.done !== progress.total) {
+        return
+      }
+      drawnMs = atMs
+      const line = progressLine(progress, atMs - startedMs)
+      stream.write(ERASE_LINE + line.slice(0, Math.max(20, (stream.columns ?? 80) - 1)))
+    },
+    end: () => {
+      if (phase !== undefined) stream.write(ERASE_LINE)
+    },
+  }
+}
+
+/** The text of a bar, such as `pushing     ━━━━━━────  62%   38.4 MB of 62.0 MB   87 MB/s   0:03 left`. */
+export function progressLine({ phase, done, total }: Progress, elapsedMs: number): string {
+  const label = phase.padEnd(11)
+  if (!BYTE_PHASES.has(phase)) return `${label} ${done}${total === undefined ? '' : ` of ${total}`}`
+  if (total === undefined) return `${label} ${formatBytes(done)}`
+  const fraction = total === 0 ? 1 : Math.min(1, done / total)
+  const filled = Math.round(fraction * BAR_WIDTH)
+  const bar = '━'.repeat(filled) + '─'.repeat(BAR_WIDTH - filled)
+  const percent = `${Math.floor(fraction * 100)}%`.padStart(4)
+  const amount = `${formatBytes(done)} of ${formatBytes(total)}`
+  if (elapsedMs <= 0 || done === 0) return `${label} ${bar} ${percent}   ${amount}`
+  const bytesPerMs = done / elapsedMs
+  const left = formatSeconds(Math.ceil((total - done) / bytesPerMs / 1000))
+  return `${label} ${bar} ${percent}   ${amount}   ${formatBytes(bytesPerMs * 1000)}/s   ${left} left`
+}
+
+/** An amount of bytes in decimal units with three digits, such as `38.4 MB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2
+  return `${value.toFixed(digits)} ${units[unit]}`
+}
+
+function formatSeconds(seconds: number): string {
+  const minutes = Math.floor(seconds / 60)
+  return minutes < 60
+    ? `${minutes}:${twoDigits(seconds % 60)}`
+    : `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${twoDigits(seconds % 60)}`
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, '0')
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+import { blotOutSecrets, describeFailure } from '../src/failure.ts'
+
+describe('describeFailure', () => {
+  it('gives code, message and next step on one line', () => {
+    const error = Object.assign(new Error('only 3 of 7 servers\nanswered'), {
+      code: 'UPLOAD_UNHAPPINESS',
+    })
+    expect(describeFailure(error)).toBe(
+      'lafs: UPLOAD_UNHAPPINESS: only 3 of 7 servers answered. Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
+    )
+  })
+
+  it('does not repeat a code that the message begins with', () => {
+    const error = Object.assign(new Error("ENOENT: no such file, open 'x'"), { code: 'ENOENT' })
+    expect(describeFailure(error)).toBe(
+      "lafs: ENOENT: no such file, open 'x'. Check the name of the file.",
+    )
+  })
+
+  it.each([
+    ["open '/work/URI:CHK:abc:def:3:10:99'", "open '/work/[cap]'"],
+    ['URI%3ALIT%3Aabc is no file', '[cap] is no file'],
+    ['at pb://tub@tcp:h:1/swissnum now', 'at [cap] now'],
+    ['ro.x-tahoe-future:secret', 'ro.[cap]'],
+    ['nothing to hide', 'nothing to hide'],
+  ])('blots out what looks like a secret: %s', (text, blotted) => {
+    expect(blotOutSecrets(text)).toBe(blotted)
+  })
+})

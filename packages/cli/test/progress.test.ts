@@ -1,0 +1,58 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { formatBytes, progressBar, progressLine } from '../src/progress.ts'
+
+describe('progressLine', () => {
+  it('shows amount, rate and remaining time', () => {
+    expect(progressLine({ phase: 'pushing', done: 25e6, total: 100e6 }, 1000)).toBe(
+      'pushing     ━━━━━━──────────────────  25%   25.0 MB of 100 MB   25.0 MB/s   0:03 left',
+    )
+  })
+
+  it.each([
+    [{ phase: 'placing', done: 2, total: 10 }, 'placing     2 of 10'],
+    [{ phase: 'downloading', done: 5, total: undefined }, 'downloading 5 B'],
+    [{ phase: 'hashing', done: 0, total: 0 }, `hashing     ${'━'.repeat(24)} 100%   0 B of 0 B`],
+  ] as const)('copes with %j', (progress, line) => {
+    expect(progressLine(progress, 1000)).toBe(line)
+  })
+
+  it.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [99_960, '100 kB'],
+    [999_600, '1.00 MB'],
+    [12_345_678, '12.3 MB'],
+    [5e12, '5.00 TB'],
+    [5e15, '5000 TB'],
+  ])('writes %d bytes as %s', (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text)
+  })
+})
+
+function draw(isTTY: boolean, quiet: boolean): string {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 })
+  let nowMs = 0
+  const bar = progressBar(stream, { now: () => nowMs, quiet })
+  for (let done = 0; done <= 100; done++) {
+    bar.update({ phase: 'pushing', done, total: 100 })
+    nowMs += 10
+  }
+  bar.end()
+  return String(stream.read() ?? '')
+}
+
+describe('progressBar', () => {
+  it('says nothing where nobody looks', () => {
+    expect(draw(false, false)).toBe('')
+    expect(draw(true, true)).toBe('')
+  })
+
+  it('draws ten times a second on a terminal, shows the end and wipes it', () => {
+    const lines = draw(true, false).split('\r\u001B[2K').slice(1)
+    expect(lines).toHaveLength(12)
+    expect(lines.at(-2)).toContain('100%')
+    expect(lines.at(-1)).toBe('')
+  })
+})

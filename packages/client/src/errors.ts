@@ -1,0 +1,52 @@
+/** The codes of {@link ClientError}. */
+export type ClientErrorCode =
+  /** `servers.yaml` is no YAML. */
+  | 'CLIENT_SERVERS_YAML_SYNTAX'
+  /** Something in `servers.yaml` that should be a mapping is not, or is missing. */
+  | 'CLIENT_SERVERS_YAML_BAD_SHAPE'
+  /** A field of a server in `servers.yaml` has the wrong type. */
+  | 'CLIENT_SERVERS_YAML_BAD_FIELD'
+  /** `tahoe.cfg` cannot be read as one, or holds a value that makes no sense. */
+  | 'CLIENT_BAD_CONFIG'
+  /** A secret in `private/` is no base32, or has the wrong length. */
+  | 'CLIENT_BAD_SECRET'
+  /** The folder is no node directory: it has neither `tahoe.cfg` nor `private/`. */
+  | 'CLIENT_NO_NODE_DIRECTORY'
+  /** A cap of a kind that this client cannot open; `kind` says which. */
+  | 'CLIENT_UNSUPPORTED_CAP'
+  /** The client has been closed. */
+  | 'CLIENT_CLOSED'
+  /** Another process runs a local grid in the folder. */
+  | 'CLIENT_GRID_IN_USE'
+
+/** Every failure of the client's own that a caller can act on. Messages may change; codes do not. */
+export class ClientError extends Error {
+  override name = 'ClientError'
+  readonly code: ClientErrorCode
+
+  constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A cap of a kind that this client cannot open. */
+export class UnsupportedCapError extends ClientError {
+  override name = 'UnsupportedCapError'
+  /** The discriminant of the cap, such as `ssk` or `dir2`. */
+  readonly kind: string
+
+  constructor(kind: string, message: string, options?: ErrorOptions) {
+    super('CLIENT_UNSUPPORTED_CAP', message, options)
+    this.kind = kind
+  }
+}
+
+/** Whether a thrown value is a {@link ClientError}, and of this code where one is given. */
+export function isClientError(error: unknown, code?: ClientErrorCode): error is ClientError {
+  if (!(error instanceof Error)) return false
+  const { code: itsCode } = error as { code?: unknown }
+  return (
+    typeof itsCode === 'string' && itsCode.startsWith('CLIENT_') && (code ?? itsCode) === itsCode
+  )
+}

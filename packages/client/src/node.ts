@@ -1,0 +1,3 @@
+export * from './local-grid.ts'
+export * from './node-directory.ts'
+export * from './tahoe-cfg.ts'

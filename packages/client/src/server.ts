@@ -1,0 +1,235 @@
+import type {
+  IConnectionStatus,
+  IServer,
+  IStorageServer,
+  OperationOptions,
+  ServerAnnouncement,
+  StorageConnection,
+  StorageTransport,
+} from '@lafs/storage-interface'
+import { isStorageError, StorageError } from '@lafs/storage-interface'
+import type { ServerIdentity } from './announcement.ts'
+
+/** How long connecting to one server may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000
+/** How long a server is left alone after its first failure; each further one doubles it. */
+const BACK_OFF_MIN_MS = 1_000
+const BACK_OFF_MAX_MS = 60_000
+
+/**
+ * One server of the grid. It is connected to when it is first needed; after a failure it is left
+ * alone for a while that doubles each time; and an operation that finds it out of reach makes the
+ * next user ask it for a sign of life first.
+ */
+export class GridServer implements IServer {
+  readonly serverId: string
+  readonly nickname: string
+  readonly name: string
+  readonly longName: string
+  readonly permutationSeed: Uint8Array
+  readonly leaseSeed: Uint8Array
+  readonly announcement: ServerAnnouncement
+  readonly #transport: StorageTransport
+  readonly #now: () => number
+  readonly #ending = new AbortController()
+  #connection: StorageConnection | undefined
+  #connecting: Promise<IStorageServer> | undefined
+  /** An operation found the connected server out of reach. */
+  #suspect = false
+  #failure:
+    | { readonly error: StorageError; readonly count: number; readonly retryAtMs: number }
+    | undefined
+  #lastConnectionTimeMs: number | undefined
+
+  constructor(
+    identity: ServerIdentity,
+    announcement: ServerAnnouncement,
+    transport: StorageTransport,
+    now: () => number,
+  ) {
+    this.serverId = identity.serverId
+    this.nickname = identity.nickname
+    this.name = identity.name
+    this.longName = identity.longName
+    this.permutationSeed = identity.permutationSeed
+    this.leaseSeed = identity.leaseSeed
+    this.announcement = announcement
+    this.#transport = transport
+    this.#now = now
+  }
+
+  /** Whether it failed so recently that it is not worth asking. */
+  get outOfReach(): boolean {
+    return this.#failure !== undefined && this.#now() < this.#failure.retryAtMs
+  }
+
+  get connectionStatus(): IConnectionStatus {
+    const connected =
+      this.#connection !== undefined && !this.#suspect && this.#failure === undefined
+    const summary = connected
+      ? `connected by ${this.#transport.name}`
+      : this.#failure !== undefined
+        ? `failed: ${this.#failure.error.code}`
+        : this.#connecting !== undefined
+          ? 'connecting'
+          : 'not connected yet'
+    return {
+      connected,
+      summary,
+      ...(this.#lastConnectionTimeMs === undefined
+        ? {}
+        : { lastConnectionTimeMs: this.#lastConnectionTimeMs }),
+    }
+  }
+
+  /** Grid managers, who may say no, are not configured here. */
+  uploadPermitted(): boolean {
+    return true
+  }
+
+  async storageServer(options: OperationOptions = {}): Promise<IStorageServer> {
+    options.signal?.throwIfAborted()
+    if (this.#ending.signal.aborted) throw this.#ending.signal.reason
+    if (this.#connection !== undefined && !this.#suspect) return this.#watched(this.#connection)
+    if (this.#failure !== undefined && this.outOfReach) throw this.#failure.error
+    // The attempt is shared by everyone who waits for it, and outlives those who give up.
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined
+    })
+    return raceAbort(this.#connecting, options.signal)
+  }
+
+  async #connect(): Promise<IStorageServer> {
+    const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    try {
+      await this.#dropUnlessAlive(signal)
+      this.#connection ??= await this.#transport.connect(this.announcement, { signal })
+      if (this.#ending.signal.aborted) {
+        await this.#connection.close()
+        throw this.#ending.signal.reason
+      }
+    } catch (cause) {
+      if (this.#ending.signal.aborted) throw this.#ending.signal.reason
+      throw this.#fail(cause)
+    }
+    this.#suspect = false
+    this.#failure = undefined
+    this.#lastConnectionTimeMs = this.#now()
+    return this.#watched(this.#connection)
+  }
+
+  /** Keeps a connection under suspicion only if the server still answers on it. */
+  async #dropUnlessAlive(signal: AbortSignal): Promise<void> {
+    const connection = this.#connection
+    if (connection === undefined) return
+    try {
+      await connection.storageServer.getVersion({ signal })
+    } catch {
+      this.#connection = undefined
+      await connection.close().catch(() => undefined)
+      signal.throwIfAborted()
+    }
+  }
+
+  #fail(cause: unknown): StorageError {
+    const error = isStorageError(cause)
+      ? cause
+      : new StorageError('STORAGE_UNREACHABLE', `server ${this.name} cannot be reached`, {
+          serverId: this.serverId,
+          cause,
+        })
+    const count = (this.#failure?.count ?? 0) + 1
+    const backOffMs = Math.min(BACK_OFF_MIN_MS * 2 ** (count - 1), BACK_OFF_MAX_MS)
+    this.#failure = { error, count, retryAtMs: this.#now() + backOffMs }
+    return error
+  }
+
+  /** The server's operations, with an eye on those that find it out of reach. */
+  #watched(connection: StorageConnection): IStorageServer {
+    return watchFailures(connection.storageServer, () => {
+      if (this.#connection === connection) this.#suspect = true
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort(
+      new StorageError('STORAGE_CLOSED', 'the storage broker has been closed', {
+        serverId: this.serverId,
+      }),
+    )
+    await this.#connecting?.catch(() => undefined)
+    const connection = this.#connection
+    this.#connection = undefined
+    await connection?.close()
+  }
+}
+
+/**
+ * A server that is announced and cannot be used: no transport here speaks to it, or its
+ * announcement makes no sense.
+ */
+export class UnusableServer implements IServer {
+  readonly serverId: string
+  readonly nickname: string
+  readonly name: string
+  readonly longName: string
+  readonly permutationSeed: Uint8Array = new Uint8Array(20)
+  readonly leaseSeed: Uint8Array = new Uint8Array(20)
+  readonly connectionStatus: IConnectionStatus
+  readonly #error: StorageError
+
+  constructor(serverId: string, nickname: string, error: StorageError) {
+    this.serverId = serverId
+    this.nickname = nickname
+    this.name = serverId.replace(/^v0-/, '').slice(0, 8)
+    this.longName = serverId
+    this.connectionStatus = { connected: false, summary: `unusable: ${error.message}` }
+    this.#error = error
+  }
+
+  uploadPermitted(): boolean {
+    return false
+  }
+
+  storageServer(): Promise<IStorageServer> {
+    return Promise.reject(this.#error)
+  }
+}
+
+/** The same operations; `onUnreachable` hears of each that fails because the server is away. */
+function watchFailures(server: IStorageServer, onUnreachable: () => void): IStorageServer {
+  return new Proxy(server, {
+    get(target, key) {
+      const member: unknown = Reflect.get(target, key)
+      if (typeof member !== 'function') return member
+      return async (...parameters: unknown[]): Promise<unknown> => {
+        try {
+          return await (member.apply(target, parameters) as Promise<unknown>)
+        } catch (error) {
+          if (
+            isStorageError(error, 'STORAGE_UNREACHABLE') ||
+            isStorageError(error, 'STORAGE_CLOSED')
+          ) {
+            onUnreachable()
+          }
+          throw error
+        }
+      }
+    },
+  })
+}
+
+/** Waits for a shared promise until the signal aborts; the promise goes on for the others. */
+async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  let stop: (() => void) | undefined
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop)
+  }
+}
