@@ -201,7 +201,7 @@ for (const path of folders) {
     sources,
     entries,
     publicFiles,
-    report: (text) => problems.push(`${where}: ${text}`),
+    report: (text) => problems.push(`${where}: ${text.replaceAll(`${where}/`, '')}`),
   }
   checkEntries(context)
   checkManifest(context)
