@@ -23,7 +23,7 @@ export interface SplitNetstringOptions {
   readonly position?: number
   /** What must follow the last netstring up to the end of the data; else anything may follow. */
   readonly requiredTrailer?: Uint8Array
-  /** The most bytes that one element may have. Default: what the data can hold. */
+  /** The most bytes that one element may have. Default: no limit but the data's end. */
   readonly lengthMax?: number
 }
 
@@ -105,7 +105,7 @@ export function splitNetstring(
   count: number,
   options: SplitNetstringOptions = {},
 ): SplitNetstring {
-  const { requiredTrailer, lengthMax = data.length } = options
+  const { requiredTrailer, lengthMax = Number.MAX_SAFE_INTEGER } = options
   let { position = 0 } = options
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new RangeError(`netstring count: expected an integer >= 1, got ${count}`)

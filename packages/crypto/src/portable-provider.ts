@@ -3,7 +3,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { counterAt, zeroIv } from './aes-counter.ts'
+import { counterAt, zeroIv, type CounterPosition } from './aes-counter.ts'
 import { assertSize } from './bytes.ts'
 import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
 
@@ -25,20 +25,18 @@ class PortableSha256 implements Sha256 {
 
 class PortableAesCtr implements AesCtr {
   readonly #key: Uint8Array
-  readonly #iv: Uint8Array
-  #offset: number
+  /** Where the next byte of the stream lies. */
+  #position: CounterPosition
 
   constructor(key: Uint8Array, iv: Uint8Array, offset: number) {
     assertSize('AES-128 key', key, 16)
-    counterAt(iv, offset)
     this.#key = Uint8Array.from(key)
-    this.#iv = Uint8Array.from(iv)
-    this.#offset = offset
+    this.#position = counterAt(iv, offset)
   }
 
   process(data: Uint8Array): Uint8Array {
-    const { counter, skip } = counterAt(this.#iv, this.#offset)
-    this.#offset += data.length
+    const { counter, skip } = this.#position
+    this.#position = counterAt(counter, skip + data.length)
     const cipher = ctr(this.#key, counter)
     if (skip === 0) return cipher.encrypt(data)
     const shifted = new Uint8Array(skip + data.length)

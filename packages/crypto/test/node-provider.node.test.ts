@@ -1,0 +1,100 @@
+import { defaultCrypto, portableCrypto } from '@lafs/crypto'
+import { nodeCrypto } from '@lafs/crypto/node'
+import * as fc from 'fast-check'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { testProvider } from './provider-suite.ts'
+
+testProvider(nodeCrypto)
+
+const seed = 20
+
+describe('both providers', () => {
+  it('are chosen by the platform', () => {
+    expect(defaultCrypto).toBe(nodeCrypto)
+  })
+
+  it('hash alike', () => {
+    const bytes = fc.uint8Array({ maxLength: 6000 })
+    fc.assert(
+      fc.property(fc.array(bytes, { maxLength: 4 }), (pieces) => {
+        expect(nodeCrypto.sha256(...pieces)).toEqual(portableCrypto.sha256(...pieces))
+        expect(nodeCrypto.sha256d(...pieces)).toEqual(portableCrypto.sha256d(...pieces))
+        expect(nodeCrypto.sha1(...pieces)).toEqual(portableCrypto.sha1(...pieces))
+      }),
+      { seed, numRuns: 50 },
+    )
+  })
+
+  it('encrypt alike', () => {
+    const size16 = fc.uint8Array({ minLength: 16, maxLength: 16 })
+    const pieces = fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 5 })
+    fc.assert(
+      fc.property(size16, size16, fc.maxSafeNat(), pieces, (key, iv, offset, data) => {
+        const [a, b] = [nodeCrypto, portableCrypto].map((crypto) => {
+          const cipher = crypto.createAesCtr(key, { iv, offset })
+          return data.map((piece) => cipher.process(piece))
+        })
+        expect(a).toEqual(b)
+      }),
+      { seed, numRuns: 200 },
+    )
+  })
+
+  it('sign alike and verify each other', () => {
+    const keys = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    fc.assert(
+      fc.property(keys, fc.uint8Array(), (key, message) => {
+        const publicKey = nodeCrypto.ed25519PublicKey(key)
+        expect(portableCrypto.ed25519PublicKey(key)).toEqual(publicKey)
+        const signature = nodeCrypto.ed25519Sign(key, message)
+        expect(portableCrypto.ed25519Sign(key, message)).toEqual(signature)
+        expect(portableCrypto.ed25519Verify(publicKey, signature, message)).toBe(true)
+        expect(nodeCrypto.ed25519Verify(publicKey, signature, message)).toBe(true)
+      }),
+      { seed, numRuns: 20 },
+    )
+  })
+})
+
+function missingModule(): never {
+  throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
+}
+
+describe('many hashes with and without the addon', () => {
+  const message = new Uint8Array(100)
+  const expected = portableCrypto.sha256d(new Uint8Array(1), message)
+
+  afterEach(() => {
+    vi.doUnmock('@lafs/native')
+    vi.resetModules()
+  })
+
+  /** The hashes that a fresh provider gives when the addon is as given. */
+  async function hashWith(addon: () => Record<string, unknown>): Promise<Uint8Array[]> {
+    vi.resetModules()
+    vi.doMock('@lafs/native', addon)
+    const fresh = await import('../src/node-provider.ts')
+    return fresh.nodeCrypto.sha256dMany(new Uint8Array(1), [message])
+  }
+
+  it.each(['NATIVE_ABSENT', 'NATIVE_BROKEN'])('falls back without a word on %s', async (code) => {
+    const warn = vi.spyOn(process, 'emitWarning')
+    const load = vi.fn<() => never>(() => {
+      throw Object.assign(new Error('no addon'), { code })
+    })
+    expect(await hashWith(() => ({ load }))).toEqual([expected])
+    expect(load).toHaveBeenCalledOnce()
+    expect(warn).not.toHaveBeenCalled()
+  })
+
+  it('falls back where the package itself is not installed', async () => {
+    expect(await hashWith(missingModule)).toEqual([expected])
+  })
+
+  it('uses the addon where it loads', async () => {
+    const answer = [new Uint8Array(32).fill(9)]
+    const sha256dMany = vi.fn<() => Promise<Uint8Array[]>>(async () => answer)
+    expect(await hashWith(() => ({ load: () => ({ sha256dMany }) }))).toBe(answer)
+    expect(sha256dMany).toHaveBeenCalledWith(new Uint8Array(1), [message])
+  })
+})

@@ -1,0 +1,4 @@
+import { portableCrypto } from '@lafs/crypto'
+import { testProvider } from './provider-suite.ts'
+
+testProvider(portableCrypto)
