@@ -109,9 +109,11 @@ export interface ICheckAndRepairResults {
   readonly storageIndex: Uint8Array
   /** The first characters of it in base32, for people. */
   readonly storageIndexString: string
+  /** False for healthy objects, and for those that nobody knows how to repair. */
   readonly repairAttempted: boolean
   /** Whether the object was mended to full health; false where no repair was tried. */
   readonly repairSuccessful: boolean
+  /** How things stood before. */
   readonly preRepairResults: ICheckResults
   /** The same as before where no repair was tried. */
   readonly postRepairResults: ICheckResults

@@ -12,9 +12,11 @@ export interface IMonitor<Status = unknown> {
 
   /** Aborts, with an {@link OperationCancelledError}, when the operation is cancelled. */
   readonly signal: AbortSignal
+  /** Whether the operation should end as soon as it can. */
   readonly cancelled: boolean
   /** @throws {@link OperationCancelledError} once the operation is cancelled. */
   raiseIfCancelled(): void
+  /** Shows how things stand. */
   setStatus(status: Status): void
   /** Ends the operation with its outcome, once. */
   finish(status: Status): void
@@ -25,6 +27,7 @@ export interface IMonitor<Status = unknown> {
 
   /** As last set; undefined before. It need not be complete while the operation runs. */
   readonly status: Status | undefined
+  /** Whether the operation is over, well or not. */
   readonly finished: boolean
   /** Settles when the operation is over: with its outcome, or rejecting with what went wrong. */
   whenDone(): Promise<Status>

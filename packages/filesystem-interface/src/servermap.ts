@@ -42,7 +42,9 @@ export interface IMutableFileServerMap {
   readonly lastUpdateMode: ServermapMode | undefined
   /** When the last update began: milliseconds since the epoch; 0 before the first. */
   readonly lastUpdateMs: number
+  /** Those that answered. */
   readonly reachableServers: ReadonlySet<string>
+  /** Those that were asked and did not answer. */
   readonly unreachableServers: ReadonlySet<string>
   /** What went wrong, in order. */
   readonly problems: readonly unknown[]
@@ -52,7 +54,9 @@ export interface IMutableFileServerMap {
   versionMap(): ReadonlyMap<MutableVersionInfo, ReadonlyMap<ShareNumber, ReadonlySet<string>>>
   /** The shares of one server and their versions. */
   sharesOnServer(serverId: string): ReadonlyMap<ShareNumber, MutableVersionInfo>
+  /** Those with at least `requiredShares` different shares. */
   recoverableVersions(): readonly MutableVersionInfo[]
+  /** Those with fewer. */
   unrecoverableVersions(): readonly MutableVersionInfo[]
   /** The recoverable version with the greatest sequence number, then the greatest root hash. */
   bestRecoverableVersion(): MutableVersionInfo | undefined

@@ -48,7 +48,9 @@ export interface DownloadEvent {
 export interface ReadEvent extends DownloadEvent {
   readonly offset: number
   readonly size: number
+  /** Grows with every piece that is handed out. */
   readonly bytesReturned: number
+  /** How long decryption took. */
   readonly decryptMs: number
   /** How long the reader made it wait. */
   readonly pausedMs: number
@@ -57,17 +59,24 @@ export interface ReadEvent extends DownloadEvent {
 /** One segment that was asked for. */
 export interface SegmentEvent extends DownloadEvent {
   readonly segmentIndex: number
+  /** When work on it began: milliseconds since the epoch. */
   readonly activeMs: number | undefined
+  /** Undefined until it is over. */
   readonly success: boolean | undefined
+  /** How long decoding took. */
   readonly decodeMs: number | undefined
+  /** Where it begins in the file, in bytes; undefined until it is delivered. */
   readonly segmentOffset: number | undefined
+  /** Bytes; undefined until it is delivered. */
   readonly segmentSize: number | undefined
 }
 
 /** One question to a server, which shares it has (upstream's "do you have block"). */
 export interface ShareQueryEvent extends DownloadEvent {
   readonly serverId: string
+  /** Undefined until the server has answered, or failed. */
   readonly success: boolean | undefined
+  /** What it answered. */
   readonly shareNumbers: readonly number[] | undefined
 }
 
@@ -77,7 +86,9 @@ export interface BlockRequestEvent extends DownloadEvent {
   readonly shareNumber: number
   readonly offset: number
   readonly size: number
+  /** Undefined until the server has answered, or failed. */
   readonly success: boolean | undefined
+  /** Bytes of its answer. */
   readonly responseSize: number | undefined
 }
 
@@ -109,6 +120,7 @@ export interface MutableOperationStatus extends OperationStatus {
 
 /** The making of a servermap. @see allmydata.interfaces.IServermapUpdaterStatus */
 export interface IServermapUpdaterStatus extends MutableOperationStatus {
+  /** When it was over: milliseconds since the epoch. */
   readonly finishedMs: number | undefined
   readonly mode: ServermapMode
   readonly servermap: IMutableFileServerMap | undefined
@@ -159,11 +171,15 @@ export interface IRetrieveStatus extends MutableOperationStatus {
 export interface IClientStatus {
   /** Every upload that is still remembered; for debugging. */
   listAllUploads(): readonly IUploadStatus[]
+  /** Those under way. */
   listActiveUploads(): readonly IUploadStatus[]
+  /** The last ones to begin, under way or over. */
   listRecentUploads(): readonly IUploadStatus[]
   /** Every download that is still remembered; for debugging. */
   listAllDownloads(): readonly IDownloadStatus[]
+  /** Those under way. */
   listActiveDownloads(): readonly IDownloadStatus[]
+  /** The last ones to begin, under way or over. */
   listRecentDownloads(): readonly IDownloadStatus[]
 }
 

@@ -4,8 +4,8 @@ import type { IVerifierURI } from './uri.ts'
 
 /**
  * How an upload is to be encoded, before the size of the file is known.
- * `1 <= requiredShares <= happyShares <= totalShares <= 256`, except that happyShares may be less
- * than requiredShares. Upstream: k, happy, n, max_segment_size.
+ * `1 <= requiredShares <= totalShares <= 256` and `1 <= happyShares <= totalShares`. Upstream's
+ * names: k, happy, n, max_segment_size.
  */
 export interface EncodingDefaults {
   readonly requiredShares: number
@@ -83,6 +83,7 @@ export interface IMutableUploadable {
   readonly size: number
   /** As {@link IUploadable.read}. */
   read(options?: SourceReadOptions): AsyncIterable<Uint8Array>
+  /** As {@link IUploadable.close}. */
   close(): Promise<void>
 }
 
@@ -102,6 +103,7 @@ export interface IEncryptedUploadable {
   readonly storageIndex: Uint8Array
   /** A pass over the ciphertext from `offset` to the end; see {@link IUploadable.read}. */
   readEncrypted(options?: SourceReadOptions): AsyncIterable<Uint8Array>
+  /** As {@link IUploadable.close}; closes the uploadable below it, where there is one. */
   close(): Promise<void>
 }
 

@@ -31,6 +31,7 @@ export interface IConnectionStatus {
 
 /** The names of a server. @see allmydata.interfaces.IDisplayableServer */
 export interface IDisplayableServer {
+  /** What its operator calls it; empty where it has no name. */
   readonly nickname: string
   /** Short printable id, such as `v0-abcdefgh`: for logs and messages. */
   readonly name: string
@@ -73,6 +74,7 @@ export interface IStorageBroker {
     storageIndex: Uint8Array,
     options?: { readonly forUpload?: boolean },
   ): readonly IServer[]
+  /** The ids of {@link knownServers}. */
   serverIds(): ReadonlySet<string>
   nicknameFor(serverId: string): string | undefined
 }
@@ -83,9 +85,13 @@ export interface IStorageBroker {
  * @see allmydata.interfaces.IPeerSelector
  */
 export interface IPeerSelector {
+  /** Notes a share that a server was found to hold. */
   addPeerWithShare(serverId: string, shareNumber: number): void
+  /** Adds servers that shares could go to. */
   addPeers(serverIds: Iterable<string>): void
+  /** No new shares go there; those that it holds still count. */
   markReadonlyPeer(serverId: string): void
+  /** No new shares go there, and those that it holds do not count. */
   markBadPeer(serverId: string): void
   /** Which server each share goes to (or stays on). */
   sharePlacements(): Map<number, string>

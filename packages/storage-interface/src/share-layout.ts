@@ -24,6 +24,7 @@ export interface IStorageBucketWriter {
   putUriExtension(block: Uint8Array, options?: OperationOptions): Promise<void>
   /** Sends what is still held back and commits the share. */
   close(options?: OperationOptions): Promise<void>
+  /** Drops the share. */
   abort(options?: OperationOptions): Promise<void>
 }
 
@@ -47,9 +48,13 @@ export interface IStorageBucketReader {
     size: number,
     options?: OperationOptions,
   ): Promise<Uint8Array>
+  /** Every node of the crypttext hash tree, root first; 32 bytes each. */
   getCrypttextHashes(options?: OperationOptions): Promise<Uint8Array[]>
+  /** Every node of this share's block hash tree, root first; 32 bytes each. */
   getBlockHashes(options?: OperationOptions): Promise<Uint8Array[]>
+  /** Nodes of the share hash tree, 32 bytes each, by their number in that tree. */
   getShareHashes(options?: OperationOptions): Promise<Map<number, Uint8Array>>
+  /** The URI extension block, packed. */
   getUriExtension(options?: OperationOptions): Promise<Uint8Array>
 }
 
@@ -63,14 +68,21 @@ export interface IMutableSlotWriter {
   setCheckstring(checkstring: Uint8Array): void
   /** The checkstring of the version being written: version byte, sequence number, root hash (and salt). */
   checkstring(): Uint8Array
+  /** The block of one segment and the 16 bytes of the segment's salt. */
   putBlock(block: Uint8Array, segmentIndex: number, salt: Uint8Array): Promise<void>
+  /** The private key, as DER, encrypted with the write key. */
   putEncryptedPrivateKey(key: Uint8Array): Promise<void>
+  /** Every node of this share's block hash tree, root first. */
   putBlockHashes(hashes: readonly Uint8Array[]): Promise<void>
+  /** The nodes of the share hash tree that this share needs, by their number in that tree. */
   putShareHashes(hashes: ReadonlyMap<number, Uint8Array>): Promise<void>
+  /** The root of the share hash tree, 32 bytes: from then on {@link signable} is known. */
   putRootHash(rootHash: Uint8Array): Promise<void>
   /** The bytes that the signature covers. */
   signable(): Uint8Array
+  /** The signature over {@link signable}. */
   putSignature(signature: Uint8Array): Promise<void>
+  /** The public key, as DER. */
   putVerificationKey(key: Uint8Array): Promise<void>
   /** Sends everything. The outcome says whether the test held and what stood there before. */
   finishPublishing(options?: OperationOptions): Promise<{ wrote: boolean; readBack: Uint8Array[] }>
