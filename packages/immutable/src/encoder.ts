@@ -254,8 +254,8 @@ class Encoding {
         if (list !== undefined) list[segment] = hash
       }
     })
-    const sent = this.#each(`segnum=${segment}`, (writer, share) =>
-      writer.putBlock(segment, blocks[share] ?? new Uint8Array(), { signal: this.#signal }),
+    const sent = this.#each(`segnum=${segment}`, (writer, share, options) =>
+      writer.putBlock(segment, blocks[share] ?? new Uint8Array(), options),
     ).then(() => {
       this.#sendingMs += this.#clock.nowMs() - startMs
     })
@@ -265,7 +265,6 @@ class Encoding {
   /** Computes and sends the hash trees and the URI extension block, and closes the shares. */
   async #finish(): Promise<Omit<EncodingResult, 'timings'>> {
     const { requiredShares, totalShares, size } = this.#geometry
-    const options = { signal: this.#signal }
     const crypttextTree = new HashTree(this.#crypttextHashes, this.#crypto)
     const blockTrees = this.#blockHashes.map((hashes) => new HashTree(hashes, this.#crypto))
     const shareTree = new HashTree(
@@ -278,7 +277,7 @@ class Encoding {
       share_root_hash: shareTree.root,
     })
     const block = packUriExtension(data)
-    await this.#each('hashes', async (writer, share) => {
+    await this.#each('hashes', async (writer, share, options) => {
       const order = shareHashOrder(totalShares, share)
       const chain = new Map(order.map((node) => [node, shareTree.nodes[node] ?? new Uint8Array()]))
       await writer.putCrypttextHashes(crypttextTree.nodes, options)
@@ -289,7 +288,7 @@ class Encoding {
     let closed = 0
     const total = this.#shareholders.size
     this.#onProgress?.({ phase: 'closing', done: closed, total })
-    await this.#each('close', async (writer) => {
+    await this.#each('close', async (writer, _share, options) => {
       await writer.close(options)
       this.#onProgress?.({ phase: 'closing', done: ++closed, total })
     })
@@ -310,19 +309,27 @@ class Encoding {
     }
   }
 
-  /** Does something with every shareholder at once, and drops those that fail. */
+  /**
+   * Does something with every shareholder at once, and drops those that fail. Each has a signal of
+   * its own, so that no signal gathers listeners by the hundred.
+   */
   async #each(
     where: string,
-    act: (writer: IStorageBucketWriter, shareNumber: number) => Promise<void>,
+    act: (
+      writer: IStorageBucketWriter,
+      shareNumber: number,
+      options: { readonly signal: AbortSignal },
+    ) => Promise<void>,
   ): Promise<void> {
     await Promise.all(
       [...this.#shareholders].map(async ([share, holder]) => {
+        const signal = AbortSignal.any([this.#signal])
         try {
-          await within(act(holder.writer, share), {
+          await within(act(holder.writer, share, { signal }), {
             clock: this.#clock,
             delayMs: WRITE_TIMEOUT_MS,
             timeout: () => new Error(`no answer within ${WRITE_TIMEOUT_MS / 1000} seconds`),
-            signal: this.#signal,
+            signal,
           })
         } catch (error) {
           this.#signal.throwIfAborted()

@@ -13,3 +13,4 @@ export {
   type StreamUploadableOptions,
   type UploadablePreferences,
 } from './uploadable.ts'
+export { createImmutableNode, type ImmutableNodeOptions } from './filenode.ts'

@@ -364,18 +364,18 @@ class ServerSelector {
     )
   }
 
+  /** Options with a signal of their own, so that no signal gathers listeners by the hundred. */
   #options(): { signal?: AbortSignal } {
     const { signal } = this.#dependencies
-    return signal ? { signal } : {}
+    return signal ? { signal: AbortSignal.any([signal]) } : {}
   }
 
   #inTime<T>(work: Promise<T>, late?: (value: T) => void): Promise<T> {
-    const { clock, signal } = this.#dependencies
     return within(work, {
-      clock,
+      ...this.#options(),
+      clock: this.#dependencies.clock,
       delayMs: QUERY_TIMEOUT_MS,
       timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
-      signal,
       ...(late && { late }),
     })
   }

@@ -1,10 +1,17 @@
 import type {
+  DownloadTimings,
+  IDownloadResults,
+  IDownloadStatus,
   IUploadResults,
   IUploadStatus,
+  Progress,
   UploadProgress,
 } from '@lafs/filesystem-interface'
+import type { Clock } from './clock.ts'
+import type { FileState } from './download/file-state.ts'
 
 let uploads = 0
+let downloads = 0
 
 /** How an upload goes: what its caller watches, and the upload itself writes. */
 export class UploadStatus implements IUploadStatus {
@@ -20,5 +27,75 @@ export class UploadStatus implements IUploadStatus {
 
   constructor(startedMs: number) {
     this.startedMs = startedMs
+  }
+}
+
+/** How the reads of one node go: what its caller watches, and the reads themselves write. */
+export class DownloadStatus implements IDownloadStatus {
+  readonly counter: number = downloads++
+  readonly storageIndex: Uint8Array
+  readonly size: number
+  readonly usingHelper = false
+  startedMs: number
+  status = 'Not started'
+  progress = 0
+  results: IDownloadResults | undefined
+  readonly #clock: Clock
+  readonly #serversUsed = new Set<string>()
+  #reads = 0
+  #locatedMs: number | undefined
+
+  constructor(storageIndex: Uint8Array, size: number, clock: Clock) {
+    this.storageIndex = storageIndex
+    this.size = size
+    this.#clock = clock
+    this.startedMs = clock.nowMs()
+  }
+
+  get active(): boolean {
+    return this.#reads > 0
+  }
+
+  begin(): void {
+    if (this.#reads === 0) this.startedMs = this.#clock.nowMs()
+    this.#reads += 1
+    this.results = undefined
+  }
+
+  follow({ phase, done, total }: Progress): void {
+    this.status = phase === 'locating' ? 'Locating shares' : 'Downloading'
+    if (phase !== 'downloading') return
+    this.#locatedMs ??= this.#clock.nowMs()
+    this.progress = total === undefined || total === 0 ? 1 : done / total
+  }
+
+  used(serverIds: ReadonlySet<string>): void {
+    for (const id of serverIds) this.#serversUsed.add(id)
+  }
+
+  /** Ends one read; the last one to end makes the results. */
+  end(status: string, file: FileState): void {
+    this.#reads -= 1
+    this.status = status
+    if (this.#reads > 0) return
+    const nowMs = this.#clock.nowMs()
+    const servermap = new Map<string, Set<number>>()
+    for (const { server, shareNumber } of file.shares) {
+      const shares = servermap.get(server.serverId) ?? new Set()
+      servermap.set(server.serverId, shares.add(shareNumber))
+    }
+    const timings: DownloadTimings = {
+      totalMs: nowMs - this.startedMs,
+      peerSelectionMs: (this.#locatedMs ?? nowMs) - this.startedMs,
+      ...(this.#locatedMs !== undefined && { segmentsMs: nowMs - this.#locatedMs }),
+    }
+    this.results = {
+      fileSize: this.size,
+      serversUsed: new Set(this.#serversUsed),
+      serverProblems: new Map([...file.finder.problems, ...file.problems]),
+      servermap,
+      timings,
+    }
+    this.#locatedMs = undefined
   }
 }

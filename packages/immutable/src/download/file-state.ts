@@ -1,0 +1,133 @@
+import type { CodecProvider, ICodecDecoder } from '@lafs/codec-interface'
+import type { CryptoProvider } from '@lafs/crypto'
+import { IncompleteHashTree } from '@lafs/hashtree'
+import type { IStorageBroker } from '@lafs/storage-interface'
+import type { ChkVerifierCap } from '@lafs/uri'
+import type { Clock } from '../clock.ts'
+import type { FileGeometry } from '../geometry.ts'
+import { isSmallTree } from './hash-windows.ts'
+import { Notifier } from './notifier.ts'
+import { RemoteShare } from './remote-share.ts'
+import { ShareFinder } from './share-finder.ts'
+import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
+import type { ValidatedUriExtension } from './uri-extension.ts'
+
+export interface DownloadDependencies {
+  readonly broker: IStorageBroker
+  readonly codec: CodecProvider
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+}
+
+/** What is known of a file once its URI extension block is. */
+export interface KnownFile {
+  readonly geometry: FileGeometry
+  /** Over the roots of the shares' block hash trees. */
+  readonly shareTree: IncompleteHashTree
+  /** Over the hashes of the segments of ciphertext. */
+  readonly crypttextTree: IncompleteHashTree
+  /** The windows of that tree which have been fetched and checked. */
+  readonly crypttextWindows: Set<number>
+}
+
+/**
+ * What all reads of one file share: the shares found so far, and the hashes that have been checked.
+ *
+ * Reads hold it while they run; when the last one lets go, all requests that are still open end.
+ *
+ * @see allmydata.immutable.downloader.node.DownloadNode
+ */
+export class FileState {
+  readonly cap: ChkVerifierCap
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+  readonly decoder: ICodecDecoder
+  /** Tells that a share was found, answered, failed, or kept us waiting. */
+  readonly changed: Notifier = new Notifier()
+  readonly shares: RemoteShare[] = []
+  readonly finder: ShareFinder
+  /** What was wrong with each server's shares, by its id. */
+  readonly problems: Map<string, string> = new Map()
+  uriExtension: ValidatedUriExtension | undefined
+  /** Why no share can help, if so: the file itself is badly made. */
+  fatal: unknown
+  #known: KnownFile | undefined
+  #readers = 0
+  #requests = new AbortController()
+
+  constructor(cap: ChkVerifierCap, { broker, codec, crypto, clock }: DownloadDependencies) {
+    this.cap = cap
+    this.crypto = crypto
+    this.clock = clock
+    const { requiredShares, totalShares, storageIndex } = cap
+    this.decoder = codec.createDecoder({ requiredShares, maxShares: totalShares })
+    this.finder = new ShareFinder({
+      broker,
+      storageIndex,
+      clock,
+      changed: this.changed,
+      onShare: (server, share, bucket, answerMs) => {
+        if (share >= totalShares) return
+        this.shares.push(new RemoteShare(this, server, share, bucket, answerMs))
+      },
+    })
+  }
+
+  /** Ends the requests under way when the last reader has gone. */
+  get signal(): AbortSignal {
+    return this.#requests.signal
+  }
+
+  acquire(): void {
+    this.#readers += 1
+    this.finder.refresh()
+    for (const share of this.shares) share.revive()
+  }
+
+  release(): void {
+    this.#readers -= 1
+    if (this.#readers > 0) return
+    this.#requests.abort(new Error('the download has ended'))
+    this.#requests = new AbortController()
+  }
+
+  /** What the URI extension block told. Only for shares that have been prepared, and after them. */
+  known(): KnownFile {
+    if (this.#known === undefined) throw new Error('the URI extension block is not known yet')
+    return this.#known
+  }
+
+  get hasAllCrypttextHashes(): boolean {
+    const known = this.#known
+    return (
+      known !== undefined &&
+      isSmallTree(known.geometry.segmentCount) &&
+      known.crypttextWindows.has(0)
+    )
+  }
+
+  /**
+   * Takes a URI extension block from a share.
+   *
+   * @returns false when it is not the one that the cap speaks of.
+   * @throws {@link FilesystemError} `DOWNLOAD_CRITICAL_DATA_UNAVAILABLE` when it is, and is no good.
+   */
+  learn(block: Uint8Array): boolean {
+    if (!isUriExtensionOf(this.cap, block, this.crypto)) return false
+    if (this.#known !== undefined) return true
+    try {
+      const extension = validateUriExtension(this.cap, block)
+      const { geometry, shareRootHash, crypttextRootHash } = extension
+      const shareTree = new IncompleteHashTree(geometry.totalShares, this.crypto)
+      shareTree.setHashes({ hashes: new Map([[0, shareRootHash]]) })
+      const crypttextTree = new IncompleteHashTree(geometry.segmentCount, this.crypto)
+      crypttextTree.setHashes({ hashes: new Map([[0, crypttextRootHash]]) })
+      this.uriExtension = extension
+      this.#known = { geometry, shareTree, crypttextTree, crypttextWindows: new Set() }
+      return true
+    } catch (error) {
+      this.fatal = error
+      throw error
+    }
+  }
+}

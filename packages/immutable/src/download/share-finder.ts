@@ -1,0 +1,116 @@
+import type { IServer, IStorageBroker, RIBucketReader } from '@lafs/storage-interface'
+import { within } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import type { Notifier } from './notifier.ts'
+
+/** Servers that are asked at once, not counting those that are overdue. */
+const OUTSTANDING_MAX = 10
+/** After this long the next server is asked as well. */
+const OVERDUE_MS = 10_000
+/** After this long an answer is not waited for, though it is still taken. */
+const GIVE_UP_MS = 60_000
+
+export interface ShareFinderOptions {
+  readonly broker: IStorageBroker
+  readonly storageIndex: Uint8Array
+  readonly clock: Clock
+  readonly changed: Notifier
+  /** Takes each share that is found, with the time that its server took to answer. */
+  readonly onShare: (
+    server: IServer,
+    shareNumber: number,
+    bucket: RIBucketReader,
+    answerMs: number,
+  ) => void
+}
+
+/**
+ * Asks servers for the shares of a file, in the order of the file, as long as somebody wants more.
+ * What was found stays known; servers that failed are asked again in the next read.
+ *
+ * @see allmydata.immutable.downloader.finder.ShareFinder
+ */
+export class ShareFinder {
+  readonly #options: ShareFinderOptions
+  readonly #asked = new Set<string>()
+  readonly #failed = new Set<string>()
+  #queue: IServer[] = []
+  #pending = 0
+  #overdue = 0
+  /** What went wrong last. */
+  lastFailure: unknown
+  /** What went wrong with each server, by its id. */
+  readonly problems: Map<string, string> = new Map()
+
+  constructor(options: ShareFinderOptions) {
+    this.#options = options
+  }
+
+  /** Takes up the servers that are new or failed before. Call it when a read begins. */
+  refresh(): void {
+    for (const id of this.#failed) this.#asked.delete(id)
+    this.#failed.clear()
+    const { broker, storageIndex } = this.#options
+    this.#queue = broker
+      .serversForStorageIndex(storageIndex)
+      .filter(({ serverId }) => !this.#asked.has(serverId))
+  }
+
+  /** Whether no question is open and no server is left to ask. */
+  get exhausted(): boolean {
+    return this.#queue.length === 0 && this.#pending === 0
+  }
+
+  /** Sends questions, as many as may be open at once. */
+  ask(signal: AbortSignal): void {
+    while (this.#pending - this.#overdue < OUTSTANDING_MAX) {
+      const server = this.#queue.shift()
+      if (server === undefined) return
+      void this.#query(server, AbortSignal.any([signal]))
+    }
+  }
+
+  async #query(server: IServer, signal: AbortSignal): Promise<void> {
+    const { clock, changed, storageIndex } = this.#options
+    const startMs = clock.nowMs()
+    let overdue = false
+    this.#asked.add(server.serverId)
+    this.#pending += 1
+    const cancelTimer = clock.after(OVERDUE_MS, () => {
+      overdue = true
+      this.#overdue += 1
+      changed.notify()
+    })
+    const found = (buckets: Map<number, RIBucketReader>): void => {
+      for (const [share, bucket] of [...buckets].toSorted(([a], [b]) => a - b)) {
+        this.#options.onShare(server, share, bucket, clock.nowMs() - startMs)
+      }
+      changed.notify()
+    }
+    try {
+      const query = server
+        .storageServer({ signal })
+        .then((storage) => storage.getBuckets(storageIndex, { signal }))
+      found(
+        await within(query, {
+          clock,
+          delayMs: GIVE_UP_MS,
+          timeout: () => new Error(`${server.name} did not answer`),
+          signal,
+          late: found,
+        }),
+      )
+    } catch (error) {
+      this.#failed.add(server.serverId)
+      if (!signal.aborted) {
+        this.lastFailure = error
+        this.problems.set(server.serverId, error instanceof Error ? error.message : String(error))
+      }
+    } finally {
+      cancelTimer()
+      this.#pending -= 1
+      if (overdue) this.#overdue -= 1
+      changed.notify()
+    }
+  }
+}

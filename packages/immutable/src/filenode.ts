@@ -1,0 +1,211 @@
+import type { CodecProvider } from '@lafs/codec-interface'
+import { defaultCrypto } from '@lafs/crypto'
+import type { CryptoProvider } from '@lafs/crypto'
+import type {
+  IImmutableFileNode,
+  OperationHistory,
+  Progress,
+  ProgressOptions,
+  ReadOptions,
+} from '@lafs/filesystem-interface'
+import type { IStorageBroker } from '@lafs/storage-interface'
+import type { ChkCap, ChkVerifierCap, LitCap } from '@lafs/uri'
+import { concatBytes } from './bytes.ts'
+import { systemClock } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { FileState } from './download/file-state.ts'
+import { readCrypttext } from './download/read.ts'
+import { DownloadStatus } from './status.ts'
+
+export interface ImmutableNodeOptions {
+  readonly broker: IStorageBroker
+  readonly codec: CodecProvider
+  readonly crypto?: CryptoProvider | undefined
+  readonly clock?: Clock | undefined
+  /** Hears of the node's download as its first read begins; the status is live. */
+  readonly history?: Pick<OperationHistory, 'addDownload'> | undefined
+}
+
+/**
+ * A file node over a CHK or LIT cap. Making it does no I/O; a CHK node remembers the shares and the
+ * hashes that its reads have found.
+ *
+ * @see allmydata.immutable.filenode.ImmutableFileNode; allmydata.immutable.literal.LiteralFileNode
+ */
+export function createImmutableNode(
+  cap: ChkCap | LitCap,
+  options: ImmutableNodeOptions,
+): IImmutableFileNode {
+  return cap.kind === 'lit' ? new LitNode(cap) : new ChkNode(cap, options)
+}
+
+/** What LIT and CHK nodes have in common. */
+abstract class ImmutableNode implements IImmutableFileNode {
+  readonly kind = 'immutable-file'
+  readonly readonly = true
+  readonly mutable = false
+  readonly unknown = false
+  readonly allowedInImmutableDirectory = true
+  readonly writeUri = undefined
+  abstract readonly cap: ChkCap | LitCap
+
+  abstract read(options?: ReadOptions): AsyncIterable<Uint8Array>
+
+  get readCap(): ChkCap | LitCap {
+    return this.cap
+  }
+
+  get verifyCap(): ChkVerifierCap | undefined {
+    return this.cap.verifyCap()
+  }
+
+  get repairCap(): ChkVerifierCap | undefined {
+    return this.cap.verifyCap()
+  }
+
+  get uri(): string {
+    return this.cap.format()
+  }
+
+  get readonlyUri(): string {
+    return this.cap.format()
+  }
+
+  get storageIndex(): Uint8Array | undefined {
+    return this.cap.storageIndex
+  }
+
+  get size(): number {
+    return this.cap.size
+  }
+
+  raiseError(): void {}
+
+  async currentSize(): Promise<number> {
+    return this.size
+  }
+
+  async sizeOfBestVersion(): Promise<number> {
+    return this.size
+  }
+
+  async bestReadableVersion(): Promise<IImmutableFileNode> {
+    return this
+  }
+
+  downloadBestVersion(options?: ProgressOptions): Promise<Uint8Array> {
+    return this.downloadToData(options)
+  }
+
+  async downloadToData(options: ProgressOptions = {}): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    for await (const piece of this.read(options)) pieces.push(piece)
+    return concatBytes(pieces)
+  }
+}
+
+class LitNode extends ImmutableNode {
+  readonly cap: LitCap
+
+  constructor(cap: LitCap) {
+    super()
+    this.cap = cap
+  }
+
+  async *read(options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+    options.signal?.throwIfAborted()
+    const { offset, size } = clip(this.size, options)
+    if (size > 0) yield this.cap.data.slice(offset, offset + size)
+  }
+}
+
+class ChkNode extends ImmutableNode {
+  readonly cap: ChkCap
+  readonly #crypto: CryptoProvider
+  readonly #file: FileState | undefined
+  readonly #status: DownloadStatus
+  readonly #history: ImmutableNodeOptions['history']
+  #known = false
+
+  constructor(cap: ChkCap, options: ImmutableNodeOptions) {
+    super()
+    this.cap = cap
+    const { broker, codec, crypto = defaultCrypto, clock = systemClock } = options
+    this.#crypto = crypto
+    if (cap.size > 0) this.#file = new FileState(cap.verifyCap(), { broker, codec, crypto, clock })
+    this.#history = options.history
+    this.#status = new DownloadStatus(cap.storageIndex, cap.size, clock)
+  }
+
+  read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const span = clip(this.size, options)
+    return {
+      [Symbol.asyncIterator]: () => {
+        const stop = new AbortController()
+        const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+        const pieces = this.#pieces(span, signal, options)
+        return {
+          next: () => pieces.next(),
+          return: async () => {
+            // First the signal: a generator that waits for a server would not hear of its return.
+            stop.abort(new Error('the reader has left'))
+            await pieces.return(undefined).catch(() => {})
+            return { done: true, value: undefined }
+          },
+        }
+      },
+    }
+  }
+
+  async *#pieces(
+    { offset, size }: { readonly offset: number; readonly size: number },
+    signal: AbortSignal,
+    { onProgress }: ReadOptions,
+  ): AsyncGenerator<Uint8Array> {
+    signal.throwIfAborted()
+    const file = this.#file
+    if (size === 0 || file === undefined) return
+    if (!this.#known) this.#history?.addDownload(this.#status)
+    this.#known = true
+    const status = this.#status
+    const progress = (update: Progress): void => {
+      status.follow(update)
+      onProgress?.(update)
+    }
+    file.acquire()
+    status.begin()
+    let outcome = 'Stopped'
+    try {
+      const cipher = this.#crypto.createAesCtr(this.cap.key, { offset })
+      const pieces = readCrypttext(file, {
+        offset,
+        size,
+        signal,
+        onProgress: progress,
+        onServers: (ids) => status.used(ids),
+      })
+      for await (const { bytes } of pieces) yield cipher.process(bytes)
+      outcome = 'Finished'
+    } catch (error) {
+      outcome = 'Failed'
+      throw error
+    } finally {
+      status.end(outcome, file)
+      file.release()
+    }
+  }
+}
+
+/** The span of a file that a reader gets: what lies within it. */
+function clip(fileSize: number, options: ReadOptions): { offset: number; size: number } {
+  const { offset = 0, size = fileSize } = options
+  for (const [name, value] of [
+    ['offset', offset],
+    ['size', size],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`expected ${name} to be a safe integer >= 0, got ${value}`)
+    }
+  }
+  return { offset, size: Math.max(0, Math.min(size, fileSize - offset)) }
+}

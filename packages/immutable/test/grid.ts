@@ -1,0 +1,237 @@
+import type { Clock } from '@lafs/immutable'
+import type {
+  IServer,
+  IStorageBroker,
+  IStorageServer,
+  RIBucketReader,
+  RIBucketWriter,
+  RIStorageServer,
+} from '@lafs/storage-interface'
+import { createMemoryStore } from '@lafs/share-store-memory'
+import { createStorageServer } from '@lafs/storage-server'
+import { memoryTransport } from '@lafs/transport-memory'
+
+/** What a test may do to the traffic of one server; each hook may wait, change or throw. */
+export interface Hooks {
+  getBuckets?: () => Promise<void> | void
+  allocate?: () => Promise<void> | void
+  /** Changes the writers that an allocation gave. */
+  writers?: (writers: Map<number, RIBucketWriter>) => void
+  write?: (share: number, offset: number, size: number) => Promise<void> | void
+  close?: (share: number) => Promise<void> | void
+  /** Gives the bytes to hand out in place of `bytes`. */
+  read?: (
+    share: number,
+    offset: number,
+    bytes: Uint8Array,
+    size: number,
+  ) => Uint8Array | Promise<Uint8Array>
+}
+
+export interface TestServer {
+  readonly id: string
+  readonly hooks: Hooks
+  readonly backend: RIStorageServer
+  /** What it was told about corrupt shares. */
+  readonly advisories: string[]
+  readonly requests: { kind: string; size: number }[]
+}
+
+export interface Grid {
+  readonly broker: IStorageBroker
+  readonly servers: TestServer[]
+}
+
+const storageOptions = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
+  signal ? { signal } : {}
+
+/** Some storage servers in memory, asked in the order of their numbers. */
+export async function createGrid(
+  count: number,
+  options: { readonly?: readonly number[]; sizes?: Record<number, number> } = {},
+): Promise<Grid> {
+  const transport = memoryTransport()
+  const entries = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const backend = createStorageServer({
+        store: createMemoryStore(),
+        readonly: options.readonly?.includes(index) ?? false,
+      })
+      const { announcement } = await transport.serve(backend)
+      const { storageServer } = await transport.connect(announcement)
+      const server: TestServer = {
+        id: `v0-${String(index).padStart(3, '0')}`,
+        hooks: {},
+        backend,
+        advisories: [],
+        requests: [],
+      }
+      return { server, storage: hooked(storageServer, server) }
+    }),
+  )
+  return {
+    broker: brokerOf(entries.map(({ server, storage }, index) => serverOf(server, storage, index))),
+    servers: entries.map(({ server }) => server),
+  }
+}
+
+function serverOf({ id }: TestServer, storage: IStorageServer, index: number): IServer {
+  return {
+    serverId: id,
+    nickname: id,
+    name: id,
+    longName: id,
+    permutationSeed: new Uint8Array(20).fill(index),
+    leaseSeed: new Uint8Array(20).fill(index),
+    connectionStatus: { connected: true, summary: 'connected' },
+    uploadPermitted: () => true,
+    storageServer: async () => storage,
+  }
+}
+
+function brokerOf(servers: readonly IServer[]): IStorageBroker {
+  return {
+    knownServers: () => servers,
+    connectedServers: () => servers,
+    serversForStorageIndex: () => servers,
+    serverIds: () => new Set(servers.map(({ serverId }) => serverId)),
+    nicknameFor: (id) => id,
+  }
+}
+
+function hooked(storage: IStorageServer, server: TestServer): IStorageServer {
+  const { hooks } = server
+  return {
+    ...storage,
+    getBuckets: async (storageIndex, options) => {
+      server.requests.push({ kind: 'getBuckets', size: 0 })
+      await hooks.getBuckets?.()
+      const buckets = await storage.getBuckets(storageIndex, options)
+      return new Map([...buckets].map(([share, bucket]) => [share, reader(bucket, share, server)]))
+    },
+    allocateBuckets: async (storageIndex, request, options) => {
+      await hooks.allocate?.()
+      const { alreadyGot, writers } = await storage.allocateBuckets(storageIndex, request, options)
+      const wrapped = new Map([...writers].map(([share, one]) => [share, writer(one, share, server)]))
+      hooks.writers?.(wrapped)
+      return { alreadyGot, writers: wrapped }
+    },
+  }
+}
+
+function reader(bucket: RIBucketReader, share: number, server: TestServer): RIBucketReader {
+  return {
+    read: async (offset, length, options) => {
+      server.requests.push({ kind: 'read', size: length })
+      const bytes = await bucket.read(offset, length, options)
+      const changed = server.hooks.read?.(share, offset, bytes, length) ?? bytes
+      if (changed instanceof Uint8Array) return changed
+      return unlessAborted(changed, options?.signal)
+    },
+    adviseCorruptShare: async (reason, options) => {
+      server.advisories.push(reason)
+      await bucket.adviseCorruptShare(reason, options)
+    },
+  }
+}
+
+function writer(bucket: RIBucketWriter, share: number, server: TestServer): RIBucketWriter {
+  return {
+    write: async (offset, pieces, options) => {
+      const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+      server.requests.push({ kind: 'write', size })
+      const held = server.hooks.write?.(share, offset, size)
+      if (held !== undefined) await unlessAborted(held, options?.signal)
+      await bucket.write(offset, pieces, storageOptions(options?.signal))
+    },
+    close: async (options) => {
+      await server.hooks.close?.(share)
+      await bucket.close(options)
+    },
+    abort: (options) => bucket.abort(options),
+  }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject)
+  })
+}
+
+/** Stores shares on a server as they stand. */
+export async function store(
+  { backend }: TestServer,
+  storageIndex: Uint8Array,
+  shares: ReadonlyMap<number, Uint8Array>,
+): Promise<void> {
+  for (const [share, data] of shares) {
+    const { writers } = await backend.allocateBuckets(storageIndex, {
+      renewSecret: new Uint8Array(32),
+      cancelSecret: new Uint8Array(32),
+      shareNumbers: new Set([share]),
+      allocatedSize: data.length,
+    })
+    const bucket = writers.get(share)
+    if (bucket === undefined) throw new Error(`share ${share} is there already`)
+    await bucket.write(0, [data])
+    await bucket.close()
+  }
+}
+
+/** The shares that a server holds, whole. */
+export async function sharesOn(
+  { backend }: TestServer,
+  storageIndex: Uint8Array,
+): Promise<Map<number, Uint8Array>> {
+  const shares = new Map<number, Uint8Array>()
+  for (const share of await backend.listShares('immutable', storageIndex)) {
+    const reading = await backend.openShare('immutable', storageIndex, share)
+    shares.set(share, await reading.read(0, reading.length))
+    await reading.close()
+  }
+  return shares
+}
+
+/** A promise that is never kept. */
+export const forever = (): Promise<never> => new Promise(() => {})
+
+/** A clock that stands still but for {@link advance}. */
+export function virtualClock(): Clock & { advance(ms: number): Promise<void> } {
+  let now = 1_000_000
+  const timers = new Set<{ at: number; callback: () => void }>()
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return {
+    nowMs: () => now,
+    after: (delayMs, callback) => {
+      const timer = { at: now + delayMs, callback }
+      timers.add(timer)
+      return () => timers.delete(timer)
+    },
+    advance: async (ms) => {
+      await settle()
+      now += ms
+      for (const timer of [...timers].toSorted((a, b) => a.at - b.at)) {
+        if (timer.at > now || !timers.delete(timer)) continue
+        timer.callback()
+        await settle()
+      }
+    },
+  }
+}
+
+/** Bytes that look random and are the same every time. */
+export function noise(size: number, seed = 1): Uint8Array {
+  const bytes = new Uint8Array(size)
+  let state = seed * 2_654_435_761
+  for (let index = 0; index < size; index++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return bytes
+}
