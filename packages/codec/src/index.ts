@@ -1,1 +1,5 @@
-export {}
+export { jsCodec } from './js-provider.ts'
+export { loadCodec } from './load.ts'
+export type { CodecName } from './load.ts'
+export { createNativeCodec } from './native-provider.ts'
+export { loadWasmCodec } from './wasm-provider.ts'

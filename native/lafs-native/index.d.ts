@@ -1,0 +1,65 @@
+/**
+ * The addon: erasure coding and batched hashing on libuv's thread pool.
+ *
+ * Every operation checks its arguments first and throws a TypeError or RangeError at once if one is bad.
+ * Byte arguments are Uint8Arrays at any offset of an ordinary ArrayBuffer (not shared, resizable or
+ * detached). They are borrowed until the promise settles: kept alive, not modified, and the caller must
+ * neither write to them nor transfer them in that time.
+ */
+export interface NativeAddon {
+  /** The instruction set that erasure coding uses: `gfni512`, `gfni256`, `avx2`, `ssse3`, `neon`, `scalar`. */
+  readonly kernel: string
+  /** Those that run on this machine, fastest first. */
+  readonly kernels: string[]
+  /** Uses another from the next operation on, in the whole process. For tests and benchmarks. */
+  setKernel(name: string): void
+  /** The instruction set that hashing uses: `sha-ni`, `arm-sha2`, `portable`. */
+  readonly hashKernel: string
+  /** Those that run on this machine, fastest first. */
+  readonly hashKernels: string[]
+  /** Uses another from the next operation on, in the whole process. For tests and benchmarks. */
+  setHashKernel(name: string): void
+
+  /**
+   * Makes check blocks.
+   *
+   * @param blocks - the `k` input blocks, in order, all of one length of at least one byte.
+   * @param shareNumbers - which check blocks to make, each in `[k, n)`, no repeats.
+   * @returns one block a number, in that order, in fresh memory.
+   */
+  fecEncode(
+    k: number,
+    n: number,
+    blocks: readonly Uint8Array[],
+    shareNumbers: readonly number[],
+  ): Promise<Uint8Array[]>
+
+  /**
+   * Rebuilds the input blocks that are not among those given.
+   *
+   * @param blocks - any `k` blocks of one length of at least one byte, in any order.
+   * @param shareNumbers - the number of each, in `[0, n)`, no repeats.
+   * @returns the missing input blocks in ascending order, in fresh memory; none if all were given.
+   */
+  fecDecode(
+    k: number,
+    n: number,
+    blocks: readonly Uint8Array[],
+    shareNumbers: readonly number[],
+  ): Promise<Uint8Array[]>
+
+  /**
+   * SHA-256 of the SHA-256 of `prefix || message`, for many messages, two at a time on one thread.
+   *
+   * @returns one 32-byte hash a message, in order; they are views of one allocation.
+   */
+  sha256dMany(prefix: Uint8Array, messages: readonly Uint8Array[]): Promise<Uint8Array[]>
+}
+
+/**
+ * Loads the addon: a local build first, then a prebuild for this platform.
+ *
+ * @throws Error with `code` `NATIVE_ABSENT` when there is no build for this platform, `NATIVE_BROKEN` when
+ *   there is one and it does not load; the cause says why.
+ */
+export function load(): NativeAddon

@@ -1,0 +1,166 @@
+// Every bad argument and its exact message. The addon must refuse each before it touches any memory.
+import { describe, expect, it } from 'vitest'
+import { addon } from './addon.ts'
+
+const a = new Uint8Array(8)
+const b = new Uint8Array(8)
+const c = new Uint8Array(8)
+const blocks = [a, b, c]
+
+function detached(): Uint8Array {
+  const bytes = new Uint8Array(8)
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  return bytes
+}
+
+const shared = new Uint8Array(new SharedArrayBuffer(8))
+
+function resizable(): Uint8Array {
+  const options = { maxByteLength: 16 }
+  return new Uint8Array(Reflect.construct(ArrayBuffer, [8, options]) as ArrayBuffer)
+}
+
+/** A Uint8Array whose memory the getter of a later element takes away. */
+function detachesLater(): unknown[] {
+  const victim = new Uint8Array(8)
+  const list: unknown[] = [victim, b]
+  Object.defineProperty(list, 2, {
+    enumerable: true,
+    get() {
+      structuredClone(victim.buffer, { transfer: [victim.buffer] })
+      return c
+    },
+  })
+  return list
+}
+
+type Call = 'fecEncode' | 'fecDecode' | 'sha256dMany' | 'setKernel' | 'setHashKernel'
+type ErrorClass = typeof TypeError | typeof RangeError
+
+const integer = (name: string, low: number, high: number): string =>
+  `${name} must be an integer from ${low} to ${high}`
+
+/** What encoding and decoding refuse alike. */
+const common: [unknown[], ErrorClass, string][] = [
+  [[], TypeError, 'k must be a number'],
+  [['3', 5, blocks, [3]], TypeError, 'k must be a number'],
+  [[3n, 5, blocks, [3]], TypeError, 'k must be a number'],
+  [[0, 5, blocks, [3]], RangeError, integer('k', 1, 256)],
+  [[-1, 5, blocks, [3]], RangeError, integer('k', 1, 256)],
+  [[257, 257, blocks, [3]], RangeError, integer('k', 1, 256)],
+  [[2.5, 5, blocks, [3]], RangeError, integer('k', 1, 256)],
+  [[Number.NaN, 5, blocks, [3]], RangeError, integer('k', 1, 256)],
+  [[3, undefined, blocks, [3]], TypeError, 'n must be a number'],
+  [[3, 257, blocks, [3]], RangeError, integer('n', 1, 256)],
+  [[3, Infinity, blocks, [3]], RangeError, integer('n', 1, 256)],
+  [[3, 2, blocks, [3]], RangeError, 'k must not exceed n'],
+  [[3, 5, undefined, [3]], TypeError, 'blocks must be an array'],
+  [[3, 5, a, [3]], TypeError, 'blocks must be an array'],
+  [[3, 5, { length: 3 }, [3]], TypeError, 'blocks must be an array'],
+  [[3, 5, blocks], TypeError, 'shareNumbers must be an array'],
+  [[3, 5, blocks, 3], TypeError, 'shareNumbers must be an array'],
+  [[3, 5, [], [3]], RangeError, 'blocks must be k blocks: expected 3, got 0'],
+  [[3, 5, [a, b], [3]], RangeError, 'blocks must be k blocks: expected 3, got 2'],
+  [[3, 5, [a, b, c, a], [3]], RangeError, 'blocks must be k blocks: expected 3, got 4'],
+  [[3, 5, [a, b, undefined], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
+  [[3, 5, [a, [1, 2], c], [3]], TypeError, 'blocks[1] must be a Uint8Array'],
+  [[3, 5, ['abcdefgh', b, c], [3]], TypeError, 'blocks[0] must be a Uint8Array'],
+  [[3, 5, [a, b, new Uint16Array(8)], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
+  [[3, 5, [a, b, new Int8Array(8)], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
+  [[3, 5, [a, b, a.buffer], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
+  [[3, 5, [a, b, new DataView(a.buffer)], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
+  [[3, 5, [a, shared, c], [3]], TypeError, 'blocks[1] must not be backed by a SharedArrayBuffer'],
+  [
+    [3, 5, [a, b, resizable()], [3]],
+    TypeError,
+    'blocks[2] must not be backed by a resizable ArrayBuffer',
+  ],
+]
+
+const table: [Call, unknown[], ErrorClass, string][] = [
+  ...common.flatMap(([args, type, message]): [Call, unknown[], ErrorClass, string][] => [
+    ['fecEncode', args, type, message],
+    ['fecDecode', args, type, message],
+  ]),
+
+  ['fecEncode', [3, 5, blocks, [2]], RangeError, integer('shareNumbers[0]', 3, 4)],
+  ['fecEncode', [3, 5, blocks, [3, 5]], RangeError, integer('shareNumbers[1]', 3, 4)],
+  ['fecEncode', [3, 5, blocks, [3.5]], RangeError, integer('shareNumbers[0]', 3, 4)],
+  ['fecEncode', [3, 5, blocks, ['3']], TypeError, 'shareNumbers[0] must be a number'],
+  ['fecEncode', [3, 5, blocks, [3, 4, 3]], RangeError, 'shareNumbers[2] repeats 3'],
+  ['fecEncode', [3, 3, blocks, [2]], RangeError, 'shareNumbers must be empty where k is n'],
+  ['fecEncode', [3, 5, [detached(), b, c], [3]], TypeError, 'blocks[0] is detached'],
+  ['fecEncode', [3, 5, detachesLater(), [3]], TypeError, 'blocks[0] is detached'],
+  [
+    'fecEncode',
+    [3, 5, [a, b, new Uint8Array(7)], [3]],
+    RangeError,
+    'blocks must all have the same length',
+  ],
+  ['fecEncode', [1, 5, [new Uint8Array()], [3]], RangeError, 'blocks must not be empty'],
+
+  [
+    'fecDecode',
+    [3, 5, blocks, [0, 1]],
+    RangeError,
+    'shareNumbers must be k numbers: expected 3, got 2',
+  ],
+  ['fecDecode', [3, 5, blocks, [0, 1, 5]], RangeError, integer('shareNumbers[2]', 0, 4)],
+  ['fecDecode', [3, 5, blocks, [-1, 1, 2]], RangeError, integer('shareNumbers[0]', 0, 4)],
+  ['fecDecode', [3, 5, blocks, [0, 1, null]], TypeError, 'shareNumbers[2] must be a number'],
+  ['fecDecode', [3, 5, blocks, [0, 4, 4]], RangeError, 'shareNumbers[2] repeats 4'],
+  ['fecDecode', [3, 5, [a, b, detached()], [1, 2, 3]], TypeError, 'blocks[2] is detached'],
+  [
+    'fecDecode',
+    [3, 5, [a, new Uint8Array(9), c], [1, 2, 3]],
+    RangeError,
+    'blocks must all have the same length',
+  ],
+  ['fecDecode', [1, 5, [new Uint8Array()], [3]], RangeError, 'blocks must not be empty'],
+
+  ['sha256dMany', [], TypeError, 'messages must be an array'],
+  ['sha256dMany', [a, a], TypeError, 'messages must be an array'],
+  ['sha256dMany', ['prefix', [a]], TypeError, 'prefix must be a Uint8Array'],
+  ['sha256dMany', [shared, [a]], TypeError, 'prefix must not be backed by a SharedArrayBuffer'],
+  ['sha256dMany', [detached(), [a]], TypeError, 'prefix is detached'],
+  ['sha256dMany', [a, [b, 'text']], TypeError, 'messages[1] must be a Uint8Array'],
+  ['sha256dMany', [a, [b, detached()]], TypeError, 'messages[1] is detached'],
+  [
+    'sha256dMany',
+    [a, [shared]],
+    TypeError,
+    'messages[0] must not be backed by a SharedArrayBuffer',
+  ],
+
+  ['setKernel', [], TypeError, 'kernel must be a string'],
+  ['setKernel', ['mmx'], RangeError, 'kernel must be one that runs here, got "mmx"'],
+  ['setHashKernel', [1], TypeError, 'hashKernel must be a string'],
+  ['setHashKernel', [''], RangeError, 'hashKernel must be one that runs here, got ""'],
+]
+
+describe.skipIf(addon === undefined)(
+  'arguments of the addon (skipped where it is not built)',
+  () => {
+    it.each(table)('%s refuses case %#', (call, args, type, message) => {
+      let error: unknown
+      try {
+        Reflect.apply(addon![call], addon, args)
+      } catch (thrown) {
+        error = thrown
+      }
+      expect(error).toBeInstanceOf(type)
+      expect(error).toHaveProperty('message', message)
+    })
+
+    it('lets through what the getters of an argument throw', () => {
+      const thrown = new Error('from a getter')
+      const list = [a, b, c]
+      Object.defineProperty(list, 1, {
+        get() {
+          throw thrown
+        },
+      })
+      expect(() => addon!.fecEncode(3, 5, list, [3])).toThrow(thrown)
+    })
+  },
+)
