@@ -9,6 +9,10 @@ if (!existsSync(chromium)) {
   process.exit(1)
 }
 const vitest = join(root, 'node_modules/vitest/vitest.mjs')
-run(process.execPath, [vitest, 'run', '--config', 'vitest.browser.config.ts', ...process.argv.slice(2)], {
-  env: { LAFS_CHROMIUM: chromium },
-})
+run(
+  process.execPath,
+  [vitest, 'run', '--config', 'vitest.browser.config.ts', ...process.argv.slice(2)],
+  {
+    env: { LAFS_CHROMIUM: chromium },
+  },
+)

@@ -27,9 +27,21 @@ const bin = (name) => join(root, 'node_modules', '.bin', name)
 const all = packages()
 const overrides = {}
 
-pnpm(['-r', '--filter', './packages/*', '--filter', './native/*', 'pack', '--pack-destination', folder], {
-  quiet: true,
-})
+pnpm(
+  [
+    '-r',
+    '--filter',
+    './packages/*',
+    '--filter',
+    './native/*',
+    'pack',
+    '--pack-destination',
+    folder,
+  ],
+  {
+    quiet: true,
+  },
+)
 for (const manifest of all) {
   const tarball = join(
     folder,
@@ -43,7 +55,9 @@ for (const manifest of all) {
     '--profile',
     'esm-only',
     '--exclude-entrypoints',
-    ...Object.keys(manifest.exports).filter((entry) => entry.includes('*') || entry.endsWith('.json')),
+    ...Object.keys(manifest.exports).filter(
+      (entry) => entry.includes('*') || entry.endsWith('.json'),
+    ),
   ])
   if (types) failures.push(`attw ${manifest.name}\n${types}`)
 }
@@ -56,7 +70,11 @@ function installAll() {
     join(folder, 'pnpm-workspace.yaml'),
     `overrides:\n${lines.join('\n')}\npackages: []\n`,
   )
-  const manifest = { private: true, type: 'module', dependencies: { ...overrides, vitest: '4.1.12' } }
+  const manifest = {
+    private: true,
+    type: 'module',
+    dependencies: { ...overrides, vitest: '4.1.12' },
+  }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const args = ['--yes', packageManager, 'install', '--prefer-offline', '--ignore-scripts']
@@ -72,7 +90,11 @@ else {
       // The suites register tests and can only be loaded by a test runner.
       if (manifest.name === '@lafs/conformance') continue
       const specifier = `${manifest.name}${entry.slice(1)}`
-      const failure = attempt(process.execPath, ['-e', `import(${JSON.stringify(specifier)})`], folder)
+      const failure = attempt(
+        process.execPath,
+        ['-e', `import(${JSON.stringify(specifier)})`],
+        folder,
+      )
       if (failure) failures.push(`import ${specifier}\n${failure}`)
     }
     for (const name of Object.keys(manifest.bin ?? {})) {

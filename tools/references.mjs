@@ -17,7 +17,7 @@ const folderOf = new Map([...manifests].map(([folder, { name }]) => [name, folde
 /** The folders of the workspace packages that one kind of dependency names. */
 function references(manifest, kinds) {
   const names = kinds.flatMap((kind) => Object.keys(manifest[kind] ?? {}))
-  return [...new Set(names)].filter((name) => folderOf.has(name)).sort()
+  return [...new Set(names)].filter((name) => folderOf.has(name)).toSorted()
 }
 
 const runtime = ['dependencies', 'optionalDependencies', 'peerDependencies']

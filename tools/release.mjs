@@ -25,7 +25,9 @@ run(process.execPath, ['native/lafs-native/build.mjs', '--prebuild'])
 
 const built = existsSync(prebuilds) ? readdirSync(prebuilds) : []
 for (const platform of platforms) {
-  console.log(`${platform}: ${built.includes(platform) ? 'addon' : 'no addon, WebAssembly will be used'}`)
+  console.log(
+    `${platform}: ${built.includes(platform) ? 'addon' : 'no addon, WebAssembly will be used'}`,
+  )
 }
 if (process.argv.includes('--publish')) pnpm(['exec', 'changeset', 'publish'])
 else pnpm(['-r', 'publish', '--dry-run', '--no-git-checks'])

@@ -29,7 +29,9 @@ export function run(command, args, { env = {}, quiet = false } = {}) {
   })
   if (result.status === 0) return
   if (quiet) process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`)
-  console.error(`failed: ${command} ${args.join(' ')}${result.error ? ` (${result.error.message})` : ''}`)
+  console.error(
+    `failed: ${command} ${args.join(' ')}${result.error ? ` (${result.error.message})` : ''}`,
+  )
   process.exit(result.status || 1)
 }
 

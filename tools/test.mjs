@@ -4,5 +4,12 @@ import { join } from 'node:path'
 import { root, run, setup } from './setup.mjs'
 
 setup({ quiet: true })
-run(process.execPath, ['tools/upstream.mjs', ...(process.env['LAFS_REQUIRE_UPSTREAM'] ? ['--require'] : [])])
-run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...process.argv.slice(2)])
+run(process.execPath, [
+  'tools/upstream.mjs',
+  ...(process.env['LAFS_REQUIRE_UPSTREAM'] ? ['--require'] : []),
+])
+run(process.execPath, [
+  join(root, 'node_modules/vitest/vitest.mjs'),
+  'run',
+  ...process.argv.slice(2),
+])

@@ -6,10 +6,11 @@ import { exampleBlocks, exampleModule } from '../vitest/examples.ts'
 // Every TypeScript block of every page runs from its first line to its last without throwing. An
 // example that should not run is not a `ts` block.
 const root = join(import.meta.dirname, '../..')
-const pages = ['.', 'docs', 'docs/spec', ...roomsOf('packages'), ...roomsOf('native')].flatMap((folder) =>
-  readdirSync(join(root, folder))
-    .filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md')
-    .map((name) => join(root, folder, name)),
+const pages = ['.', 'docs', 'docs/spec', ...roomsOf('packages'), ...roomsOf('native')].flatMap(
+  (folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md')
+      .map((name) => join(root, folder, name)),
 )
 
 function roomsOf(room: string): string[] {

@@ -5,7 +5,7 @@ const suffix = /\.example-(\d+)\.ts$/
 
 /** The TypeScript blocks of a Markdown text, in order. */
 export function exampleBlocks(markdown: string): string[] {
-  return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] as string)
+  return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1] ?? '')
 }
 
 /** The module that the n-th TypeScript block of a Markdown file makes. */
