@@ -12,6 +12,9 @@ export const upstreamAbsence: string | undefined = existsSync(join(upstreamFolde
   ? undefined
   : 'upstream is not installed: run "node tools/upstream.mjs" or set LAFS_UPSTREAM'
 
+/** Room for processes on a busy machine. */
+const TEST_TIMEOUT_MS = 60_000
+
 /**
  * Tests that need the real upstream. Without it they are skipped and say why; where
  * LAFS_REQUIRE_UPSTREAM is 1 they fail instead.
@@ -23,5 +26,6 @@ export function describeWithUpstream(name: string, body: () => void): void {
   }
   if (absent) console.warn(`skipped: ${name}: ${upstreamAbsence}`)
   const suite = absent ? describe.skip : describe
-  suite(absent ? `${name} (skipped: ${upstreamAbsence})` : name, body)
+  const title = absent ? `${name} (skipped: ${upstreamAbsence})` : name
+  suite(title, { timeout: TEST_TIMEOUT_MS }, body)
 }

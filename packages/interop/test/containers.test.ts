@@ -63,7 +63,7 @@ describeWithUpstream('share files on disk', () => {
       const connection = await httpsTransport().connect(description.announcement)
       servers.push(resources.use(connection).storageServer)
     }
-  }, 60_000)
+  }, 120_000)
   afterAll(() => resources[Symbol.asyncDispose](), 60_000)
 
   it.each([1, 100, 70_000])(

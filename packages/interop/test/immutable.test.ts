@@ -237,5 +237,5 @@ describeWithUpstream('immutable files', () => {
     await grids.ownServers[0]?.stop()
     expect(sha256(await grids.mixed.clients.own.get(cap))).toBe(sha256(data))
     expect(sha256(await grids.mixed.clients.upstream.get(cap))).toBe(sha256(data))
-  }, 60_000)
+  })
 })

@@ -18,7 +18,7 @@ describeWithUpstream("upstream's storage server", () => {
   beforeAll(async () => {
     const { path } = resources.use(await temporaryFolder())
     server = resources.use(await startUpstreamServer(path))
-  }, 60_000)
+  }, 120_000)
   afterAll(() => resources[Symbol.asyncDispose](), 60_000)
 
   testStorageServer({

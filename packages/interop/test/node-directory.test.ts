@@ -1,0 +1,74 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { run } from '@lafs/cli'
+import { toBase32 } from '@lafs/crypto'
+import {
+  createResourceStack,
+  describeWithUpstream,
+  readStoredShares,
+  startUpstreamClient,
+  startUpstreamServer,
+  tahoe,
+  temporaryFolder,
+} from '@lafs/interop'
+import type { UpstreamClient, UpstreamServer } from '@lafs/interop'
+import { parseCapStrict } from '@lafs/uri'
+import { stretch } from '@lafs/vectors'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/** Runs our command. @returns what it printed on its standard output. */
+async function lafs(words: readonly string[], cwd: string): Promise<string> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  const printed = Promise.all([text(stdout), text(stderr)])
+  const { signal } = new AbortController()
+  const status = await run(words, { stdin, stdout, stderr, cwd, now: Date.now, signal })
+  stdout.end()
+  stderr.end()
+  const [out, errors] = await printed
+  if (status !== 0) throw new Error(`lafs ${words[2]} failed with status ${status}: ${errors}`)
+  return out.trim()
+}
+
+// Both commands on one node directory, which upstream made: its tahoe.cfg, servers.yaml and secrets.
+describeWithUpstream("upstream's node directory", () => {
+  const resources = createResourceStack()
+  let folder: string
+  let server: UpstreamServer
+  let client: UpstreamClient
+  const data = stretch(new TextEncoder().encode('a file of the command line '), 1_200_000)
+
+  beforeAll(async () => {
+    folder = resources.use(await temporaryFolder()).path
+    server = resources.use(await startUpstreamServer(join(folder, 'server')))
+    client = resources.use(
+      await startUpstreamClient(join(folder, 'client'), {
+        servers: [server.description],
+        encoding: { requiredShares: 2, happyShares: 1, totalShares: 3 },
+      }),
+    )
+    await writeFile(join(folder, 'file'), data)
+  }, 120_000)
+  afterAll(() => resources[Symbol.asyncDispose](), 60_000)
+
+  it('gives both commands the same servers, parameters and secrets', async () => {
+    const printed = await tahoe(['-d', client.folder, 'put', join(folder, 'file')])
+    const upstreamCap = /URI:CHK:\S+/.exec(printed)?.[0] ?? ''
+    const ownCap = await lafs(['-q', '-d', client.folder, 'put', 'file'], folder)
+    expect(ownCap).toBe(upstreamCap)
+    const cap = parseCapStrict(ownCap)
+    if (cap.kind !== 'chk') throw new Error(`expected a chk cap, got one of kind ${cap.kind}`)
+    const storage = join(server.folder, 'storage')
+    const shares = await readStoredShares(storage, toBase32(cap.storageIndex))
+    // The second upload renewed the leases of the first: its secrets are the same.
+    expect(shares.map((share) => share.leaseCount)).toEqual([1, 1, 1])
+
+    await lafs(['-q', '-d', client.folder, 'get', upstreamCap, 'got-by-own'], folder)
+    await tahoe(['-d', client.folder, 'get', ownCap, join(folder, 'got-by-upstream')])
+    const got = await Promise.all(
+      ['got-by-own', 'got-by-upstream'].map((name) => readFile(join(folder, name))),
+    )
+    expect(got.map((file) => file.equals(data))).toEqual([true, true])
+  })
+})
