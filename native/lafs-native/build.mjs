@@ -27,7 +27,7 @@ const target = JSON.parse(readFileSync(join(root, 'binding.gyp'), 'utf8')).targe
 /** Changes whenever what goes into the build does. */
 function stamp() {
   const hash = createHash('sha256')
-  const sources = readdirSync(join(root, 'src')).sort()
+  const sources = readdirSync(join(root, 'src')).toSorted()
   const files = ['build.mjs', 'binding.gyp', ...sources.map((name) => join('src', name))]
   for (const file of files) hash.update(file).update(readFileSync(join(root, file)))
   for (const name of ['node-addon-api', 'node-api-headers'])

@@ -181,23 +181,54 @@ class CombineWork : public Work {
   }
 };
 
-// Makes the blocks `want` out of the blocks `have`, whose memory is `spans` and whose objects are `kept`.
-Value combine(Env env, Napi::Array kept, const std::vector<Span> &spans, std::vector<uint8_t> have,
-              std::vector<uint8_t> want) {
-  const Napi::Array results = Napi::Array::New(env, want.size());
-  std::unique_ptr<CombineWork> work(new CombineWork(env, kept, results));
-  work->size = spans[0].size;
-  for (const Span &span : spans) work->in.push_back(span.data);
-  for (uint32_t i = 0; i < want.size(); i++) {
+// Fresh memory for `count` results of `size` bytes.
+bool newResults(Env env, size_t count, size_t size, Napi::Array *results, std::vector<uint8_t *> *out) {
+  *results = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; i++) {
     Value view;
     uint8_t *data;
-    if (!newBytes(env, work->size, &view, &data)) return Value();
-    results.Set(i, view);
-    work->out.push_back(data);
+    if (!newBytes(env, size, &view, &data)) return false;
+    results->Set(i, view);
+    out->push_back(data);
   }
+  return true;
+}
+
+bool overlap(const Span &a, const Span &b) {
+  return a.data < b.data + b.size && b.data < a.data + a.size;
+}
+
+// The caller's memory for the results, which checkBytesArray has passed.
+bool readOutputs(const Napi::Array &outputs, size_t count, const std::vector<Span> &blocks,
+                 std::vector<uint8_t *> *out) {
+  const Env env = outputs.Env();
+  std::vector<Span> spans;
+  if (outputs.Length() != count)
+    return failRange(env, "outputs must be one a share number: expected " + std::to_string(count) +
+                              ", got " + std::to_string(outputs.Length()));
+  if (!readSpans(outputs, "outputs", &spans)) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (spans[i].size != blocks[0].size) return failRange(env, "outputs must be as long as the blocks");
+    for (const Span &block : blocks)
+      if (overlap(spans[i], block)) return failRange(env, "outputs must not overlap the blocks");
+    for (size_t j = 0; j < i; j++)
+      if (overlap(spans[i], spans[j])) return failRange(env, "outputs must not overlap one another");
+    out->push_back(const_cast<uint8_t *>(spans[i].data));
+  }
+  return true;
+}
+
+// Makes the blocks `want` out of the blocks `have`, whose memory is `spans` and whose objects are `kept`,
+// in the memory `out` of `results`.
+Value combine(Env env, Napi::Array kept, const std::vector<Span> &spans, std::vector<uint8_t> have,
+              std::vector<uint8_t> want, Napi::Array results, std::vector<uint8_t *> out) {
+  CombineWork *const work = new CombineWork(env, kept, results);
+  work->size = spans[0].size;
+  for (const Span &span : spans) work->in.push_back(span.data);
+  work->out = std::move(out);
   work->have = std::move(have);
   work->want = std::move(want);
-  return work.release()->start();
+  return work->start();
 }
 
 bool checkBlocks(Env env, const std::vector<Span> &spans) {
@@ -229,15 +260,23 @@ Value fecEncode(const CallbackInfo &info) {
   Blocks b;
   std::vector<uint8_t> have, want;
   std::vector<Span> spans;
+  Napi::Array results;
+  std::vector<uint8_t *> out;
+  const bool given = info.Length() > 4 && !info[4].IsUndefined();
   if (!readBlocks(info, &b)) return Value();
+  if (given && (!copyArray(info[4], "outputs", &results) || !checkBytesArray(results, "outputs")))
+    return Value();
   if (b.share_numbers.Length() > 0 && b.k == b.n) {
     failRange(env, "shareNumbers must be empty where k is n");
     return Value();
   }
   if (!readShareNumbers(b.share_numbers, b.k, b.n, &want)) return Value();
   if (!readSpans(b.blocks, "blocks", &spans) || !checkBlocks(env, spans)) return Value();
+  if (given ? !readOutputs(results, want.size(), spans, &out)
+            : !newResults(env, want.size(), spans[0].size, &results, &out))
+    return Value();
   for (unsigned i = 0; i < b.k; i++) have.push_back(static_cast<uint8_t>(i));
-  return combine(env, b.blocks, spans, std::move(have), std::move(want));
+  return combine(env, b.blocks, spans, std::move(have), std::move(want), results, std::move(out));
 }
 
 Value fecDecode(const CallbackInfo &info) {
@@ -257,7 +296,10 @@ Value fecDecode(const CallbackInfo &info) {
   for (const uint8_t number : have) given[number] = true;
   for (unsigned i = 0; i < b.k; i++)
     if (!given[i]) want.push_back(static_cast<uint8_t>(i));
-  return combine(env, b.blocks, spans, std::move(have), std::move(want));
+  Napi::Array results;
+  std::vector<uint8_t *> out;
+  if (!newResults(env, want.size(), spans[0].size, &results, &out)) return Value();
+  return combine(env, b.blocks, spans, std::move(have), std::move(want), results, std::move(out));
 }
 
 class HashWork : public Work {

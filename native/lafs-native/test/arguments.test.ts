@@ -5,6 +5,7 @@ import { addon } from './addon.ts'
 const a = new Uint8Array(8)
 const b = new Uint8Array(8)
 const c = new Uint8Array(8)
+const d = new Uint8Array(8)
 const blocks = [a, b, c]
 
 function detached(): Uint8Array {
@@ -15,10 +16,10 @@ function detached(): Uint8Array {
 
 const shared = new Uint8Array(new SharedArrayBuffer(8))
 
-function resizable(): Uint8Array {
-  const options = { maxByteLength: 16 }
-  return new Uint8Array(Reflect.construct(ArrayBuffer, [8, options]) as ArrayBuffer)
-}
+/** TypeScript's library for Node 20 does not know them, Node 20 does. */
+const ResizableBuffer: new (size: number, options: { maxByteLength: number }) => ArrayBuffer =
+  ArrayBuffer
+const resizable = new Uint8Array(new ResizableBuffer(8, { maxByteLength: 16 }))
 
 /** A Uint8Array whose memory the getter of a later element takes away. */
 function detachesLater(): unknown[] {
@@ -71,7 +72,7 @@ const common: [unknown[], ErrorClass, string][] = [
   [[3, 5, [a, b, new DataView(a.buffer)], [3]], TypeError, 'blocks[2] must be a Uint8Array'],
   [[3, 5, [a, shared, c], [3]], TypeError, 'blocks[1] must not be backed by a SharedArrayBuffer'],
   [
-    [3, 5, [a, b, resizable()], [3]],
+    [3, 5, [a, b, resizable], [3]],
     TypeError,
     'blocks[2] must not be backed by a resizable ArrayBuffer',
   ],
@@ -97,6 +98,29 @@ const table: [Call, unknown[], ErrorClass, string][] = [
     RangeError,
     'blocks must all have the same length',
   ],
+  ['fecEncode', [3, 5, blocks, [3], null], TypeError, 'outputs must be an array'],
+  ['fecEncode', [3, 5, blocks, [3], [7]], TypeError, 'outputs[0] must be a Uint8Array'],
+  [
+    'fecEncode',
+    [3, 5, blocks, [3], [shared]],
+    TypeError,
+    'outputs[0] must not be backed by a SharedArrayBuffer',
+  ],
+  ['fecEncode', [3, 5, blocks, [3], [detached()]], TypeError, 'outputs[0] is detached'],
+  [
+    'fecEncode',
+    [3, 5, blocks, [3, 4], [d]],
+    RangeError,
+    'outputs must be one a share number: expected 2, got 1',
+  ],
+  [
+    'fecEncode',
+    [3, 5, blocks, [3], [new Uint8Array(7)]],
+    RangeError,
+    'outputs must be as long as the blocks',
+  ],
+  ['fecEncode', [3, 5, blocks, [3], [b]], RangeError, 'outputs must not overlap the blocks'],
+  ['fecEncode', [3, 5, blocks, [3, 4], [d, d]], RangeError, 'outputs must not overlap one another'],
   ['fecEncode', [1, 5, [new Uint8Array()], [3]], RangeError, 'blocks must not be empty'],
 
   [
@@ -150,6 +174,19 @@ describe.skipIf(addon === undefined)(
       }
       expect(error).toBeInstanceOf(type)
       expect(error).toHaveProperty('message', message)
+    })
+
+    it('writes to the outputs that it is given', async () => {
+      const memory = new Uint8Array(30)
+      const outputs = [memory.subarray(3, 11), memory.subarray(11, 19)]
+      const inputs = [1, 2, 3].map((seed) => new Uint8Array(8).fill(seed))
+      const results = await addon!.fecEncode(3, 5, inputs, [4, 3], outputs)
+      expect(results[0]).toBe(outputs[0])
+      expect(results[1]).toBe(outputs[1])
+      expect(results).toEqual(await addon!.fecEncode(3, 5, inputs, [4, 3]))
+      expect([...memory.subarray(0, 3), ...memory.subarray(19)].every((byte) => byte === 0)).toBe(
+        true,
+      )
     })
 
     it('lets through what the getters of an argument throw', () => {

@@ -17,6 +17,7 @@ describe.skipIf(addon === undefined)('sha256dMany (skipped where the addon is no
     const messages = [...Array.from({ length: 140 }, (_, size) => size), 1000, 5000, 64 * 1024].map(
       bytesOf,
     )
+    const fastest = addon!.hashKernel
     for (const prefixSize of [0, 1, 38, 54, 55, 56, 63, 64, 65, 120, 128, 200]) {
       const prefix = bytesOf(prefixSize)
       addon!.setHashKernel(kernel)
@@ -24,7 +25,7 @@ describe.skipIf(addon === undefined)('sha256dMany (skipped where the addon is no
       const expected = messages.map((message) => sha256(sha256(prefix, message)).toString('hex'))
       expect(digests.map((digest) => Buffer.from(digest).toString('hex'))).toEqual(expected)
     }
-    addon!.setHashKernel(addon!.hashKernels[0]!)
+    addon!.setHashKernel(fastest)
   })
 
   it('takes no messages, and one', async () => {

@@ -17,16 +17,19 @@ export interface CodecLoaders {
 /** The codes of causes that mean "not installed", which is nothing to speak of. */
 const ABSENT: readonly unknown[] = ['NATIVE_ABSENT', 'ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']
 
+function isAbsent(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && ABSENT.includes(cause.code)
+}
+
 /** Tries native, wasm and js in turn. An addon that is there and does not work is reported. */
 async function chooseFastest(loaders: CodecLoaders): Promise<CodecProvider> {
   try {
     return await loaders.native()
   } catch (error) {
-    const { cause } = error as { cause?: { code?: unknown; message?: unknown; cause?: unknown } }
-    if (!ABSENT.includes(cause?.code)) {
-      const reason = cause?.cause instanceof Error ? cause.cause.message : cause?.message
-      loaders.warn(`the native codec is broken, a slower one is used: ${String(reason ?? error)}`)
-    }
+    const cause = error instanceof Error ? error.cause : error
+    const reason = cause instanceof Error ? (cause.cause ?? cause) : error
+    if (!isAbsent(cause))
+      loaders.warn(`the native codec is broken, a slower one is used: ${String(reason)}`)
   }
   return loaders.wasm().catch(() => loaders.js())
 }

@@ -100,17 +100,16 @@ function createDecoder(
           `expected one share number a block, got ${shareNumbers.length} for ${blocks.length} blocks`,
         )
       checkShareNumbers(shareNumbers, maxShares)
-      const result: (Uint8Array | undefined)[] = Array.from({ length: requiredShares })
-      for (const [i, number] of shareNumbers.entries())
-        if (number < requiredShares) result[number] = blocks[i]
-      const missing = range(requiredShares).filter((number) => result[number] === undefined)
+      const known = new Map(shareNumbers.map((number, i) => [number, blocks[i]!]))
+      const wanted = range(requiredShares)
+      const missing = wanted.filter((number) => !known.has(number))
       const rebuilt =
         missing.length === 0
           ? []
           : await arithmetic.decode(params, [...blocks], [...shareNumbers], missing)
       signal?.throwIfAborted()
-      for (const [i, number] of missing.entries()) result[number] = rebuilt[i]
-      return result as Uint8Array[]
+      let next = 0
+      return wanted.map((number) => known.get(number) ?? rebuilt[next++]!)
     },
   }
 }

@@ -19,10 +19,10 @@ interface CodecExports {
   ): void
 }
 
-/** The part of the WebAssembly API in use: TypeScript has no types for it outside its DOM library. */
-interface WebAssemblyApi {
-  instantiate(bytes: Uint8Array): Promise<{ instance: { exports: unknown } }>
-}
+// The part of the WebAssembly API in use: TypeScript has no types for it outside its DOM library.
+declare const WebAssembly:
+  | { instantiate(bytes: Uint8Array): Promise<{ instance: { exports: CodecExports } }> }
+  | undefined
 
 /**
  * Columns of all blocks that are in linear memory at once, in bytes: few enough to stay in the
@@ -33,13 +33,12 @@ const WINDOW = 256 * 1024
 const SHARES_MAX = 256
 
 async function instantiate(): Promise<CodecExports> {
-  const api = (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly
-  if (api === undefined)
+  if (typeof WebAssembly === 'undefined')
     throw new CodecError('CODEC_UNAVAILABLE', 'there is no WebAssembly in this environment')
   const bytes = Uint8Array.from(atob(wasmBinaryBase64), (char) => char.charCodeAt(0))
   try {
-    const { instance } = await api.instantiate(bytes)
-    return instance.exports as CodecExports
+    const { instance } = await WebAssembly.instantiate(bytes)
+    return instance.exports
   } catch (cause) {
     throw new CodecError('CODEC_UNAVAILABLE', 'WebAssembly with SIMD does not run here', { cause })
   }

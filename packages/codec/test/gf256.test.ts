@@ -4,6 +4,14 @@ import { LOGARITHM, multiply, ORDER, POWER } from '../src/gf256.ts'
 
 const elements = Array.from({ length: 256 }, (_, i) => i)
 
+/** Multiplies the polynomials, then reduces. */
+function slow(a: number, b: number): number {
+  let product = 0
+  for (let bit = 0; bit < 8; bit++) if ((b >> bit) & 1) product ^= a << bit
+  for (let bit = 15; bit >= 8; bit--) if ((product >> bit) & 1) product ^= 0x11d << (bit - 8)
+  return product
+}
+
 it('has a generator of order 255', () => {
   expect(new Set(POWER.subarray(0, ORDER)).size).toBe(255)
   expect([...POWER.subarray(0, 9)]).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 0x1d])
@@ -11,12 +19,6 @@ it('has a generator of order 255', () => {
 })
 
 it('multiplies as polynomials do', () => {
-  const slow = (a: number, b: number): number => {
-    let product = 0
-    for (let bit = 0; bit < 8; bit++) if ((b >> bit) & 1) product ^= a << bit
-    for (let bit = 15; bit >= 8; bit--) if ((product >> bit) & 1) product ^= 0x11d << (bit - 8)
-    return product
-  }
   const wrong = elements.flatMap((a) => elements.filter((b) => multiply(a, b) !== slow(a, b)))
   expect(wrong).toEqual([])
 })

@@ -59,7 +59,7 @@ describe('choosing a codec', () => {
   it('warns of an addon that is broken, with the reason', async () => {
     const { loaders, warnings } = loadersWith({ native: unavailable('NATIVE_BROKEN', 'bad ELF') })
     expect((await chooseCodec('auto', loaders)).name).toBe('wasm')
-    expect(warnings).toEqual(['the native codec is broken, a slower one is used: bad ELF'])
+    expect(warnings).toEqual(['the native codec is broken, a slower one is used: Error: bad ELF'])
   })
 
   it.each(['native', 'wasm'])('throws when %s is asked for and is not there', async (name) => {

@@ -43,10 +43,11 @@ function inputBlock(seed: string, index: number, size: number): Uint8Array {
 const inputBlocks = (seed: string, k: number, size: number): Uint8Array[] =>
   range(k).map((j) => inputBlock(seed, j, size))
 
-function expectRecorded(blocks: readonly Uint8Array[], recorded: Recorded): void {
-  if (recorded.blocks !== undefined)
-    expect(blocks.map((block) => Buffer.from(block).toString('hex'))).toEqual(recorded.blocks)
-  expect(sha256(blocks)).toBe(recorded.sha256)
+const hex = (block: Uint8Array): string => Buffer.from(block).toString('hex')
+
+/** What the vectors say of such blocks. */
+function record(blocks: readonly Uint8Array[], { blocks: full }: Recorded): Partial<Recorded> {
+  return { sha256: sha256(blocks), ...(full === undefined ? {} : { blocks: blocks.map(hex) }) }
 }
 
 describe.each(providers)('$name', ({ provider }) => {
@@ -54,14 +55,15 @@ describe.each(providers)('$name', ({ provider }) => {
     const { k, n } = answer
     const units = range(k).map((j) => Uint8Array.from({ length: k }, (_, i) => (i === j ? 1 : 0)))
     const encoder = provider.createEncoder({ requiredShares: k, maxShares: n })
-    expectRecorded((await encoder.encode(units)).slice(k), answer)
+    const rows = (await encoder.encode(units)).slice(k)
+    expect(answer).toMatchObject(record(rows, answer))
   })
 
   it.each(vectors.encode)('encodes $k/$n blocks of $blockSize bytes', async (answer) => {
     const { k, n, blockSize, seed } = answer
     const encoder = provider.createEncoder({ requiredShares: k, maxShares: n })
     const shares = await encoder.encode(inputBlocks(seed, k, blockSize))
-    expectRecorded(shares.slice(k), answer)
+    expect(answer).toMatchObject(record(shares.slice(k), answer))
   })
 
   it.each(vectors.decode)('decodes $k/$n from shares $shareNumbers', async (answer) => {
@@ -70,6 +72,7 @@ describe.each(providers)('$name', ({ provider }) => {
     const encoder = provider.createEncoder(params)
     const given = await encoder.encode(inputBlocks(seed, k, blockSize), { shareNumbers })
     expect(sha256(given)).toBe(answer.givenSha256)
-    expectRecorded(await provider.createDecoder(params).decode(given, shareNumbers), answer)
+    const rebuilt = await provider.createDecoder(params).decode(given, shareNumbers)
+    expect(answer).toMatchObject(record(rebuilt, answer))
   })
 })

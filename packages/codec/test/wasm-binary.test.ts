@@ -22,6 +22,8 @@ function whyNot(): string | undefined {
   }
 }
 
+const binary = (text: string): string | undefined => /'([A-Za-z0-9+/=]+)'/.exec(text)?.[1]
+
 it('is what wasm/build.mjs makes', ({ skip }) => {
   const reason = whyNot()
   if (reason !== undefined && process.env['LAFS_REQUIRE_CLANG'] !== '1') {
@@ -30,6 +32,5 @@ it('is what wasm/build.mjs makes', ({ skip }) => {
   }
   expect(reason).toBeUndefined()
   const made = execFileSync(process.execPath, [script, '--print'], { encoding: 'utf8' })
-  const binary = (text: string): string | undefined => /'([A-Za-z0-9+/=]+)'/.exec(text)?.[1]
   expect(binary(made)).toBe(binary(committed))
 })

@@ -38,14 +38,20 @@ function bytesOf(size: number, seed: number): Uint8Array {
 const blocksOf = (k: number, size: number, seed = 1): Uint8Array[] =>
   range(k).map((j) => bytesOf(size, seed * 1000 + j))
 
-/** As toEqual of vitest, many times faster on long arrays that are equal. */
-function expectBlocks(actual: readonly Uint8Array[], expected: readonly Uint8Array[]): void {
-  const equal = (a: Uint8Array, b: Uint8Array): boolean =>
-    a.length === b.length && a.every((byte, i) => byte === b[i])
-  const same =
-    actual.length === expected.length && actual.every((block, i) => equal(block, expected[i]!))
-  if (!same) expect(actual).toEqual(expected)
-  expect(same).toBe(true)
+/** Where blocks differ, if they do: many times faster than toEqual on long arrays that are equal. */
+function difference(
+  actual: readonly Uint8Array[],
+  expected: readonly Uint8Array[],
+): string | undefined {
+  if (actual.length !== expected.length) return `${actual.length} blocks, not ${expected.length}`
+  for (const [i, block] of actual.entries()) {
+    const other = expected[i]!
+    if (block.length !== other.length)
+      return `block ${i} has ${block.length} bytes, not ${other.length}`
+    for (let at = 0; at < block.length; at++)
+      if (block[at] !== other[at]) return `block ${i} differs at byte ${at}`
+  }
+  return undefined
 }
 
 /** All ways to take k of the numbers below n, in ascending order. */
@@ -56,7 +62,7 @@ function* choices(n: number, k: number, from = 0): Generator<number[]> {
       for (const rest of choices(n, k - 1, first + 1)) yield [first, ...rest]
 }
 
-async function codeOf(action: () => unknown): Promise<CodecErrorCode | string> {
+async function codeOf(action: () => unknown): Promise<string> {
   try {
     await action()
   } catch (error) {
@@ -164,7 +170,7 @@ function testCode(provider: CodecProvider): void {
         const decoder = provider.createDecoder(params)
         for (const numbers of choices(n, k)) {
           const given = numbers.map((number) => shares[number]!)
-          expectBlocks(await decoder.decode(given, numbers), blocks)
+          expect(difference(await decoder.decode(given, numbers), blocks)).toBeUndefined()
         }
       }
   })
@@ -188,7 +194,9 @@ function testCode(provider: CodecProvider): void {
         const blocks = blocksOf(k, size, seed)
         const encoder = provider.createEncoder(params)
         const given = await encoder.encode(blocks, { shareNumbers: numbers })
-        expectBlocks(await provider.createDecoder(params).decode(given, numbers), blocks)
+        expect(
+          difference(await provider.createDecoder(params).decode(given, numbers), blocks),
+        ).toBeUndefined()
       }),
       { seed: SEED, numRuns: 40 },
     )
@@ -204,7 +212,9 @@ function testCode(provider: CodecProvider): void {
     const blocks = blocksOf(k, 67)
     const numbers = range(k).map((i) => n - 1 - i)
     const given = await provider.createEncoder(params).encode(blocks, { shareNumbers: numbers })
-    expectBlocks(await provider.createDecoder(params).decode(given, numbers), blocks)
+    expect(
+      difference(await provider.createDecoder(params).decode(given, numbers), blocks),
+    ).toBeUndefined()
   })
 }
 
@@ -224,11 +234,13 @@ function testMemory(provider: CodecProvider): void {
       })
       const expected = await encoder.encode(blocks)
       const shares = await encoder.encode(views)
-      expectBlocks(shares, expected)
-      expectBlocks(await decoder.decode([shares[6]!, views[1]!, shares[3]!], [6, 1, 3]), blocks)
+      expect(difference(shares, expected)).toBeUndefined()
+      expect(
+        difference(await decoder.decode([shares[6]!, views[1]!, shares[3]!], [6, 1, 3]), blocks),
+      ).toBeUndefined()
       for (const [j, view] of views.entries()) {
         const around = new Uint8Array(view.buffer)
-        expectBlocks([view], [blocks[j]!])
+        expect(difference([view], [blocks[j]!])).toBeUndefined()
         around.fill(0xa5, offset, offset + size)
         expect(around.every((byte) => byte === 0xa5)).toBe(true)
       }
@@ -236,16 +248,15 @@ function testMemory(provider: CodecProvider): void {
   })
 
   it('gives results that share no memory with the inputs or one another', async () => {
-    const blocks = blocksOf(3, 100)
-    const encoder = provider.createEncoder(params)
-    const shares = await encoder.encode(blocks)
-    const copies = shares.map((share) => share.slice())
+    const inputs = blocksOf(3, 100)
+    const shares = await provider.createEncoder(params).encode(inputs)
+    const expected = shares.map((share) => share.slice())
     for (const [i, share] of shares.entries()) {
       if (i < 3) continue
-      share.fill(0)
-      for (const [other, copy] of copies.entries())
-        if (other < 3 || other > i) expectBlocks([shares[other]!], [copy])
+      share.fill(i)
+      expected[i]!.fill(i)
     }
+    expect(difference(shares, expected)).toBeUndefined()
   })
 
   it('serves concurrent calls of one encoder and one decoder', async () => {
@@ -256,7 +267,8 @@ function testMemory(provider: CodecProvider): void {
     const rebuilt = await Promise.all(
       encoded.map((shares) => decoder.decode([shares[5]!, shares[4]!, shares[1]!], [5, 4, 1])),
     )
-    for (const [i, blocks] of rebuilt.entries()) expectBlocks(blocks, segments[i]!)
+    for (const [i, blocks] of rebuilt.entries())
+      expect(difference(blocks, segments[i]!)).toBeUndefined()
   })
 }
 
@@ -305,9 +317,17 @@ export function testCodec({ name, provider }: CodecSuite): void {
       const decoder = provider.createDecoder({ requiredShares: 3, maxShares: 10 })
       expect(decoder).toMatchObject({ requiredShares: 3, maxShares: 10, provider: provider.name })
     })
-    describe('errors', () => testErrors(provider))
-    describe('the code', () => testCode(provider))
-    describe('memory and concurrency', () => testMemory(provider))
-    describe('abort signals', () => testAbort(provider))
+    describe('errors', () => {
+      testErrors(provider)
+    })
+    describe('the code', () => {
+      testCode(provider)
+    })
+    describe('memory and concurrency', () => {
+      testMemory(provider)
+    })
+    describe('abort signals', () => {
+      testAbort(provider)
+    })
   })
 }
