@@ -145,8 +145,8 @@ class DiskStore implements IShareStore {
       final: this.#pathOf(storageIndex, shareNumber),
       incoming: join(this.#folderOf(this.#incoming, storageIndex), String(shareNumber)),
     }
-    const share = await DiskIncomingShare.create(this.#pool, paths, size, lease, () =>
-      this.#uploads.delete(share),
+    const share = await DiskIncomingShare.create(this.#pool, paths, size, lease, (ended) =>
+      this.#uploads.delete(ended),
     )
     this.#uploads.add(share)
     return share
@@ -388,9 +388,10 @@ function isShareName(name: string): boolean {
 
 /** The storage index that a folder stands for; undefined when its name is none. */
 function storageIndexOf(prefix: string, name: string): StorageIndex | undefined {
-  if (name.length !== 26 || !name.startsWith(prefix)) return undefined
+  if (name.slice(0, 2) !== prefix) return undefined
   try {
-    return fromBase32(name)
+    const storageIndex = fromBase32(name)
+    return storageIndex.length === STORAGE_INDEX_SIZE ? storageIndex : undefined
   } catch {
     return undefined
   }

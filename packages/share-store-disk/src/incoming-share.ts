@@ -21,21 +21,29 @@ import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immuta
 export class DiskIncomingShare implements IncomingShare {
   readonly #file: PooledFile
   readonly #finalPath: string
-  readonly #onEnd: () => void
+  readonly #onEnd: (share: DiskIncomingShare) => void
 
-  private constructor(file: PooledFile, finalPath: string, onEnd: () => void) {
+  private constructor(
+    file: PooledFile,
+    finalPath: string,
+    onEnd: (share: DiskIncomingShare) => void,
+  ) {
     this.#file = file
     this.#finalPath = finalPath
     this.#onEnd = onEnd
   }
 
-  /** Makes the file, sparse, with its header and its lease. */
+  /**
+   * Makes the file, sparse, with its header and its lease.
+   *
+   * @param onEnd - called once the share has been committed or dropped.
+   */
   static async create(
     pool: FilePool,
     paths: { readonly incoming: string; readonly final: string },
     size: number,
     lease: Lease,
-    onEnd: () => void,
+    onEnd: (share: DiskIncomingShare) => void,
   ): Promise<DiskIncomingShare> {
     try {
       const handle = await openInFolder(paths.incoming, 'w+')
@@ -52,6 +60,7 @@ export class DiskIncomingShare implements IncomingShare {
         throw error
       }
     } catch (error) {
+      await removeFolders(paths.incoming)
       throw named(error)
     }
   }
@@ -83,20 +92,20 @@ export class DiskIncomingShare implements IncomingShare {
       await this.discard()
       throw named(error)
     }
-    this.#onEnd()
-    await this.#removeFolders()
+    this.#onEnd(this)
+    await removeFolders(this.#file.path)
   }
 
   async discard(): Promise<void> {
     await this.#file.close()
-    this.#onEnd()
+    this.#onEnd(this)
     await fs.rm(this.#file.path, { force: true })
-    await this.#removeFolders()
+    await removeFolders(this.#file.path)
   }
+}
 
-  /** Others may still use the folders of this share under `incoming/`: then they stay. */
-  async #removeFolders(): Promise<void> {
-    const folder = dirname(this.#file.path)
-    if (await removeEmptyFolder(folder)) await removeEmptyFolder(dirname(folder))
-  }
+/** Removes the folders of a file under `incoming/`, unless others still use them. */
+async function removeFolders(path: string): Promise<void> {
+  const folder = dirname(path)
+  if (await removeEmptyFolder(folder)) await removeEmptyFolder(dirname(folder))
 }

@@ -22,6 +22,7 @@ export class WrittenRanges {
   /** The written parts of a range. */
   within(begin: number, end: number): ByteRange[] {
     const found: ByteRange[] = []
+    if (begin >= end) return found
     for (let i = this.#firstEndingFrom(begin + 1); i < this.#ranges.length; i += 1) {
       const range = this.#ranges[i]
       if (range === undefined || range.begin >= end) break

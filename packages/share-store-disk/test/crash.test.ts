@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'vite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDiskStore } from '../src/index.ts'
+import { crashIndex, crashLease, immutableData, mutableData } from './crash-data.ts'
+
+const kills = 25
+const seed = 20261122
+
+let work: string
+let worker: string
+beforeAll(async () => {
+  work = await mkdtemp(join(tmpdir(), 'lafs-crash-'))
+  const outDir = join(work, 'bundle')
+  // Node 20 runs no TypeScript, and tests need no build: the worker is bundled here.
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    ssr: { noExternal: true },
+    resolve: { conditions: ['@lafs/source', 'node'] },
+    build: {
+      outDir,
+      minify: false,
+      target: 'node20',
+      ssr: join(import.meta.dirname, 'crash-worker.ts'),
+      rolldownOptions: { output: { entryFileNames: 'worker.mjs' } },
+    },
+  })
+  worker = join(outDir, 'worker.mjs')
+}, 60_000)
+afterAll(async () => {
+  await rm(work, { recursive: true, force: true })
+})
+
+/** Runs the worker until it has printed something, and kills it some milliseconds later. */
+async function runAndKill(folder: string, start: number, delayMs: number): Promise<string[]> {
+  const child = spawn(process.execPath, [worker, folder, String(start)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    errors += chunk
+  })
+  const begun = new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      out += chunk
+      resolve()
+    })
+  })
+  const ended = new Promise<void>((resolve) => {
+    child.on('close', () => {
+      resolve()
+    })
+  })
+  await Promise.race([begun, ended])
+  await new Promise((resolve) => {
+    setTimeout(resolve, delayMs)
+  })
+  child.kill('SIGKILL')
+  await ended
+  expect(errors).toBe('')
+  // The last line may be cut.
+  return out.split('\n').slice(0, -1)
+}
+
+type Store = Awaited<ReturnType<typeof createDiskStore>>
+
+async function readShare(store: Store, storageIndex: Uint8Array, n: number): Promise<Uint8Array> {
+  const share = await store.open(storageIndex, n)
+  const data = await share.read(0, share.length)
+  await share.close()
+  return data
+}
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+
+/** Whether what a line says has settled is there. */
+async function isKept(store: Store, line: string): Promise<boolean> {
+  const [what, file, share] = line.split(' ')
+  const index = crashIndex('i', Number(file))
+  if (what === 'i') {
+    const data = await readShare(store, index, Number(share))
+    return same(data, immutableData(Number(file), Number(share)))
+  }
+  return what === 'm' || (await store.leases(index, 0)).length === 6
+}
+
+/** The version of a mutable share, which must be whole; -1 when it is not there. */
+async function versionOf(store: Store, file: number, n: number): Promise<number> {
+  const index = crashIndex('m', file)
+  if (!(await store.shares(index)).has(n)) return -1
+  const data = await readShare(store, index, n)
+  const version = new DataView(data.buffer, data.byteOffset).getUint32(0)
+  expect(same(data, mutableData(version))).toBe(true)
+  expect((await store.leases(index, n)).length).toBeGreaterThan(0)
+  return version
+}
+
+describe(`killed ${kills} times (seed ${seed})`, () => {
+  it('leaves every share absent or whole, and keeps what has settled', async () => {
+    const folder = join(work, 'store')
+    let random = seed
+    let version = 0
+    let settled = 0
+    for (let round = 0; round < kills; round += 1) {
+      random = (Math.imul(random, 1664525) + 1013904223) >>> 0
+      const lines = await runAndKill(folder, version, (random >>> 24) % 40)
+      const store = await createDiskStore({ folder })
+      expect(await readdir(join(folder, 'shares', 'incoming'))).toEqual([])
+      settled += lines.length
+
+      for (const line of lines) expect([line, await isKept(store, line)]).toEqual([line, true])
+      for (let file = version; file < version + 400; file += 2) {
+        const index = crashIndex('i', file)
+        for (const n of (await store.shares(index)).keys()) {
+          expect(same(await readShare(store, index, n), immutableData(file, n))).toBe(true)
+          const before = (await store.leases(index, n)).length
+          await store.addLease(index, n, crashLease('z'), Infinity)
+          expect((await store.leases(index, n)).length).toBe(before + 1)
+          expect(same(await readShare(store, index, n), immutableData(file, n))).toBe(true)
+        }
+      }
+      let newest = version
+      for (const file of [0, 1]) {
+        const acknowledged = lines.filter((line) => line.startsWith(`m ${file} `))
+        const last = Number(acknowledged.at(-1)?.split(' ')[2] ?? -1)
+        for (const n of [0, 1]) {
+          const found = await versionOf(store, file, n)
+          expect(found).toBeGreaterThanOrEqual(last)
+          newest = Math.max(newest, found)
+        }
+      }
+      version = newest + 1000
+      await store.close()
+    }
+    expect(settled).toBeGreaterThan(kills)
+  }, 120_000)
+})

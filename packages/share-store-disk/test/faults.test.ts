@@ -1,0 +1,220 @@
+import type * as FileSystem from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isStorageError } from '@lafs/storage-interface'
+import type { IShareStore } from '@lafs/storage-interface'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createDiskStore } from '../src/index.ts'
+import { crashIndex, crashLease, enabler, immutableData, mutableData } from './crash-data.ts'
+
+/** Makes one call into the file system fail, and knows which files are open. */
+const faults = vi.hoisted(() => ({
+  /** How many calls go through before one fails. */
+  after: Infinity,
+  code: 'EIO',
+  /** Which calls count. */
+  names: /./,
+  hit: undefined as string | undefined,
+  open: 0,
+  check(name: string): void {
+    if (!this.names.test(name)) return
+    this.after -= 1
+    if (this.after !== -1) return
+    this.hit = name
+    throw Object.assign(new Error(`${name} fails`), { code: this.code })
+  },
+}))
+
+/** An open file whose calls are counted. */
+function watched(handle: object): object {
+  return new Proxy(handle, {
+    get: (target, property) => {
+      const method: unknown = Reflect.get(target, property)
+      if (typeof method !== 'function') return method
+      return async (...args: unknown[]): Promise<unknown> => {
+        // A close that fails has closed all the same.
+        if (property === 'close') {
+          faults.open -= 1
+          await Reflect.apply(method, target, [])
+        }
+        faults.check(`handle.${String(property)}`)
+        return property === 'close' ? undefined : Reflect.apply(method, target, args)
+      }
+    },
+  })
+}
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof FileSystem>()
+  const wrapped = Object.fromEntries(
+    Object.entries(real).map(([name, value]: [string, unknown]) => {
+      if (typeof value !== 'function') return [name, value]
+      const call = async (...args: unknown[]): Promise<unknown> => {
+        faults.check(name)
+        const result: unknown = await Reflect.apply(value, undefined, args)
+        if (name !== 'open' || typeof result !== 'object' || result === null) return result
+        faults.open += 1
+        return watched(result)
+      }
+      return [name, call]
+    }),
+  )
+  return { ...wrapped, default: wrapped }
+})
+
+const real = await vi.importActual<typeof FileSystem>('node:fs/promises')
+const before = mutableData(1)
+const after = mutableData(2)
+const file = immutableData(1, 0)
+const i = crashIndex('i', 1)
+const m = crashIndex('m', 1)
+
+function calm(): void {
+  Object.assign(faults, { after: Infinity, names: /./, code: 'EIO', hit: undefined })
+}
+
+async function putImmutable(store: IShareStore): Promise<void> {
+  const incoming = await store.createImmutable(i, 0, file.length, crashLease('a'))
+  try {
+    await incoming.write(0, [file.subarray(0, 9000), file.subarray(9000)])
+  } catch (error) {
+    await incoming.discard()
+    throw error
+  }
+  await incoming.commit()
+}
+
+function putSlot(store: IShareStore, data: Uint8Array): Promise<void> {
+  const change = { writes: [{ offset: 0, data }], newLength: data.length }
+  const changes = new Map([0, 1].map((n) => [n, change]))
+  return store.writeSlot(m, enabler, changes, crashLease('b'), Infinity)
+}
+
+/** What stands where a share would: its bytes, or nothing. */
+async function look(
+  store: IShareStore,
+  index: Uint8Array,
+  n: number,
+): Promise<Uint8Array | undefined> {
+  if (!(await store.shares(index)).has(n)) return undefined
+  const share = await store.open(index, n)
+  const data = await share.read(0, share.length)
+  await share.close()
+  return data
+}
+
+const name = (data: Uint8Array | undefined, known: Record<string, Uint8Array>): string => {
+  if (data === undefined) return 'absent'
+  const found = Object.entries(known).find(([, bytes]) => Buffer.compare(bytes, data) === 0)
+  return found?.[0] ?? 'rubbish'
+}
+
+const scenarios: readonly (readonly [
+  string,
+  (store: IShareStore) => Promise<void>,
+  (store: IShareStore) => Promise<string>,
+  RegExp,
+])[] = [
+  [
+    'an immutable upload',
+    putImmutable,
+    async (store) => name(await look(store, i, 0), { whole: file }),
+    /^(absent|whole)$/,
+  ],
+  [
+    'a slot write',
+    (store) => putSlot(store, after),
+    async (store) => {
+      const states = [0, 1].map(async (n) => name(await look(store, m, n), { before, after }))
+      return (await Promise.all(states)).join('+')
+    },
+    /^(before|after)\+(before|after)$/,
+  ],
+  [
+    'a lease on a mutable share',
+    async (store) => {
+      for (const who of ['c', 'd', 'e', 'f', 'g']) await store.addLease(m, 0, crashLease(who), 999)
+    },
+    async (store) => {
+      const count = (await store.leases(m, 0)).length
+      return `${name(await look(store, m, 0), { before })} ${count}`
+    },
+    /^before [1-6]$/,
+  ],
+  [
+    'a deletion',
+    (store) => store.delete(m, 0),
+    async (store) => name(await look(store, m, 0), { before }),
+    /^(absent|before)$/,
+  ],
+]
+
+describe('when one call into the file system fails', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await real.mkdtemp(join(tmpdir(), 'lafs-faults-'))
+  })
+  afterEach(async () => {
+    calm()
+    await real.rm(folder, { recursive: true, force: true })
+  })
+
+  it.each(scenarios)('shares are absent or whole after %s', async (_, run, state, allowed) => {
+    const seen = new Set<string>()
+    let last
+    for (let step = 0; ; step += 1) {
+      const at = join(folder, String(step))
+      calm()
+      const store = await createDiskStore({ folder: at })
+      await putSlot(store, before)
+      faults.after = step
+      const outcome = await run(store).then(
+        () => 'done',
+        () => 'failed',
+      )
+      const { hit } = faults
+      calm()
+      await store.close()
+      expect([faults.open, hit]).toEqual([0, hit])
+
+      const again = await createDiskStore({ folder: at })
+      const left = await real.readdir(join(at, 'shares', 'incoming'))
+      const found = await state(again)
+      expect([left, found]).toEqual([[], expect.stringMatching(allowed)])
+      await run(again)
+      await again.close()
+      expect(faults.open).toBe(0)
+      last = { hit, outcome }
+      if (hit === undefined) break
+      seen.add(hit)
+    }
+    expect(last).toEqual({ hit: undefined, outcome: 'done' })
+    expect(seen.size).toBeGreaterThan(2)
+  })
+
+  it.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('a full disk (%s) is named so', async (code) => {
+    const writers = [putImmutable, (store: IShareStore) => putSlot(store, after)]
+    let refusals = 0
+    for (const run of writers) {
+      for (let step = 0; ; step += 1) {
+        calm()
+        const store = await createDiskStore({ folder })
+        await putSlot(store, before)
+        Object.assign(faults, { after: step, code, names: /writev|copyFile|mkdir|sync|writeFile/ })
+        const error: unknown = await run(store).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        )
+        const { hit } = faults
+        calm()
+        expect([hit, await real.readdir(join(folder, 'shares', 'incoming'))]).toEqual([hit, []])
+        await store.delete(i, 0)
+        await store.close()
+        if (hit === undefined) break
+        refusals += 1
+        expect([hit, isStorageError(error, 'STORAGE_NO_SPACE')]).toEqual([hit, true])
+      }
+    }
+    expect(refusals).toBeGreaterThan(8)
+  })
+})
