@@ -28,6 +28,7 @@ describeWithUpstream("upstream's storage server", () => {
       disconnect: false,
       namesConflicts: true,
       namesBadWriteEnabler: true,
+      checksSlotArguments: false,
     },
     create: async () => {
       const connection = await httpsTransport().connect(server.description.announcement)
