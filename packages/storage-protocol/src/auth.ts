@@ -5,12 +5,12 @@ export type SecretKind =
   | 'upload-secret'
   | 'write-enabler'
 
-const SECRET_KINDS: readonly string[] = [
+const SECRET_KINDS: readonly SecretKind[] = [
   'lease-renew-secret',
   'lease-cancel-secret',
   'upload-secret',
   'write-enabler',
-] satisfies SecretKind[]
+]
 const LEASE_SECRET_SIZE = 32
 
 /** The header of the secrets. It stands once a secret: upstream does not split one at commas. */
@@ -42,14 +42,15 @@ export function parseSecrets(
 ): ParsedSecrets {
   const secrets = new Map<SecretKind, Uint8Array>()
   for (const value of header === null ? [] : header.split(',')) {
-    const [kind = '', base64 = ''] = value.trim().split(' ', 2)
-    if (!SECRET_KINDS.includes(kind)) return { problem: 'a secret of an unknown kind' }
+    const [name, base64 = ''] = value.trim().split(' ', 2)
+    const kind = SECRET_KINDS.find((known) => known === name)
+    if (kind === undefined) return { problem: 'a secret of an unknown kind' }
     const secret = fromBase64(base64)
     if (secret === undefined || secret.length === 0) return { problem: `${kind}: not base64` }
     if (kind.startsWith('lease-') && secret.length !== LEASE_SECRET_SIZE) {
       return { problem: `${kind}: expected ${LEASE_SECRET_SIZE} bytes, got ${secret.length}` }
     }
-    secrets.set(kind as SecretKind, secret)
+    secrets.set(kind, secret)
   }
   if (secrets.size !== required.length || required.some((kind) => !secrets.has(kind))) {
     return {

@@ -7,7 +7,7 @@ const DEPTH_MAX = 16
 
 const ENCODE_OPTIONS = {
   // Keys stay in the order in which they are given: the order of upstream's messages.
-  mapSorter: undefined as never,
+  mapSorter: () => 0,
   typeEncoders: { Set: setEncoder },
 }
 const DECODE_OPTIONS = {
@@ -68,6 +68,7 @@ function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
   if (major === 6) {
     if (argument !== TAG_SET)
       throw malformed(`tag ${argument}, of which this protocol knows nothing`)
+    if ((bytes[next] ?? 0) >> 5 !== 4) throw malformed('a set that is not made of an array')
     return skipItem(bytes, next, depth + 1)
   }
   if (major === 7 && next > offset + 1) throw malformed('a float or an unknown simple value')

@@ -21,8 +21,6 @@ export class MessageError extends Error {
 /** Whether a thrown value is a {@link MessageError}, and of this code where one is given. */
 export function isMessageError(error: unknown, code?: MessageErrorCode): error is MessageError {
   if (!(error instanceof Error)) return false
-  const { code: itsCode } = error as { code?: unknown }
-  return (
-    typeof itsCode === 'string' && itsCode.startsWith('MESSAGE_') && (code ?? itsCode) === itsCode
-  )
+  if (!('code' in error) || typeof error.code !== 'string') return false
+  return error.code.startsWith('MESSAGE_') && (code ?? error.code) === error.code
 }

@@ -1,3 +1,4 @@
+export { onAbort } from './abort.ts'
 export * from './auth.ts'
 export * from './errors.ts'
 export * from './furl.ts'

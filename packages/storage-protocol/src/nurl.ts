@@ -16,7 +16,7 @@ export interface Nurl {
 // scheme "://" hash "@" host [":" port] "/" swissnum "#v=1"
 const PARTS =
   /^([a-z0-9+]+):\/\/([^@/]*)@(\[[^\]@/]*\]|[^:@/[\]]+)(?::([^:@/]*))?\/([^#]*)(?:#(.*))?$/
-const SCHEMES: readonly string[] = ['pb', 'pb+tor', 'pb+i2p'] satisfies Nurl['scheme'][]
+const SCHEMES: readonly Nurl['scheme'][] = ['pb', 'pb+tor', 'pb+i2p']
 /** 32 bytes: 42 characters of six bits and one of four. */
 const SPKI_HASH = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
 
@@ -30,16 +30,16 @@ export function parseNurl(text: string): Nurl {
   if (text.length > FURL_SIZE_MAX) throw bad(`more than ${FURL_SIZE_MAX} characters`)
   const match = PARTS.exec(text)
   if (match === null) throw bad('expected pb://HASH@HOST:PORT/SWISSNUM#v=1, got another form')
-  const [, scheme = '', spkiHash = '', host = '', port = '443', path = '', fragment] = match
-  if (!SCHEMES.includes(scheme))
-    throw bad(`expected a scheme of ${SCHEMES.join(', ')}, got another`)
+  const [, schemeText, spkiHash = '', host = '', port = '443', path = '', fragment] = match
+  const scheme = SCHEMES.find((known) => known === schemeText)
+  if (scheme === undefined) throw bad(`expected a scheme of ${SCHEMES.join(', ')}, got another`)
   if (fragment !== 'v=1') throw bad('expected the fragment v=1, got another or none')
   if (!SPKI_HASH.test(spkiHash)) throw bad('expected a hash of 43 base64url characters')
   if (!/^[0-9]{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) {
     throw bad('expected a port from 1 to 65535')
   }
   return {
-    scheme: scheme as Nurl['scheme'],
+    scheme,
     spkiHash,
     host: host.startsWith('[') ? host.slice(1, -1) : host,
     port: Number(port),

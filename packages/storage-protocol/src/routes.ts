@@ -9,6 +9,7 @@ export const BYTES_TYPE = 'application/octet-stream'
 
 /** One operation of the protocol. */
 export interface Route {
+  readonly name: RouteName
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
   /** Where it is, with `:storageIndex` (26 base32 characters) and `:shareNumber` (decimal). */
   readonly path: string
@@ -23,12 +24,13 @@ const LEASE: readonly SecretKind[] = ['lease-renew-secret', 'lease-cancel-secret
 const READ_TEST_WRITE_SIZE_MAX = 2 ** 30
 
 function route(
+  name: RouteName,
   method: Route['method'],
   path: string,
   secrets: readonly SecretKind[] = [],
   messageSizeMax = 0,
 ): Route {
-  return { method, path: `/storage/v1/${path}`, secrets, messageSizeMax }
+  return { name, method, path: `/storage/v1/${path}`, secrets, messageSizeMax }
 }
 
 /** The name of one operation. */
@@ -52,23 +54,40 @@ export type RouteName =
  * @see allmydata.storage.http_server.HTTPServer
  */
 export const routes: Readonly<Record<RouteName, Route>> = {
-  version: route('GET', 'version'),
-  allocate: route('POST', 'immutable/:storageIndex', [...LEASE, 'upload-secret'], 8192),
-  writeShare: route('PATCH', 'immutable/:storageIndex/:shareNumber', ['upload-secret']),
-  abortUpload: route('PUT', 'immutable/:storageIndex/:shareNumber/abort', ['upload-secret']),
-  listImmutable: route('GET', 'immutable/:storageIndex/shares'),
-  readImmutable: route('GET', 'immutable/:storageIndex/:shareNumber'),
-  corruptImmutable: route('POST', 'immutable/:storageIndex/:shareNumber/corrupt', [], 32768),
-  addLease: route('PUT', 'lease/:storageIndex', LEASE),
+  version: route('version', 'GET', 'version'),
+  allocate: route('allocate', 'POST', 'immutable/:storageIndex', [...LEASE, 'upload-secret'], 8192),
+  writeShare: route('writeShare', 'PATCH', 'immutable/:storageIndex/:shareNumber', [
+    'upload-secret',
+  ]),
+  abortUpload: route('abortUpload', 'PUT', 'immutable/:storageIndex/:shareNumber/abort', [
+    'upload-secret',
+  ]),
+  listImmutable: route('listImmutable', 'GET', 'immutable/:storageIndex/shares'),
+  readImmutable: route('readImmutable', 'GET', 'immutable/:storageIndex/:shareNumber'),
+  corruptImmutable: route(
+    'corruptImmutable',
+    'POST',
+    'immutable/:storageIndex/:shareNumber/corrupt',
+    [],
+    32768,
+  ),
+  addLease: route('addLease', 'PUT', 'lease/:storageIndex', LEASE),
   readTestWrite: route(
+    'readTestWrite',
     'POST',
     'mutable/:storageIndex/read-test-write',
     ['write-enabler', ...LEASE],
     READ_TEST_WRITE_SIZE_MAX,
   ),
-  listMutable: route('GET', 'mutable/:storageIndex/shares'),
-  readMutable: route('GET', 'mutable/:storageIndex/:shareNumber'),
-  corruptMutable: route('POST', 'mutable/:storageIndex/:shareNumber/corrupt', [], 32768),
+  listMutable: route('listMutable', 'GET', 'mutable/:storageIndex/shares'),
+  readMutable: route('readMutable', 'GET', 'mutable/:storageIndex/:shareNumber'),
+  corruptMutable: route(
+    'corruptMutable',
+    'POST',
+    'mutable/:storageIndex/:shareNumber/corrupt',
+    [],
+    32768,
+  ),
 }
 
 /** The path of an operation on a share. */
@@ -104,13 +123,13 @@ interface Place {
 
 const places: readonly Place[] = (() => {
   const byPath = new Map<string, Place>()
-  for (const [name, { method, path }] of Object.entries(routes)) {
+  for (const { name, method, path } of Object.values(routes)) {
     const pattern = path
       .replace(':storageIndex', '(?<storageIndex>[a-z2-7]{26})')
       .replace(':shareNumber', '(?<shareNumber>[0-9]+)')
     const place = byPath.get(path) ?? { pattern: new RegExp(`^${pattern}$`), byMethod: new Map() }
-    place.byMethod.set(method, name as RouteName)
-    if (method === 'GET') place.byMethod.set('HEAD', name as RouteName)
+    place.byMethod.set(method, name)
+    if (method === 'GET') place.byMethod.set('HEAD', name)
     byPath.set(path, place)
   }
   return [...byPath.values()]

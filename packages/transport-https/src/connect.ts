@@ -26,6 +26,8 @@ export interface ConnectOptions {
 
 /** How long a TCP connection and its handshake may take. */
 const CONNECT_TIMEOUT_MS = 20_000
+/** How much of a response is held before the server has to wait. */
+const RESPONSE_HIGH_WATER_MARK: number = 4 * 1024 * 1024
 
 /** The NURLs of an announcement that this transport can use. Never throws. */
 export function usableNurls(announcement: ServerAnnouncement): Nurl[] {
@@ -66,51 +68,74 @@ export async function connect(
   } catch (error) {
     await Promise.all(candidates.map((candidate) => candidate.close()))
     options.signal?.throwIfAborted()
-    throw failureOf(error as AggregateError)
+    throw failureOf(error)
   }
 }
 
 /** One error for the failure of every NURL: the first that says more than that none was reached. */
-function failureOf(error: AggregateError): unknown {
-  const errors: unknown[] = error.errors
+function failureOf(error: unknown): unknown {
+  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
   const told = errors.find((each) => !isStorageError(each, 'STORAGE_UNREACHABLE')) ?? errors[0]
   if (errors.length === 1 || !isStorageError(told)) return told
   const { message, serverId, status } = told
   return new StorageError(told.code, message, { cause: error, serverId, status })
 }
 
+/** What is known of a connection. */
+interface Facts {
+  closed: boolean
+  connectedMs?: number
+  receivedMs?: number
+  failure?: string
+}
+
 function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
-  const facts: { connected?: number; received?: number; failure?: string; closed: boolean } = {
-    closed: false,
+  const facts: Facts = { closed: false }
+  const host = nurl.host.includes(':') ? `[${nurl.host}]` : nurl.host
+  const pool = new Pool(`https://${host}:${nurl.port}`, {
+    connect: pinnedConnector(nurl, {
+      timeoutMs: Math.min(CONNECT_TIMEOUT_MS, settings.timeoutMs),
+      onConnect: () => {
+        facts.connectedMs = Date.now()
+      },
+    }),
+    connections: settings.connectionsMax,
+    pipelining: 1,
+    // The client of the protocol watches for stalls, of requests too.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  const close = async (): Promise<void> => {
+    facts.closed = true
+    await pool.destroy(closedError())
   }
-  const pool = new Pool(
-    `https://${nurl.host.includes(':') ? `[${nurl.host}]` : nurl.host}:${nurl.port}`,
-    {
-      connect: pinnedConnector(nurl, {
-        timeoutMs: Math.min(CONNECT_TIMEOUT_MS, settings.timeoutMs),
-        onConnect: () => {
-          facts.connected = Date.now()
-        },
-      }),
-      connections: settings.connectionsMax,
-      pipelining: 1,
-      // The client of the protocol watches for stalls, of requests too.
-      headersTimeout: 0,
-      bodyTimeout: 0,
+  return {
+    storageServer: createHttpStorageServer(senderTo(pool, facts), {
+      swissnum: nurl.swissnum,
+      timeoutMs: settings.timeoutMs,
+    }),
+    get status() {
+      return statusOf(facts)
     },
-  )
-  const send: SendRequest = async (request) => {
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function senderTo(pool: Pool, facts: Facts): SendRequest {
+  return async (request) => {
     if (facts.closed) throw closedError()
     try {
       const { statusCode, headers, body } = await pool.request({
         method: request.method,
         path: request.path,
         headers: request.headers.flat(),
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici takes iterables, its types do not
         body: (request.body ?? null) as never,
         signal: request.signal,
-        highWaterMark: 4 * 1024 * 1024,
+        highWaterMark: RESPONSE_HIGH_WATER_MARK,
       })
-      facts.received = Date.now()
+      facts.receivedMs = Date.now()
       delete facts.failure
       return {
         status: statusCode,
@@ -127,39 +152,28 @@ function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
       throw failure
     }
   }
-  const close = async (): Promise<void> => {
-    facts.closed = true
-    await pool.destroy(closedError())
-  }
+}
+
+function statusOf(facts: Facts): IConnectionStatus {
+  const connected = !facts.closed && facts.failure === undefined && facts.receivedMs !== undefined
+  const otherwise = facts.closed ? 'closed' : (facts.failure ?? 'connecting')
   return {
-    storageServer: createHttpStorageServer(send, {
-      swissnum: nurl.swissnum,
-      timeoutMs: settings.timeoutMs,
-    }),
-    get status(): IConnectionStatus {
-      const connected = !facts.closed && facts.failure === undefined && facts.received !== undefined
-      return {
-        connected,
-        summary: connected
-          ? 'connected over HTTPS'
-          : (facts.failure ?? (facts.closed ? 'closed' : 'connecting')),
-        ...(facts.connected === undefined ? {} : { lastConnectionTimeMs: facts.connected }),
-        ...(facts.received === undefined ? {} : { lastReceivedTimeMs: facts.received }),
-      }
-    },
-    close,
-    [Symbol.asyncDispose]: close,
+    connected,
+    summary: connected ? 'connected over HTTPS' : otherwise,
+    ...(facts.connectedMs === undefined ? {} : { lastConnectionTimeMs: facts.connectedMs }),
+    ...(facts.receivedMs === undefined ? {} : { lastReceivedTimeMs: facts.receivedMs }),
   }
 }
 
 function headerValue(value: string | string[] | undefined): string | null {
-  return value === undefined ? null : typeof value === 'string' ? value : value.join(', ')
+  if (value === undefined) return null
+  return typeof value === 'string' ? value : value.join(', ')
 }
 
 function failureOfRequest(error: unknown, closed: boolean): StorageError {
   if (isStorageError(error)) return error
   if (closed) return closedError()
-  const { code } = error as { code?: unknown }
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
   const why = typeof code === 'string' ? code : 'the connection broke'
   return new StorageError('STORAGE_UNREACHABLE', `cannot talk to the server: ${why}`, {
     cause: error,

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { StorageError } from '@lafs/storage-interface'
 import type { Nurl } from '@lafs/storage-protocol'
@@ -52,7 +51,7 @@ export function pinnedConnector(
       settled = true
       socket.removeListener('error', fail)
       options.onConnect()
-      return callback(null, socket as Socket)
+      return callback(null, socket)
     })
   }
 }

@@ -15,10 +15,12 @@ export function requestBody(request: IncomingMessage): AsyncIterable<Uint8Array>
 function iterateBody(request: IncomingMessage): AsyncIterator<Uint8Array> {
   const held: Uint8Array[] = []
   let heldSize = 0
-  let state: 'open' | 'complete' | 'broken' = request.destroyed ? 'broken' : 'open'
+  const state: { is: 'open' | 'complete' | 'broken' } = {
+    is: request.destroyed ? 'broken' : 'open',
+  }
   let wake: (() => void) | undefined
   const finish = (how: 'complete' | 'broken') => (): void => {
-    if (state === 'open') state = how
+    if (state.is === 'open') state.is = how
     wake?.()
   }
   request.on('data', (piece: Uint8Array) => {
@@ -32,7 +34,7 @@ function iterateBody(request: IncomingMessage): AsyncIterator<Uint8Array> {
   request.on('close', finish('broken'))
   return {
     async next() {
-      while (held.length === 0 && state === 'open') {
+      while (held.length === 0 && state.is === 'open') {
         request.resume()
         await new Promise<void>((resolve) => {
           wake = resolve
@@ -44,7 +46,7 @@ function iterateBody(request: IncomingMessage): AsyncIterator<Uint8Array> {
         heldSize -= value.length
         return { done: false, value }
       }
-      if (state === 'complete') return { done: true, value: undefined }
+      if (state.is === 'complete') return { done: true, value: undefined }
       throw new MessageError('MESSAGE_MALFORMED', 'the body ended before it was complete')
     },
     return() {

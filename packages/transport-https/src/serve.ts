@@ -2,7 +2,6 @@ import { constants, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { RIStorageServer, StorageListener } from '@lafs/storage-interface'
 import { formatFurl, formatNurl } from '@lafs/storage-protocol'
 import {
@@ -65,9 +64,10 @@ export async function serve(
 }
 
 function listenerOf(server: Server, options: ServeOptions): StorageListener {
-  const { address, port: boundPort } = server.address() as AddressInfo
-  const host = options.announceHost ?? address
-  const port = options.announcePort ?? boundPort
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('not listening on a port')
+  const host = options.announceHost ?? bound.address
+  const port = options.announcePort ?? bound.port
   const { swissnum, tubId, certificatePem } = options.identity
   const spkiHash = spkiHashOf(new X509Certificate(certificatePem))
   const close = async (): Promise<void> => {

@@ -10,6 +10,7 @@ import {
   StorageError,
   type StorageIndex,
 } from '@lafs/storage-interface'
+import { onAbort } from '@lafs/storage-protocol'
 
 /** Runs one operation; rejects when it does, and when its signal aborts or the connection ends. */
 type Run = <T>(options: OperationOptions | undefined, operation: () => Promise<T>) => Promise<T>
@@ -18,10 +19,11 @@ type Run = <T>(options: OperationOptions | undefined, operation: () => Promise<T
 export function connectTo(server: RIStorageServer, isServed: () => boolean): StorageConnection {
   const ended = new AbortController()
   const run: Run = async (options, operation) => {
-    if (!isServed())
+    if (!isServed()) {
       throw new StorageError('STORAGE_UNREACHABLE', 'the server is not served any more')
+    }
     const signals = options?.signal === undefined ? [ended.signal] : [ended.signal, options.signal]
-    return settleBefore(AbortSignal.any(signals), operation)
+    return settleBefore(signals, operation)
   }
   const close = async (): Promise<void> => {
     ended.abort(new StorageError('STORAGE_CLOSED', 'the connection has been closed'))
@@ -29,15 +31,21 @@ export function connectTo(server: RIStorageServer, isServed: () => boolean): Sto
   return { storageServer: clientSide(server, run), close, [Symbol.asyncDispose]: close }
 }
 
-async function settleBefore<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    operation()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort))
+/** What an operation gives, unless one of the signals aborts before. */
+async function settleBefore<T>(
+  signals: readonly AbortSignal[],
+  operation: () => Promise<T>,
+): Promise<T> {
+  for (const signal of signals) signal.throwIfAborted()
+  let forget: (() => void)[] = []
+  const aborted = new Promise<never>((_, reject) => {
+    forget = signals.map((signal) => onAbort(signal, () => reject(signal.reason)))
   })
+  try {
+    return await Promise.race([operation(), aborted])
+  } finally {
+    for (const each of forget) each()
+  }
 }
 
 function clientSide(server: RIStorageServer, run: Run): IStorageServer {

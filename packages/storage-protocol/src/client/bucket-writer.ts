@@ -16,7 +16,7 @@ export class HttpBucketWriter implements RIBucketWriter {
   readonly #upload: {
     readonly storageIndex: StorageIndex
     readonly shareNumber: ShareNumber
-    readonly secrets: { readonly 'upload-secret': Uint8Array }
+    readonly secrets: readonly (readonly ['upload-secret', Uint8Array])[]
   }
   readonly #allocatedSize: number
   #state: 'open' | 'complete' | 'ended' = 'open'
@@ -29,7 +29,7 @@ export class HttpBucketWriter implements RIBucketWriter {
     allocatedSize: number,
   ) {
     this.#makeCall = makeCall
-    this.#upload = { storageIndex, shareNumber, secrets: { 'upload-secret': uploadSecret } }
+    this.#upload = { storageIndex, shareNumber, secrets: [['upload-secret', uploadSecret]] }
     this.#allocatedSize = allocatedSize
   }
 

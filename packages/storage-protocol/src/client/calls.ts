@@ -23,7 +23,7 @@ export interface Call {
   readonly route: RouteName
   readonly storageIndex?: StorageIndex
   readonly shareNumber?: ShareNumber
-  readonly secrets?: Readonly<Partial<Record<SecretKind, Uint8Array>>>
+  readonly secrets?: readonly (readonly [SecretKind, Uint8Array])[]
   readonly headers?: readonly (readonly [string, string])[]
   /** A message, or the pieces of share data. */
   readonly message?: Uint8Array
@@ -43,8 +43,8 @@ export function createCaller(send: SendRequest, swissnum: string, timeoutMs: num
   return (call, options = {}) => {
     const pieces = call.message === undefined ? call.pieces : [call.message]
     const headers: (readonly [string, string])[] = [...common, ...(call.headers ?? [])]
-    for (const [kind, secret] of Object.entries(call.secrets ?? {})) {
-      headers.push([SECRETS_HEADER, formatSecret(kind as SecretKind, secret)])
+    for (const [kind, secret] of call.secrets ?? []) {
+      headers.push([SECRETS_HEADER, formatSecret(kind, secret)])
     }
     if (call.message !== undefined) headers.push(['content-type', CBOR_TYPE])
     if (pieces !== undefined) {

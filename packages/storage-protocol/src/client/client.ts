@@ -16,6 +16,8 @@ import {
   type StorageIndex,
   type TestWriteVectors,
 } from '@lafs/storage-interface'
+import { onAbort } from '../abort.ts'
+import type { SecretKind } from '../auth.ts'
 import {
   decodeAllocated,
   decodeReadTestWriteResult,
@@ -84,7 +86,7 @@ class HttpStorageServer implements IStorageServer {
       {
         route: 'allocate',
         storageIndex,
-        secrets: { ...leaseHeaders(request), 'upload-secret': uploadSecret },
+        secrets: [...leaseHeaders(request), ['upload-secret', uploadSecret]],
         message: encodeAllocate(request),
       },
       options,
@@ -160,14 +162,15 @@ class HttpStorageServer implements IStorageServer {
     readVectors: readonly ReadVector[],
     options?: OperationOptions,
   ): Promise<Map<ShareNumber, Uint8Array[]>> {
+    options?.signal?.throwIfAborted()
     // Reads say which shares are there, if there is one that is not empty.
     const known = shareNumbers.length > 0 && readVectors.some(({ size }) => size > 0)
     const listed = known ? undefined : await this.#list('mutable', storageIndex, options)
     const wanted = shareNumbers.length > 0 ? shareNumbers : [...(listed ?? [])]
     const controller = new AbortController()
-    const signal = AbortSignal.any(
-      options?.signal === undefined ? [controller.signal] : [controller.signal, options.signal],
-    )
+    const { signal } = controller
+    const outer = options?.signal
+    const forget = outer && onAbort(outer, () => controller.abort(outer.reason))
     const readOne = async (shareNumber: ShareNumber): Promise<(Uint8Array | undefined)[]> =>
       Promise.all(
         readVectors.map((span) =>
@@ -186,6 +189,8 @@ class HttpStorageServer implements IStorageServer {
       // The other reads are of no use now.
       controller.abort(error)
       throw error
+    } finally {
+      forget?.()
     }
   }
 
@@ -200,7 +205,7 @@ class HttpStorageServer implements IStorageServer {
       {
         route: 'readTestWrite',
         storageIndex,
-        secrets: { 'write-enabler': secrets.writeEnabler, ...leaseHeaders(secrets) },
+        secrets: [['write-enabler', secrets.writeEnabler], ...leaseHeaders(secrets)],
         message: encodeReadTestWrite({ testWriteVectors, readVectors }),
       },
       options,
@@ -223,14 +228,11 @@ class HttpStorageServer implements IStorageServer {
   }
 }
 
-function leaseHeaders(secrets: LeaseSecrets): {
-  'lease-renew-secret': Uint8Array
-  'lease-cancel-secret': Uint8Array
-} {
-  return {
-    'lease-renew-secret': secrets.renewSecret,
-    'lease-cancel-secret': secrets.cancelSecret,
-  }
+function leaseHeaders(secrets: LeaseSecrets): [SecretKind, Uint8Array][] {
+  return [
+    ['lease-renew-secret', secrets.renewSecret],
+    ['lease-cancel-secret', secrets.cancelSecret],
+  ]
 }
 
 /** A reason has to be there, and short enough for the server. */

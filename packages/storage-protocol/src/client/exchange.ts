@@ -1,4 +1,5 @@
 import { StorageError } from '@lafs/storage-interface'
+import { onAbort } from '../abort.ts'
 import type { HeaderReader } from '../http.ts'
 
 /** A request as the client makes it. */
@@ -77,8 +78,8 @@ export async function exchange(
     clearTimeout(timer)
     timer = setTimeout(stalled, limits.timeoutMs)
   }
-  const onAbort = (): void => controller.abort(limits.signal?.reason)
-  limits.signal?.addEventListener('abort', onAbort, { once: true })
+  const { signal } = limits
+  const forget = signal && onAbort(signal, () => controller.abort(signal.reason))
   try {
     const body = pieces === undefined ? {} : { body: watched(pieces, moved) }
     const response = await send({ ...head, ...body, signal: controller.signal })
@@ -89,7 +90,7 @@ export async function exchange(
     throw controller.signal.aborted ? controller.signal.reason : asUnreachable(error)
   } finally {
     clearTimeout(timer)
-    limits.signal?.removeEventListener('abort', onAbort)
+    forget?.()
   }
 }
 

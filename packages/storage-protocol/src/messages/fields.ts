@@ -58,15 +58,18 @@ export function expectBoolean(value: unknown, where: string): boolean {
   return value
 }
 
+/** Where greater numbers are held: an offset and a size of it together are a safe integer still. */
+const UINT_MAX: number = 2 ** 52 - 1
+
 /**
- * An unsigned integer of up to 64 bits. One past 2^53 - 1 is held at it: no offset or size that a
- * server could serve is as great, so that it means the same.
+ * An unsigned integer of up to 64 bits. One of 2^52 or more is held below it: no share is as big, so that as
+ * an offset or a size it means the same.
  */
 export function expectUint(value: unknown, where: string): number {
   if (typeof value === 'bigint') {
-    if (value >= 0n) return Number.MAX_SAFE_INTEGER
+    if (value >= 0n) return UINT_MAX
   } else if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
-    return value
+    return Math.min(value, UINT_MAX)
   }
   throw wrongShape(where, 'an unsigned integer', kindOf(value))
 }

@@ -61,7 +61,7 @@ export function decodeReadTestWrite(bytes: Uint8Array): ReadTestWriteMessage {
       }),
     ),
     readVectors: expectArray(fields.get('read-vector'), VECTOR_COUNT_MAX, 'read-vector').map(
-      (value, index) => decodeSpan(value, ['offset', 'size'], `read-vector[${index}]`),
+      (value, index) => decodeReadVector(value, `read-vector[${index}]`),
     ),
   }
 }
@@ -78,8 +78,8 @@ function decodeTestWriteVectors(value: unknown, where: string): TestWriteVectors
   }
 }
 
-function decodeSpan(value: unknown, keys: readonly string[], where: string): ReadVector {
-  const fields = expectFields(value, keys, where)
+function decodeReadVector(value: unknown, where: string): ReadVector {
+  const fields = expectFields(value, ['offset', 'size'], where)
   return {
     offset: expectUint(fields.get('offset'), `${where}.offset`),
     size: expectUint(fields.get('size'), `${where}.size`),
@@ -87,9 +87,12 @@ function decodeSpan(value: unknown, keys: readonly string[], where: string): Rea
 }
 
 function decodeTestVector(value: unknown, where: string): TestVector {
-  const { offset, size } = decodeSpan(value, ['offset', 'size', 'specimen'], where)
-  const specimen = (value as Map<unknown, unknown>).get('specimen')
-  return { offset, size, specimen: expectBytes(specimen, `${where}.specimen`) }
+  const fields = expectFields(value, ['offset', 'size', 'specimen'], where)
+  return {
+    offset: expectUint(fields.get('offset'), `${where}.offset`),
+    size: expectUint(fields.get('size'), `${where}.size`),
+    specimen: expectBytes(fields.get('specimen'), `${where}.specimen`),
+  }
 }
 
 function decodeWriteVector(value: unknown, where: string): WriteVector {
@@ -113,9 +116,10 @@ export function decodeReadTestWriteResult(bytes: Uint8Array): ReadTestWriteResul
     success: expectBoolean(fields.get('success'), 'success'),
     data: new Map(
       [...shares].map(([key, value]) => {
-        const where = `data[${expectShareNumber(key, 'data')}]`
+        const shareNumber = expectShareNumber(key, 'data')
+        const where = `data[${shareNumber}]`
         const reads = expectArray(value, Infinity, where).map((item) => expectBytes(item, where))
-        return [key as ShareNumber, reads]
+        return [shareNumber, reads]
       }),
     ),
   }

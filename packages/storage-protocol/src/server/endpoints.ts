@@ -1,4 +1,4 @@
-import type { ShareKind } from '@lafs/storage-interface'
+import { type ShareKind, WRITE_ENABLER_SIZE } from '@lafs/storage-interface'
 import {
   decodeAllocate,
   decodeCorruption,
@@ -86,9 +86,12 @@ async function readTestWrite(call: Call): Promise<StorageResponse> {
   const body = await readMessage(request, routes.readTestWrite)
   const { testWriteVectors, readVectors } = decodeReadTestWrite(body)
   checkAccept(request)
+  const writeEnabler = call.secret('write-enabler')
+  // One of another size is another one.
+  if (writeEnabler.length !== WRITE_ENABLER_SIZE) throw new HttpError(401)
   const result = await server.slotTestvAndReadvAndWritev(
     match.storageIndex,
-    { ...leaseSecrets(call), writeEnabler: call.secret('write-enabler') },
+    { ...leaseSecrets(call), writeEnabler },
     testWriteVectors,
     readVectors,
   )

@@ -60,8 +60,19 @@ async function answer(
   const route = routes[match.name]
   const { secrets, problem } = parseSecrets(request.headers.get(SECRETS_HEADER), route.secrets)
   if (problem !== undefined) return plainResponse(400, problem)
-  const secret = (kind: SecretKind): Uint8Array => secrets.get(kind) as Uint8Array
-  return endpoints[match.name]({ server, uploads, request, match, secret })
+  return endpoints[match.name]({
+    server,
+    uploads,
+    request,
+    match,
+    secret: (kind) => secretOf(secrets, kind),
+  })
+}
+
+function secretOf(secrets: ReadonlyMap<SecretKind, Uint8Array>, kind: SecretKind): Uint8Array {
+  const secret = secrets.get(kind)
+  if (secret === undefined) throw new Error(`the route does not ask for a ${kind}`)
+  return secret
 }
 
 /** The path of a URL that may be whole or begin with its path. */

@@ -5,7 +5,7 @@ export function toWebResponse(response: StorageResponse): Response {
   const { status, headers, body } = response
   const init = { status, headers: { ...headers } }
   if (body === null || body instanceof Uint8Array) {
-    return new Response(body as Uint8Array<ArrayBuffer> | null, init)
+    return new Response(body, init)
   }
   return new Response(
     new ReadableStream<Uint8Array>({
@@ -17,7 +17,7 @@ export function toWebResponse(response: StorageResponse): Response {
       async cancel() {
         await body.return?.()
       },
-    }) as never,
+    }),
     init,
   )
 }
