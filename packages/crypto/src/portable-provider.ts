@@ -4,11 +4,14 @@ import { blake2b } from '@noble/hashes/blake2.js'
 import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { counterAt, zeroIv, type CounterPosition } from './aes-counter.ts'
-import { assertSize } from './bytes.ts'
+import { assertSize, concatBytes } from './bytes.ts'
 import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
 
 /** The most that a browser's generator gives in one call. */
 const RANDOM_BYTES_MAX = 65_536
+
+/** From here on, bytes, the platform's own SHA-256 wins over the way to it and back. */
+const SUBTLE_SIZE_MIN = 2048
 
 class PortableSha256 implements Sha256 {
   readonly #hash = sha256.create()
@@ -57,6 +60,21 @@ function sha256d(...pieces: readonly Uint8Array[]): Uint8Array {
   return sha256(hashPieces(sha256.create(), pieces))
 }
 
+/** On the platform's threads for long messages, where it offers that: pages over HTTPS, and Node. */
+async function sha256dMany(
+  prefix: Uint8Array,
+  messages: readonly Uint8Array[],
+): Promise<Uint8Array[]> {
+  const subtle: typeof globalThis.crypto.subtle | undefined = globalThis.crypto.subtle
+  return Promise.all(
+    messages.map(async (message) => {
+      if (subtle === undefined || message.length < SUBTLE_SIZE_MIN) return sha256d(prefix, message)
+      const inner = await subtle.digest('SHA-256', concatBytes(prefix, message))
+      return sha256(new Uint8Array(inner))
+    }),
+  )
+}
+
 /**
  * The provider that runs wherever JavaScript does, on the @noble packages.
  *
@@ -67,7 +85,7 @@ export const portableCrypto: CryptoProvider = {
   sha256: (...pieces) => hashPieces(sha256.create(), pieces),
   createSha256: () => new PortableSha256(),
   sha256d,
-  sha256dMany: async (prefix, messages) => messages.map((message) => sha256d(prefix, message)),
+  sha256dMany,
   sha1: (...pieces) => hashPieces(sha1.create(), pieces),
   blake2b256: (data) => blake2b(data, { dkLen: 32 }),
   createAesCtr: (key, { iv = zeroIv, offset = 0 } = {}) => new PortableAesCtr(key, iv, offset),

@@ -60,6 +60,14 @@ function missingModule(): never {
   throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
 }
 
+it('hashes many messages where the platform offers no SHA-256 of its own', async () => {
+  const message = new Uint8Array(10_000)
+  vi.stubGlobal('crypto', {})
+  const hashes = await portableCrypto.sha256dMany(message, [message])
+  vi.unstubAllGlobals()
+  expect(hashes).toEqual([nodeCrypto.sha256d(message, message)])
+})
+
 describe('many hashes with and without the addon', () => {
   const message = new Uint8Array(100)
   const expected = portableCrypto.sha256d(new Uint8Array(1), message)
