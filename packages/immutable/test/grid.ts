@@ -204,7 +204,7 @@ export function virtualClock(): Clock & { advance(ms: number): Promise<void> } {
   let now = 1_000_000
   const timers = new Set<{ at: number; callback: () => void }>()
   const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setTimeout(resolve, 0))
   }
   return {
     nowMs: () => now,
@@ -234,4 +234,9 @@ export function noise(size: number, seed = 1): Uint8Array {
     bytes[index] = state >>> 24
   }
   return bytes
+}
+
+/** Whether two byte strings are equal; quicker to ask than `toEqual` of a large file. */
+export function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
 }

@@ -102,7 +102,7 @@ export class SegmentFetcher {
         }
         if (distinct(got, active) < parallel) file.finder.ask(file.signal)
         const hope = distinct(got, active, new Set([...overdue].map((one) => one.shareNumber)))
-        if (hope < need && file.finder.exhausted) throw this.#outOfShares(need, got, overdue)
+        if (hope < need && file.finder.exhausted) throw this.#outOfShares(need, got, active, overdue)
         await change
       }
     } finally {
@@ -193,6 +193,7 @@ export class SegmentFetcher {
   #outOfShares<T>(
     need: number,
     got: ReadonlyMap<number, T>,
+    active: ReadonlyMap<number, RemoteShare>,
     overdue: ReadonlySet<RemoteShare>,
   ): Error {
     const { shares, finder, cap } = this.#file
@@ -213,9 +214,10 @@ export class SegmentFetcher {
       .toSorted((a, b) => a - b)
       .map((share) => `sh${share}`)
       .join(',')
-    const late = [...overdue].map(({ label }) => label).join(',')
+    const labels = (some: Iterable<RemoteShare>): string =>
+      [...some].map(({ label }) => label).join(',')
     return new NotEnoughSharesError(
-      `ran out of shares: complete=${complete} pending= overdue=${late} unused= need ${need}. Last failure: ${lastText}`,
+      `ran out of shares: complete=${complete} pending=${labels(active.values())} overdue=${labels(overdue)} unused= need ${need}. Last failure: ${lastText}`,
       { ...details, sharesFound: new Set(shares.map(({ shareNumber }) => shareNumber)).size },
     )
   }

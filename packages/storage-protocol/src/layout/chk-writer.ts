@@ -30,8 +30,9 @@ const ZEROS = new Uint8Array(64 * 1024)
  * Writes one immutable share onto a bucket, from its first byte to its last.
  *
  * Blocks are kept by reference until enough are there for one large write, so the caller must not
- * change them before the share is closed. Writes to one bucket go out one after the other; a `put…`
- * that fills a batch settles when that batch has arrived, any other at once.
+ * change them before the share is closed. Writes to one bucket go out one after the other. A `put…`
+ * that fills a batch settles when that batch has arrived, the one of the URI extension block when
+ * everything has, and any other at once.
  *
  * @throws RangeError when a section has not the size that the shape says, or is out of turn.
  * @see allmydata.immutable.layout.WriteBucketProxy
@@ -105,7 +106,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     writeField(new DataView(length.buffer), 0, this.layout.fieldSize, block.length)
     this.#queue(length)
     this.#queue(block)
-    return this.#flushIfFull(options)
+    return this.#flush(options)
   }
 
   async close(options?: OperationOptions): Promise<void> {
@@ -113,7 +114,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
       const held = this.#sent + this.#pending
       throw new RangeError(`chk writer: closed after ${held} of ${this.allocatedSize} bytes`)
     }
-    await this.#flush(options)
+    await this.#lastWrite
     await this.#bucket.close(options)
   }
 
