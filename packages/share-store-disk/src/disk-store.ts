@@ -32,6 +32,7 @@ import {
   readExactly,
   removeEmptyFolder,
   syncFolder,
+  syncFolders,
   systemCode,
   writeAll,
 } from './files.ts'
@@ -332,7 +333,7 @@ class DiskStore implements IShareStore {
       await fs.rename(copy, path)
     }
     await this.#settleFolder(folder)
-    for (const changed of parents) await syncFolder(changed)
+    await syncFolders(parents)
   }
 
   /** Adds a lease to a share whose header cannot tell an interrupted one from data. */

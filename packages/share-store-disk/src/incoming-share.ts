@@ -7,7 +7,7 @@ import {
   openInFolder,
   readExactly,
   removeEmptyFolder,
-  syncFolder,
+  syncFolders,
   writeAll,
 } from './files.ts'
 import type { FilePool, PooledFile } from './file-pool.ts'
@@ -86,7 +86,7 @@ export class DiskIncomingShare implements IncomingShare {
       const parents = await makeFolder(folder)
       await fs.rename(this.#file.path, this.#finalPath)
       renamed = true
-      for (const changed of [folder, ...parents]) await syncFolder(changed)
+      await syncFolders([folder, ...parents])
     } catch (error) {
       if (renamed) await fs.rm(this.#finalPath, { force: true })
       await this.discard()
