@@ -1,1 +1,2 @@
-export {}
+export * from './faults.ts'
+export { seededRandom, type SeededRandom } from './random.ts'
