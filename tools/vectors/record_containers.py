@@ -7,11 +7,12 @@ from pathlib import Path
 from random import Random
 
 from allmydata.storage import immutable_schema, mutable_schema
-from allmydata.storage.common import storage_index_to_dir
+from allmydata.storage.common import si_b2a, storage_index_to_dir
 from allmydata.storage.immutable import ShareFile
 from allmydata.storage.lease import LeaseInfo
 from allmydata.storage.mutable import MutableShareFile
-from allmydata.storage.server import StorageServer
+from allmydata.storage.server import StorageServer, get_corruption_report_path, render_corruption_report
+from allmydata.util.time_format import iso_utc
 from twisted.internet.task import Clock
 
 from common import write_json
@@ -187,6 +188,25 @@ def mutable_cases():
             yield case.case()
 
 
+def advisory_cases():
+    for microseconds, kind, share, reason in (
+            (1_700_000_000_000_000, "immutable", 0, "a hash does not match"),
+            (1_767_323_045_678_000, "mutable", 255, "two lines\nand a brace {x}"),
+            (1_767_323_045_000_001, "immutable", 7, "ünïcode \u2603")):
+        storage_index = si_b2a(secret(reason)[:16])
+        now = iso_utc(microseconds / 1_000_000, sep="T")
+        yield {
+            "microseconds": microseconds, "kind": kind, "storageIndex": storage_index.decode(),
+            "share": share, "reason": reason,
+            "name": get_corruption_report_path("", now, storage_index.decode(), share),
+            "text": render_corruption_report(kind.encode(), storage_index, share, reason.encode()),
+        }
+
+
+write_json(
+    "containers/advisories.json",
+    "Reports of bad shares: the name of the file and its text; `storageIndex` is in base32.",
+    cases=list(advisory_cases()))
 write_json(
     "containers/immutable.json",
     "Immutable share containers after rows of operations; `sha256` is of each file after a step,"
