@@ -1,3 +1,5 @@
 export { main } from './main.ts'
+export { formatBytes, progressBar } from './progress.ts'
+export type { ProgressBar } from './progress.ts'
 export { run } from './run.ts'
 export type { OutputStream, Terminal } from './terminal.ts'

@@ -15,7 +15,7 @@ export async function main(): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') interrupt.abort(error)
   })
-  process.exitCode = await run(process.argv.slice(2), {
+  const status = await run(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -23,4 +23,7 @@ export async function main(): Promise<void> {
     now: Date.now,
     signal: interrupt.signal,
   })
+  process.exitCode = status
+  // What was interrupted may hold on to connections for a while.
+  if (interrupt.signal.aborted) process.exit()
 }

@@ -36,10 +36,9 @@ export interface CommandContext {
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const asksVersion = words.includes('-V') || words.includes('--version')
-  const version = asksVersion ? await (await import('./version.ts')).versionText() : ''
-  const program = createProgram(terminal, version)
   try {
-    await program.parseAsync([...words], { from: 'user' })
+    const version = asksVersion ? await (await import('./version.ts')).versionText() : ''
+    await createProgram(terminal, version).parseAsync([...words], { from: 'user' })
     return EXIT_OK
   } catch (error) {
     if (terminal.signal.aborted) {

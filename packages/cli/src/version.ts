@@ -13,6 +13,5 @@ export async function versionText(): Promise<string> {
     `codec: ${codec.name} (${codec.capabilities.kernel})`,
     `crypto: ${defaultCrypto.name}`,
     `node: ${process.versions.node} (${process.platform} ${process.arch})`,
-    '',
   ].join('\n')
 }

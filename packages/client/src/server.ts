@@ -103,11 +103,7 @@ export class GridServer implements IServer {
     const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
     try {
       await this.#dropUnlessAlive(signal)
-      this.#connection ??= await this.#transport.connect(this.announcement, { signal })
-      if (this.#ending.signal.aborted) {
-        await this.#connection.close()
-        throw this.#ending.signal.reason
-      }
+      this.#connection ??= await this.#openConnection(signal)
     } catch (cause) {
       if (this.#ending.signal.aborted) throw this.#ending.signal.reason
       throw this.#fail(cause)
@@ -118,15 +114,26 @@ export class GridServer implements IServer {
     return this.#watched(this.#connection)
   }
 
+  /** Connects until the signal aborts; a connection that comes too late is closed at once. */
+  async #openConnection(signal: AbortSignal): Promise<StorageConnection> {
+    const opening = this.#transport.connect(this.announcement, { signal })
+    try {
+      return await raceAbort(opening, signal)
+    } catch (error) {
+      opening.then((late) => late.close()).catch(() => undefined)
+      throw error
+    }
+  }
+
   /** Keeps a connection under suspicion only if the server still answers on it. */
   async #dropUnlessAlive(signal: AbortSignal): Promise<void> {
     const connection = this.#connection
     if (connection === undefined) return
     try {
-      await connection.storageServer.getVersion({ signal })
+      await raceAbort(connection.storageServer.getVersion({ signal }), signal)
     } catch {
       this.#connection = undefined
-      await connection.close().catch(() => undefined)
+      connection.close().catch(() => undefined)
       signal.throwIfAborted()
     }
   }
@@ -222,6 +229,10 @@ function watchFailures(server: IStorageServer, onUnreachable: () => void): IStor
 /** Waits for a shared promise until the signal aborts; the promise goes on for the others. */
 async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
+  if (signal.aborted) {
+    promise.catch(() => undefined)
+    throw signal.reason
+  }
   let stop: (() => void) | undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(signal.reason as Error)

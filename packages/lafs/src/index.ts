@@ -1,7 +1,7 @@
 export * from '@lafs/client'
 export * from '@lafs/client/node'
 export * from '@lafs/uri'
-export { defaultCodec, loadCodec } from '@lafs/codec'
+export { loadCodec } from '@lafs/codec'
 export { defaultCrypto } from '@lafs/crypto'
 export type { CodecProvider } from '@lafs/codec-interface'
 export type { CryptoProvider } from '@lafs/crypto'

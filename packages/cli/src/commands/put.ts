@@ -1,7 +1,10 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { addAbortSignal } from 'node:stream'
 import { createClientFromDirectory } from '@lafs/client/node'
 import type { IUploadable } from '@lafs/filesystem-interface'
 import { uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
-import { resolve } from 'node:path'
 import { progressBar } from '../progress.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../run.ts'
@@ -31,7 +34,13 @@ async function openSource(
   { terminal, quiet }: CommandContext,
   file: string | undefined,
 ): Promise<IUploadable> {
-  if (file !== undefined && file !== '-') return uploadableFromFile(resolve(terminal.cwd, file))
+  const { signal } = terminal
+  if (file !== undefined && file !== '-') {
+    const path = resolve(terminal.cwd, file)
+    if ((await stat(path)).isFile()) return uploadableFromFile(path)
+    // A pipe or a device; a folder says that it is one.
+    return uploadableFromStream(createReadStream(path, { signal }), { signal })
+  }
   if (!quiet) await writeTo(terminal.stderr, 'waiting for file data on stdin..\n')
-  return uploadableFromStream(terminal.stdin, { signal: terminal.signal })
+  return uploadableFromStream(addAbortSignal(signal, terminal.stdin), { signal })
 }
