@@ -1,7 +1,7 @@
 import type { CodecProvider } from '@lafs/codec-interface'
 import { multiply } from './gf256.ts'
 import { interpolationMatrix } from './matrix.ts'
-import { createProvider, range } from './provider.ts'
+import { createCodecProvider, range } from './provider.ts'
 
 /** Output rows that share one table look-up: their four products are packed into 32 bits. */
 const ROWS = 4
@@ -124,7 +124,7 @@ function interpolate(
 }
 
 /** The erasure code in plain JavaScript: runs everywhere, on the calling thread. */
-export const jsCodec: CodecProvider = createProvider(
+export const jsCodec: CodecProvider = createCodecProvider(
   'js',
   { threaded: false, kernel: 'packed32' },
   {

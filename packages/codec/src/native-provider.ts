@@ -1,6 +1,6 @@
 import type { CodecProvider } from '@lafs/codec-interface'
 import type { NativeAddon } from '@lafs/native'
-import { createProvider } from './provider.ts'
+import { createCodecProvider } from './provider.ts'
 
 /** The erasure code of the native addon, on libuv's thread pool. */
 export function createNativeCodec(addon: NativeAddon): CodecProvider {
@@ -10,7 +10,7 @@ export function createNativeCodec(addon: NativeAddon): CodecProvider {
       return addon.kernel
     },
   }
-  return createProvider('native', capabilities, {
+  return createCodecProvider('native', capabilities, {
     encode: ({ requiredShares, maxShares }, blocks, checkNumbers) =>
       addon.fecEncode(requiredShares, maxShares, blocks, checkNumbers),
     decode: ({ requiredShares, maxShares }, blocks, shareNumbers) =>

@@ -12,7 +12,7 @@ import { checkBlocks, checkParams, checkShareNumbers } from './params.ts'
  * The work that differs between providers: making blocks that are not at hand. Arguments have been
  * checked; the results are fresh memory and the inputs are left as they are.
  */
-export interface Arithmetic {
+export interface CodecArithmetic {
   /** The check blocks of these numbers (each in `[k, n)`), out of the k input blocks. */
   encode(
     params: CodecParams,
@@ -36,11 +36,14 @@ export function range(end: number): number[] {
 /**
  * A provider made of its arithmetic: arguments, the systematic part of the code and abort signals are
  * dealt with here.
+ *
+ * @param name - what its encoders and decoders give as their `provider`.
+ * @param capabilities - passed on as they are.
  */
-export function createProvider(
+export function createCodecProvider(
   name: string,
   capabilities: CodecCapabilities,
-  arithmetic: Arithmetic,
+  arithmetic: CodecArithmetic,
 ): CodecProvider {
   return {
     name,
@@ -53,7 +56,7 @@ export function createProvider(
 function createEncoder(
   provider: string,
   given: CodecParams,
-  arithmetic: Arithmetic,
+  arithmetic: CodecArithmetic,
 ): ICodecEncoder {
   checkParams(given)
   const params = { requiredShares: given.requiredShares, maxShares: given.maxShares }
@@ -82,7 +85,7 @@ function createEncoder(
 function createDecoder(
   provider: string,
   given: CodecParams,
-  arithmetic: Arithmetic,
+  arithmetic: CodecArithmetic,
 ): ICodecDecoder {
   checkParams(given)
   const params = { requiredShares: given.requiredShares, maxShares: given.maxShares }

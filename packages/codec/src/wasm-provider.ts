@@ -1,5 +1,5 @@
 import { CodecError, type CodecProvider } from '@lafs/codec-interface'
-import { createProvider, range } from './provider.ts'
+import { createCodecProvider, range } from './provider.ts'
 import { wasmBinaryBase64 } from './wasm-binary.ts'
 
 /** What wasm/shim.c exports. Addresses are bytes into `memory`. */
@@ -91,7 +91,7 @@ function createInterpolate(
  */
 export async function loadWasmCodec(): Promise<CodecProvider> {
   const interpolate = createInterpolate(await instantiate())
-  return createProvider(
+  return createCodecProvider(
     'wasm',
     { threaded: false, kernel: 'simd128' },
     {

@@ -1,10 +1,5 @@
+import { jsCodec, loadWasmCodec } from '@lafs/codec'
 import { testCodec } from '@lafs/conformance/codec'
-import { expect, it } from 'vitest'
-import { addon, providers } from './providers.ts'
 
-for (const { name, provider } of providers) testCodec({ name, provider })
-
-it('covers the native codec', ({ skip }) => {
-  if (addon === undefined) skip('the addon is not built')
-  expect(addon!.kernels).toContain('scalar')
-})
+testCodec({ name: 'js', provider: jsCodec })
+testCodec({ name: 'wasm', provider: await loadWasmCodec() })

@@ -5,7 +5,7 @@ import { CodecError, type CodecProvider, isCodecError } from '@lafs/codec-interf
 import { describe, expect, it } from 'vitest'
 import { jsCodec, loadCodec, loadWasmCodec } from '@lafs/codec'
 import { chooseCodec, type CodecLoaders } from '../src/load.ts'
-import { addon } from './providers.ts'
+import { addon } from './addon.ts'
 
 const provider = (name: string): CodecProvider => ({ ...jsCodec, name })
 
