@@ -327,20 +327,17 @@ class StorageServer implements RIStorageServer {
     lease: Lease,
   ): Promise<Map<ShareNumber, BucketWriter>> {
     const accepted = await this.#promise(wanted, size)
+    const outcomes = await Promise.allSettled(
+      accepted.map((shareNumber) => this.#beginUpload(storageIndex, shareNumber, size, lease)),
+    )
     const writers = new Map<ShareNumber, BucketWriter>()
-    let begun = 0
-    try {
-      for (const shareNumber of accepted) {
-        begun += 1
-        const writer = await this.#beginUpload(storageIndex, shareNumber, size, lease)
-        if (writer !== undefined) writers.set(shareNumber, writer)
-      }
-      return writers
-    } catch (error) {
-      this.#promised -= size * (accepted.length - begun)
-      await Promise.all([...writers.values()].map((writer) => writer.abort()))
-      throw error
-    }
+    for (const outcome of outcomes)
+      if (outcome.status === 'fulfilled' && outcome.value !== undefined)
+        writers.set(outcome.value.shareNumber, outcome.value)
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return writers
+    await Promise.all([...writers.values()].map((writer) => writer.abort()))
+    throw failed.reason
   }
 
   /** Begins an upload to which room has been promised; undefined when the store has none after all. */

@@ -122,21 +122,37 @@ describe('room', () => {
     expect([...writers.keys()]).toEqual([0, 1])
   })
 
+  it('comes back when an upload cannot be begun', async () => {
+    const store = createMemoryStore({ capacity: 1000 })
+    const failing: IShareStore = Object.create(store, {
+      space: { value: store.space.bind(store) },
+      shares: { value: store.shares.bind(store) },
+      createImmutable: {
+        value: (...args: Parameters<IShareStore['createImmutable']>) =>
+          args[1] === 1 ? Promise.reject(new Error('EIO')) : store.createImmutable(...args),
+      },
+    })
+    const server = createStorageServer({ store: failing })
+    await expect(allocate(server, index(1), [0, 1, 2], 300)).rejects.toThrow('EIO')
+    const { writers } = await allocate(server, index(1), [0, 2], 500)
+    expect([...writers.keys()]).toEqual([0, 2])
+  })
+
   it('for leases is needed too', async () => {
     const { server, store } = make({ reservedSpace: 1000 }, 2000)
     await upload(server, index(1), bytes(900))
-    const damaged: unknown[] = []
+    const rooms: unknown[] = []
     const strict: IShareStore = Object.create(store, {
       shares: { value: store.shares.bind(store) },
       space: { value: store.space.bind(store) },
       addLease: {
         value: async (...args: unknown[]) => {
-          damaged.push(args[3])
+          rooms.push(args[3])
         },
       },
     })
     await createStorageServer({ store: strict, reservedSpace: 1000 }).addLease(index(1), secrets(2))
-    expect(damaged).toEqual([100])
+    expect(rooms).toEqual([100])
   })
 })
 
