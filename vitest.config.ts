@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { examples } from './tools/vitest/examples.ts'
-import { nodeProjects, sourceConditions } from './tools/vitest/projects.ts'
+import { nodeProjects, sourceConditions, testTimeout } from './tools/vitest/projects.ts'
 import { SummaryReporter } from './tools/vitest/summary-reporter.ts'
 
 export default defineConfig({
@@ -11,11 +11,11 @@ export default defineConfig({
         root: 'tools',
         plugins: [examples()],
         ssr: { resolve: { conditions: sourceConditions } },
-        test: { name: 'tools', include: ['test/**/*.test.ts'] },
+        test: { name: 'tools', include: ['test/**/*.test.ts'], testTimeout },
       },
     ],
     reporters: ['default', new SummaryReporter()],
-    testTimeout: 20_000,
     passWithNoTests: true,
+    silent: 'passed-only',
   },
 })

@@ -22,6 +22,9 @@ export function packageName(folder: string): string {
 export const sourceConditions: string[] = ['@lafs/source', ...defaultServerConditions]
 export const browserSourceConditions: string[] = ['@lafs/source', ...defaultClientConditions]
 
+/** How long a test may take, in milliseconds, unless it says otherwise: those of a busy machine pass. */
+export const testTimeout = 30_000
+
 /** One vitest project a package, named after it. */
 export const nodeProjects: TestProjectConfiguration[] = packageFolders.map((folder) => ({
   root: join(root, folder),
@@ -31,5 +34,7 @@ export const nodeProjects: TestProjectConfiguration[] = packageFolders.map((fold
     name: packageName(folder),
     include: ['test/**/*.test.ts'],
     environment: 'node',
+    testTimeout,
+    hookTimeout: testTimeout,
   },
 }))
