@@ -27,7 +27,7 @@ export class HashTree {
     while (row.length > 1) {
       const above: Uint8Array[] = []
       for (let index = 0; index < row.length; index += 2) {
-        const [left, right] = row.slice(index, index + 2)
+        const [left, right] = [row[index], row[index + 1]]
         if (left !== undefined && right !== undefined) above.push(pairHash(left, right, crypto))
       }
       rows.push(above)
