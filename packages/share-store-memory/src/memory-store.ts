@@ -112,12 +112,15 @@ class MemoryStore implements IShareStore {
   ): Promise<void> {
     const slot = this.#slot(storageIndex)
     const written = new Map<ShareNumber, Uint8Array>()
+    let growth = 0
     for (const [number, change] of changes) {
       const share = slot.get(number)
       if (share?.kind === 'immutable') throw notMutable(number)
       if (change.newLength === 0) continue
       const before = share?.data ?? noBytes
-      written.set(number, this.#changed(before, change))
+      const data = this.#changed(before, change, growth)
+      written.set(number, data)
+      growth += data.length - before.length
     }
     for (const [number, { newLength }] of changes)
       if (newLength === 0) await this.delete(storageIndex, number)
@@ -207,13 +210,13 @@ class MemoryStore implements IShareStore {
     }
   }
 
-  /** The data of a mutable share after a change, in memory of its own. */
-  #changed(before: Uint8Array, { writes, newLength }: SlotChange): Uint8Array {
+  /** The data of a mutable share after a change, in memory of its own. `growth` is that of others. */
+  #changed(before: Uint8Array, { writes, newLength }: SlotChange, growth: number): Uint8Array {
     const ends = writes.map(({ offset, data }) => offset + data.length)
     const length = Math.max(before.length, ...ends)
     if (length > MAX_MUTABLE_SHARE_SIZE)
       throw new DataTooLargeError(`${length} bytes are more than a mutable share holds`)
-    const data = this.#allocate(length, length - before.length)
+    const data = this.#allocate(length, growth + length - before.length)
     data.set(before)
     for (const write of writes) data.set(write.data, write.offset)
     return newLength === undefined ? data : data.slice(0, newLength)

@@ -7,6 +7,7 @@ import type {
   ShareNumber,
   StorageIndex,
 } from '@lafs/storage-interface'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createStorageServer, type StorageServerOptions } from '../src/index.ts'
 import { TestClock } from './clock.ts'
@@ -302,6 +303,41 @@ describe('uploads', () => {
     expect(writer.ended.aborted).toBe(true)
     expect(writers.size).toBe(1)
     expect((await store.shares(index(1))).size).toBe(0)
+  })
+
+  it('agree with a plain model, whatever the order and the overlaps', async () => {
+    const size = 40
+    // Mostly the bytes of one text, so that most overlaps match.
+    const part = fc.record({
+      offset: fc.nat({ max: size - 1 }),
+      length: fc.nat({ max: 20 }),
+      flip: fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, fc.constant(1)),
+    })
+    const property = fc.asyncProperty(fc.array(part, { maxLength: 12 }), async (parts) => {
+      const { server } = make()
+      const writer = await begin(server, index(1), size)
+      const model: (number | undefined)[] = Array.from({ length: size }, () => undefined)
+      for (const { offset, length, flip } of parts) {
+        const data = Uint8Array.from({ length }, (_, i) => offset + i + flip)
+        const old = model.slice(offset, offset + length)
+        const conflict = old.some((byte, i) => byte !== undefined && byte !== data[i])
+        const fits = offset + length <= size
+        const expected = conflict ? 'STORAGE_CONFLICTING_WRITE' : 'none'
+        const outcome = await code(writer.write(offset, [data.subarray(0, 3), data.subarray(3)]))
+        expect(outcome).toBe(fits ? expected : 'STORAGE_DATA_TOO_LARGE')
+        if (outcome === 'none') model.splice(offset, length, ...data)
+      }
+      const missing = writer.requiredRanges().reduce((sum, { begin: b, end }) => sum + end - b, 0)
+      expect(missing).toBe(model.filter((byte) => byte === undefined).length)
+      for (const { begin: from, end } of writer.requiredRanges()) {
+        await writer.write(from, [bytes(end - from, 200)])
+        model.fill(200, from, end)
+      }
+      await writer.close()
+      const share = await server.openShare('immutable', index(1), 0)
+      expect([...(await share.read(0, size))]).toEqual(model)
+    })
+    await fc.assert(property, { seed: 20261122, numRuns: 200 })
   })
 
   it('leave no timers behind', async () => {
