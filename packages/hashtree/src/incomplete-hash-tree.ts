@@ -1,13 +1,6 @@
 import { defaultCrypto, pairHash, type CryptoProvider } from '@lafs/crypto'
 import { BadHashError, NotEnoughHashesError } from './errors.ts'
-import {
-  assertIndex,
-  levelOf,
-  paddedLeafCount,
-  parentOf,
-  siblingChain,
-  siblingOf,
-} from './nodes.ts'
+import { assertIndex, levelOf, paddedLeafCount, parentOf, siblingChain } from './nodes.ts'
 
 /** Hashes to add to an {@link IncompleteHashTree}. */
 export interface NewHashes {
@@ -99,15 +92,13 @@ export class IncompleteHashTree {
    */
   setHashes(added: NewHashes): void {
     const fresh = this.#merge(added)
-    const levels = Array.from({ length: levelOf(this.nodeCount - 1) + 1 }, (): number[] => [])
-    for (const index of fresh.keys()) levels[levelOf(index)]?.push(index)
-    for (let level = levels.length - 1; level > 0; level--) {
-      const checked = new Set<number>()
-      for (const index of levels[level] ?? []) {
-        if (checked.has(index)) continue
-        checked.add(siblingOf(index))
-        const parent = parentOf(index)
-        if (this.#checkPair(index, fresh)) levels[level - 1]?.push(parent)
+    const levels = Array.from({ length: levelOf(this.nodeCount - 1) }, (): Set<number> => new Set())
+    const check = (parent: number): unknown => levels[levelOf(parent)]?.add(parent)
+    for (const index of fresh.keys()) if (index > 0) check(parentOf(index))
+    for (const level of levels.toReversed()) {
+      for (const parent of level) {
+        const becameKnown = this.#checkParent(parent, fresh)
+        if (becameKnown && parent > 0) check(parentOf(parent))
       }
     }
     for (const [index, hash] of fresh) this.#known.set(index, hash)
@@ -134,19 +125,18 @@ export class IncompleteHashTree {
     return fresh
   }
 
-  /** Checks a node and its sibling against their parent; true if the parent became known by that. */
-  #checkPair(index: number, fresh: Map<number, Uint8Array>): boolean {
-    const leftIndex = index % 2 === 1 ? index : index - 1
+  /** Checks a node against its children, both of which must be there; true if it became known by that. */
+  #checkParent(parentIndex: number, fresh: Map<number, Uint8Array>): boolean {
+    const leftIndex = 2 * parentIndex + 1
     const left = fresh.get(leftIndex) ?? this.#known.get(leftIndex)
     const right = fresh.get(leftIndex + 1) ?? this.#known.get(leftIndex + 1)
     if (left === undefined || right === undefined) {
-      const missing = siblingOf(index)
+      const missing = left === undefined ? leftIndex : leftIndex + 1
       throw new NotEnoughHashesError(
         missing,
-        `hash tree: node ${missing} of ${this.nodeCount} is needed to check node ${index}`,
+        `hash tree: node ${missing} of ${this.nodeCount} is needed to check its sibling`,
       )
     }
-    const parentIndex = parentOf(index)
     const computed = pairHash(left, right, this.#crypto)
     const parent = fresh.get(parentIndex) ?? this.#known.get(parentIndex)
     if (parent === undefined) {
