@@ -55,6 +55,7 @@ export interface NativeAddon {
   /**
    * SHA-256 of the SHA-256 of `prefix || message`, for many messages, two at a time on one thread.
    *
+   * @param messages - at most 2^24.
    * @returns one 32-byte hash a message, in order; they are views of one allocation.
    */
   sha256dMany(prefix: Uint8Array, messages: readonly Uint8Array[]): Promise<Uint8Array[]>

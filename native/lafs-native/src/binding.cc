@@ -62,11 +62,13 @@ bool readParams(Value k_value, Value n_value, unsigned *k, unsigned *n) {
 // Copies a caller's array into a fresh one. Reading elements and properties may run the caller's code
 // (getters, proxies), so all of it is done before any pointer is taken; the copy also keeps every
 // element alive, whatever becomes of the original.
-bool copyArray(Value value, const char *name, Napi::Array *copy) {
+bool copyArray(Value value, const char *name, uint32_t length_max, Napi::Array *copy) {
   const Env env = value.Env();
   if (!value.IsArray()) return failType(env, std::string(name) + " must be an array");
   const Napi::Array array = value.As<Napi::Array>();
   const uint32_t length = array.Length();
+  if (length > length_max)
+    return failRange(env, std::string(name) + " must have at most " + std::to_string(length_max) + " elements");
   *copy = Napi::Array::New(env, length);
   for (uint32_t i = 0; i < length; i++) {
     const Value element = array.Get(i);
@@ -247,8 +249,8 @@ struct Blocks {
 bool readBlocks(const CallbackInfo &info, Blocks *b) {
   const Env env = info.Env();
   if (!readParams(info[0], info[1], &b->k, &b->n)) return false;
-  if (!copyArray(info[2], "blocks", &b->blocks)) return false;
-  if (!copyArray(info[3], "shareNumbers", &b->share_numbers)) return false;
+  if (!copyArray(info[2], "blocks", FEC_SHARES_MAX, &b->blocks)) return false;
+  if (!copyArray(info[3], "shareNumbers", FEC_SHARES_MAX, &b->share_numbers)) return false;
   if (b->blocks.Length() != b->k)
     return failRange(env, "blocks must be k blocks: expected " + std::to_string(b->k) + ", got " +
                               std::to_string(b->blocks.Length()));
@@ -264,7 +266,7 @@ Value fecEncode(const CallbackInfo &info) {
   std::vector<uint8_t *> out;
   const bool given = info.Length() > 4 && !info[4].IsUndefined();
   if (!readBlocks(info, &b)) return Value();
-  if (given && (!copyArray(info[4], "outputs", &results) || !checkBytesArray(results, "outputs")))
+  if (given && (!copyArray(info[4], "outputs", FEC_SHARES_MAX, &results) || !checkBytesArray(results, "outputs")))
     return Value();
   if (b.share_numbers.Length() > 0 && b.k == b.n) {
     failRange(env, "shareNumbers must be empty where k is n");
@@ -302,6 +304,9 @@ Value fecDecode(const CallbackInfo &info) {
   return combine(env, b.blocks, spans, std::move(have), std::move(want), results, std::move(out));
 }
 
+// More than any hash tree's level has; bounds what a sparse array can make the copy cost.
+constexpr uint32_t messages_max = 1 << 24;
+
 class HashWork : public Work {
  public:
   using Work::Work;
@@ -320,7 +325,7 @@ Value sha256dMany(const CallbackInfo &info) {
   Napi::Array messages;
   Span prefix;
   std::vector<Span> spans;
-  if (!copyArray(info[1], "messages", &messages)) return Value();
+  if (!copyArray(info[1], "messages", messages_max, &messages)) return Value();
   if (!checkBytes(info[0], {"prefix"}) || !checkBytesArray(messages, "messages")) return Value();
   if (!readSpan(info[0], {"prefix"}, &prefix) || !readSpans(messages, "messages", &spans)) return Value();
 

@@ -78,6 +78,9 @@ const common: [unknown[], ErrorClass, string][] = [
   ],
 ]
 
+const endless = Array.from<Uint8Array>({ length: 0 })
+endless.length = 2 ** 32 - 1
+
 const table: [Call, unknown[], ErrorClass, string][] = [
   ...common.flatMap(([args, type, message]): [Call, unknown[], ErrorClass, string][] => [
     ['fecEncode', args, type, message],
@@ -155,6 +158,11 @@ const table: [Call, unknown[], ErrorClass, string][] = [
     TypeError,
     'messages[0] must not be backed by a SharedArrayBuffer',
   ],
+
+  ['fecEncode', [3, 5, endless, [3]], RangeError, 'blocks must have at most 256 elements'],
+  ['fecEncode', [3, 5, blocks, endless], RangeError, 'shareNumbers must have at most 256 elements'],
+  ['fecEncode', [3, 5, blocks, [3], endless], RangeError, 'outputs must have at most 256 elements'],
+  ['sha256dMany', [a, endless], RangeError, 'messages must have at most 16777216 elements'],
 
   ['setKernel', [], TypeError, 'kernel must be a string'],
   ['setKernel', ['mmx'], RangeError, 'kernel must be one that runs here, got "mmx"'],
