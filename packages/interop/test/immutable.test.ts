@@ -22,7 +22,7 @@ import type {
   UpstreamServer,
 } from '@lafs/interop'
 import { parseCapStrict } from '@lafs/uri'
-import { stretch } from '@lafs/vectors'
+import { fromHex, loadVectors, stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 // Three grids of the same parts: upstream's servers, ours, and all of them. Each has a client of ours
@@ -49,6 +49,26 @@ const gridNames = ['upstream', 'own', 'mixed'] as const
 const sides = ['upstream', 'own'] as const
 type GridName = (typeof gridNames)[number]
 type Side = (typeof sides)[number]
+
+interface CapCase {
+  required: number
+  total: number
+  segmentSize: number
+  convergence: string
+  seed: string
+  length: number
+  cap: string
+}
+
+const capVectors = await loadVectors<{ cases: CapCase[] }>('chk/caps')
+/** One recorded file of each encoding but the usual one, of three segments. */
+const wide = capVectors.cases.filter(
+  (c) =>
+    c.segmentSize === MIB &&
+    c.length === 2 * MIB + 1 &&
+    c.total !== 10 &&
+    c.convergence === capVectors.cases[0]?.convergence,
+)
 
 /** A client of either side, as far as the tests need one. */
 interface AnyClient {
@@ -176,6 +196,22 @@ describeWithUpstream('immutable files', () => {
       expect(shareHashes(ownShares)).toEqual(shareHashes(upstreamShares))
     },
   )
+
+  it.each(wide)('$required of $total shares make the recorded cap and are read', async (vector) => {
+    const data = stretch(fromHex(vector.seed), vector.length)
+    const { required, total } = vector
+    const own = resources.use(
+      await createClient({
+        servers: grids.mixed.servers,
+        encoding: { requiredShares: required, happyShares: 1, totalShares: total },
+        convergence: fromHex(vector.convergence),
+      }),
+    )
+    const { uri } = await own.upload(data)
+    expect(uri).toBe(vector.cap)
+    expect(sha256(await ofOwn(own).get(uri))).toBe(sha256(data))
+    expect(sha256(await grids.mixed.clients.upstream.get(uri))).toBe(sha256(data))
+  })
 
   it('a client finds what the other has stored already', async () => {
     const data = plaintext('stored twice', 3 * MIB)
