@@ -127,8 +127,13 @@ async function main() {
     fact('cap', value.uri)
     if (value.sharemap.size === 0) fact('stored', 'in the cap itself: the file is that small')
     else {
+      const { pushedShares: pushed, preexistingShares: there } = value
       const fresh =
-        value.pushedShares === 0 ? 'every share was there already' : `${value.pushedShares} shares`
+        pushed === 0
+          ? 'every share was there already'
+          : there === 0
+            ? `${pushed} shares`
+            : `${there} shares were there already, ${pushed} stored`
       fact('stored', `${fresh}, ${speed(size, seconds)}`)
     }
     const places = [...value.sharemap].toSorted(([a], [b]) => a - b)

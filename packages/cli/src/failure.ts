@@ -5,6 +5,8 @@ export const EXIT_FAILURE = 1
 export const EXIT_USAGE = 2
 /** Ctrl-C: 128 and the number of SIGINT, as shells have it. */
 export const EXIT_INTERRUPTED = 130
+/** Whoever read our output has gone: 128 and the number of SIGPIPE. */
+export const EXIT_BROKEN_PIPE = 141
 
 /** A command line that makes no sense. The message says what to do instead. */
 export class UsageError extends Error {

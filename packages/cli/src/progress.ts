@@ -43,7 +43,7 @@ export function progressBar(
       }
       drawnMs = atMs
       const line = progressLine(progress, atMs - startedMs)
-      stream.write(ERASE_LINE + line.slice(0, Math.max(20, (stream.columns ?? 80) - 1)))
+      stream.write(ERASE_LINE + line.slice(0, (stream.columns || 80) - 1))
     },
     end: () => {
       if (phase !== undefined) stream.write(ERASE_LINE)

@@ -6,6 +6,7 @@ import type { DumpShareOptions } from './commands/dump-share.ts'
 import {
   blotOutSecrets,
   describeFailure,
+  EXIT_BROKEN_PIPE,
   EXIT_FAILURE,
   EXIT_INTERRUPTED,
   EXIT_OK,
@@ -32,7 +33,8 @@ export interface CommandContext {
  * Runs one command line.
  *
  * @param words - the words after the name of the program.
- * @returns the exit status: 0, 1 for a failure, 2 for a command line that makes no sense, 130 after Ctrl-C.
+ * @returns the exit status: 0, 1 for a failure, 2 for a command line that makes no sense, 130 after
+ *   Ctrl-C, 141 when nobody reads the output any more.
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const asksVersion = words.includes('-V') || words.includes('--version')
@@ -42,6 +44,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     return EXIT_OK
   } catch (error) {
     if (terminal.signal.aborted) {
+      if (isBrokenPipe(terminal.signal.reason)) return EXIT_BROKEN_PIPE
       terminal.stderr.write('lafs: interrupted.\n')
       return EXIT_INTERRUPTED
     }
@@ -50,6 +53,10 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     terminal.stderr.write(`${describeFailure(error)}\n`)
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE
   }
+}
+
+function isBrokenPipe(reason: unknown): boolean {
+  return reason instanceof Error && 'code' in reason && reason.code === 'EPIPE'
 }
 
 function createProgram(terminal: Terminal, version: string): Command {

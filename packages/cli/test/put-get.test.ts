@@ -97,6 +97,13 @@ describe('lafs get', () => {
     expect((await readdir(folder)).toSorted()).toEqual(['link', 'new', 'old'])
   })
 
+  it('ends quietly when nobody reads on, as other commands do', async () => {
+    const child = startCommand(['-d', clientFolder, 'get', await putData()])
+    const outcome = outcomeOf(child)
+    child.stdout.once('data', () => child.stdout.destroy())
+    expect(await outcome).toMatchObject({ status: 141, stderr: '' })
+  })
+
   it('takes the address of a gateway for the cap in it', async () => {
     const cap = await putData()
     const url = `http://127.0.0.1:3456/uri/${encodeURIComponent(cap)}`

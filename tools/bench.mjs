@@ -1,0 +1,215 @@
+// Figures of this machine in one run: the codec, a file through a local grid over HTTPS (client and
+// servers as separate processes) beside upstream's, and the memory of the client.
+//   pnpm bench [codec] [transfer] [memory] [--size MB] [--profile FOLDER]
+import { spawn, spawnSync } from 'node:child_process'
+import { createCipheriv, createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createReadStream, createWriteStream, mkdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { root, setup } from './setup.mjs'
+
+const SERVER_COUNT = 10
+const TARGETS = { up: 100, down: 250, memory: 150 }
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { size: { type: 'string', default: '100' }, profile: { type: 'string' } },
+})
+const wanted = (part) => positionals.length === 0 || positionals.includes(part)
+const MB = 1_000_000
+const folder = await mkdtemp(join(tmpdir(), 'lafs-bench-'))
+
+const say = (line = '') => process.stdout.write(`${line}\n`)
+const rate = (bytes, ms) => bytes / ms / 1000
+const cell = (text, width) => String(text).padStart(width)
+
+/** A file of bytes that look random, and its hash. */
+async function makeFile(size) {
+  const path = join(folder, `${size}.bin`)
+  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, size.toString()), Buffer.alloc(16))
+  const hash = createHash('sha256')
+  const output = createWriteStream(path)
+  const zeros = Buffer.alloc(MB)
+  for (let left = size; left > 0; left -= MB) {
+    const piece = cipher.update(left < MB ? zeros.subarray(0, left) : zeros)
+    hash.update(piece)
+    if (!output.write(piece)) await once(output, 'drain')
+  }
+  output.end()
+  await once(output, 'finish')
+  return { path, size, sha256: hash.digest('hex') }
+}
+
+/** Serves a grid in another process while `work` runs. */
+async function withGrid(name, work) {
+  const gridFolder = join(folder, name)
+  const server = spawn(
+    process.execPath,
+    [
+      ...profiling('servers'),
+      join(import.meta.dirname, 'bench/grid.mjs'),
+      gridFolder,
+      SERVER_COUNT,
+    ],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  await once(server.stdout, 'data')
+  try {
+    return await work(join(gridFolder, 'client'))
+  } finally {
+    server.stdin.end()
+    await once(server, 'exit')
+    await rm(gridFolder, { recursive: true, force: true })
+  }
+}
+
+function profiling(name) {
+  if (values.profile === undefined) return []
+  mkdirSync(values.profile, { recursive: true })
+  return [
+    '--cpu-prof',
+    `--cpu-prof-dir=${values.profile}`,
+    `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`,
+  ]
+}
+
+/** Uploads and downloads in another process. */
+async function transfer(clientFolder, file, key, codec) {
+  const child = spawn(
+    process.execPath,
+    [
+      ...profiling('client'),
+      join(import.meta.dirname, 'bench/client.mjs'),
+      clientFolder,
+      file.path,
+      file.sha256,
+      key,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LAFS_CODEC: codec } },
+  )
+  let text = ''
+  child.stdout.on('data', (piece) => (text += piece))
+  const [status] = await once(child, 'close')
+  if (status !== 0) throw new Error(`the client ended with ${status}`)
+  return JSON.parse(text)
+}
+
+/** The same through upstream's client and servers, where upstream is installed. */
+async function upstreamTransfer(file) {
+  const { upstreamAbsence } = await import('../packages/interop/dist/upstream.js')
+  const { startUpstreamClient, startUpstreamServer } =
+    await import('../packages/interop/dist/upstream-node.js')
+  if (upstreamAbsence !== undefined) {
+    say(`  (upstream is left out: ${upstreamAbsence})`)
+    return undefined
+  }
+  const upstreamFolder = join(folder, 'upstream')
+  mkdirSync(upstreamFolder)
+  const nodes = []
+  try {
+    for (let number = 1; number <= SERVER_COUNT; number++) {
+      nodes.push(await startUpstreamServer(join(upstreamFolder, String(number))))
+    }
+    const client = await startUpstreamClient(join(upstreamFolder, 'client'), {
+      servers: nodes.map((server) => server.description),
+      encoding: { requiredShares: 3, happyShares: 7, totalShares: 10 },
+    })
+    nodes.push(client)
+    return await throughWebApi(client.webUrl, file)
+  } finally {
+    for (const node of nodes) await node.stop()
+  }
+}
+
+async function throughWebApi(webUrl, file) {
+  const begin = performance.now()
+  const response = await fetch(new URL('uri', webUrl), {
+    method: 'PUT',
+    body: createReadStream(file.path),
+    duplex: 'half',
+  })
+  const cap = await response.text()
+  const upMs = performance.now() - begin
+  const downBegin = performance.now()
+  let size = 0
+  const download = await fetch(new URL(`uri/${encodeURIComponent(cap)}`, webUrl))
+  for await (const piece of download.body) size += piece.length
+  const downMs = performance.now() - downBegin
+  if (size !== file.size) throw new Error(`upstream gave ${size} bytes of ${file.size}`)
+  return { size, upMs, downMs }
+}
+
+async function benchTransfer() {
+  const file = await makeFile(Number(values.size) * MB)
+  say(`${values.size} MB, any 3 of 10 shares, ${SERVER_COUNT} servers over HTTPS on loopback, MB/s`)
+  say(
+    `  ${''.padEnd(30)}${cell('up', 8)}${cell('down', 8)}${cell('client CPU up', 16)}${cell('down', 8)}`,
+  )
+  const rows = []
+  for (const [codec, key] of [
+    ['auto', 'convergent'],
+    ['auto', 'random'],
+    ['wasm', 'convergent'],
+  ]) {
+    const row = await withGrid(`grid-${codec}-${key}`, (client) =>
+      transfer(client, file, key, codec),
+    )
+    rows.push(row)
+    const name = `${row.codec}, ${key} key`
+    say(
+      `  ${name.padEnd(30)}${cell(rate(row.size, row.upMs).toFixed(0), 8)}${cell(rate(row.size, row.downMs).toFixed(0), 8)}` +
+        `${cell(rate(row.size, row.upCpuMs).toFixed(0), 16)}${cell(rate(row.size, row.downCpuMs).toFixed(0), 8)}`,
+    )
+  }
+  const [first] = rows
+  const upstream = await upstreamTransfer(file)
+  if (upstream !== undefined) {
+    const up = rate(upstream.size, upstream.upMs)
+    const down = rate(upstream.size, upstream.downMs)
+    say(
+      `  ${'upstream, convergent key'.padEnd(30)}${cell(up.toFixed(0), 8)}${cell(down.toFixed(0), 8)}`,
+    )
+    const ratio = (ours, theirs) => `${(theirs / ours).toFixed(1)}x`
+    say(
+      `  ${'times upstream'.padEnd(30)}${cell(ratio(first.upMs, upstream.upMs), 8)}${cell(ratio(first.downMs, upstream.downMs), 8)}`,
+    )
+  }
+  say(`  ${'aim'.padEnd(30)}${cell(TARGETS.up, 8)}${cell(TARGETS.down, 8)}`)
+  say()
+}
+
+async function benchMemory() {
+  const file = await makeFile(1000 * MB)
+  const row = await withGrid('grid-memory', (client) =>
+    transfer(client, file, 'convergent', 'auto'),
+  )
+  const over = (bytes) => `${((bytes - row.idleBytes) / MB).toFixed(0)} MB`
+  say('1 GB: memory of the client above idle, at its peak')
+  say(
+    `  upload ${over(row.uploadPeakBytes)}, download ${over(row.downloadPeakBytes)} (aim: less than ${TARGETS.memory} MB)`,
+  )
+  say(
+    `  at ${rate(row.size, row.upMs).toFixed(0)} MB/s up, ${rate(row.size, row.downMs).toFixed(0)} MB/s down`,
+  )
+  say()
+}
+
+function benchCodec() {
+  const bench = join(root, 'packages/codec/bench/codec.bench.mjs')
+  spawnSync(process.execPath, [bench], { cwd: root, stdio: 'inherit' })
+  say()
+}
+
+setup({ quiet: true })
+const [cpu] = cpus()
+say(`${cpu?.model ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}`)
+say()
+try {
+  if (wanted('codec')) benchCodec()
+  if (wanted('transfer')) await benchTransfer()
+  if (wanted('memory')) await benchMemory()
+} finally {
+  await rm(folder, { recursive: true, force: true })
+}

@@ -1,0 +1,12 @@
+// Serves a local grid in a process of its own until standard input ends.
+//   node tools/bench/grid.mjs FOLDER COUNT
+import { createLocalGrid } from '../../packages/client/dist/node.js'
+
+const [folder, count] = process.argv.slice(2)
+const grid = await createLocalGrid({ folder, servers: Number(count) })
+process.stdout.write('ready\n')
+process.stdin.resume()
+process.stdin.on('end', async () => {
+  await grid.close()
+  process.exit()
+})
