@@ -91,10 +91,12 @@ interface Facts {
 
 function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
   const facts: Facts = { closed: false }
+  const closed = new AbortController()
   const host = nurl.host.includes(':') ? `[${nurl.host}]` : nurl.host
   const pool = new Pool(`https://${host}:${nurl.port}`, {
     connect: pinnedConnector(nurl, {
       timeoutMs: Math.min(CONNECT_TIMEOUT_MS, settings.timeoutMs),
+      closed: closed.signal,
       onConnect: () => {
         facts.connectedMs = Date.now()
       },
@@ -107,6 +109,7 @@ function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
   })
   const close = async (): Promise<void> => {
     facts.closed = true
+    closed.abort(closedError())
     await pool.destroy(closedError())
   }
   return {

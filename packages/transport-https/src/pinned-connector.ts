@@ -1,9 +1,18 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { StorageError } from '@lafs/storage-interface'
-import type { Nurl } from '@lafs/storage-protocol'
+import { type Nurl, onAbort } from '@lafs/storage-protocol'
 import type { buildConnector } from 'undici'
 import { spkiHashOf } from './identity.ts'
 import { CIPHERS, HIGH_WATER_MARK, MIN_VERSION } from './tls.ts'
+
+/** What a {@link pinnedConnector} is limited by. */
+export interface ConnectorOptions {
+  /** How long a connection and its handshake may take, in milliseconds. */
+  readonly timeoutMs: number
+  /** Ends, with its reason, what is not connected yet. */
+  readonly closed: AbortSignal
+  readonly onConnect: () => void
+}
 
 /**
  * Connects to a server and makes sure that it holds the key that its NURL names, before a byte of a
@@ -12,10 +21,7 @@ import { CIPHERS, HIGH_WATER_MARK, MIN_VERSION } from './tls.ts'
  * It fails closed: no certificate, or one that cannot be read, is a wrong server. Sessions are never
  * resumed, since a resumed one shows no certificate.
  */
-export function pinnedConnector(
-  nurl: Nurl,
-  options: { readonly timeoutMs: number; readonly onConnect: () => void },
-): buildConnector.connector {
+export function pinnedConnector(nurl: Nurl, options: ConnectorOptions): buildConnector.connector {
   return (_, callback) => {
     const socket = connect({
       host: nurl.host,
@@ -34,24 +40,31 @@ export function pinnedConnector(
         socket.destroy(new StorageError('STORAGE_TIMEOUT', 'the server does not take connections')),
       options.timeoutMs,
     )
-    let settled = false
-    const fail = (error: Error): void => {
+    let pending = true
+    const forget = onAbort(options.closed, () => socket.destroy(options.closed.reason))
+    const settle = (): void => {
+      pending = false
       clearTimeout(timer)
+      forget()
+    }
+    const fail = (error: Error): void => {
+      if (!pending) return
+      settle()
       socket.destroy()
-      if (settled) return
-      settled = true
       callback(error, null)
     }
-    socket.once('error', fail)
+    socket.on('error', fail)
     socket.once('close', () => fail(new Error('the peer closed the connection')))
     socket.once('secureConnect', () => {
-      clearTimeout(timer)
+      if (!pending) return
       const problem = problemWithPeer(socket, nurl.spkiHash)
-      if (problem !== undefined) return fail(problem)
-      settled = true
-      socket.removeListener('error', fail)
+      if (problem !== undefined) {
+        fail(problem)
+        return
+      }
+      settle()
       options.onConnect()
-      return callback(null, socket)
+      callback(null, socket)
     })
   }
 }

@@ -15,6 +15,7 @@ export interface AllocatedMessage {
   readonly allocated: ReadonlySet<ShareNumber>
 }
 
+/** The body of the request. */
 export function encodeAllocate(message: AllocateMessage): Uint8Array {
   return encodeCbor({
     'share-numbers': new Set(message.shareNumbers),
@@ -31,6 +32,7 @@ export function decodeAllocate(bytes: Uint8Array): AllocateMessage {
   }
 }
 
+/** The body of the answer. */
 export function encodeAllocated(message: AllocatedMessage): Uint8Array {
   return encodeCbor({
     'already-have': new Set(message.alreadyHave),

@@ -28,6 +28,7 @@ export interface ReadTestWriteMessage {
   readonly readVectors: readonly ReadVector[]
 }
 
+/** The body of the request. Data and specimens are copied into it. */
 export function encodeReadTestWrite(message: ReadTestWriteMessage): Uint8Array {
   return encodeCbor({
     'test-write-vectors': new Map(
@@ -103,6 +104,7 @@ function decodeWriteVector(value: unknown, where: string): WriteVector {
   }
 }
 
+/** The body of the answer. */
 export function encodeReadTestWriteResult(result: ReadTestWriteResult): Uint8Array {
   return encodeCbor({ success: result.success, data: result.data })
 }
