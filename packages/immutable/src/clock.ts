@@ -37,7 +37,7 @@ export function within<T>(
     const giveUp = (reason: unknown): void => {
       over = true
       cleanUp()
-      reject(reason as Error)
+      reject(reason)
     }
     const onAbort = (): void => giveUp(signal?.reason)
     const cancelTimer = clock.after(delayMs, () => giveUp(limit.timeout()))
@@ -55,7 +55,7 @@ export function within<T>(
       },
       (error: unknown) => {
         cleanUp()
-        reject(error as Error)
+        reject(error)
       },
     )
   })
@@ -67,17 +67,18 @@ export async function* interruptible<T>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
-  let onAbort = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal?.reason as Error)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (signal?.aborted === true) onAbort()
-  })
-  aborted.catch(() => {})
+  // Not a race with one long-lived promise: that would keep every item that ever won against it.
+  let interrupt = (_reason: unknown): void => {}
+  const onAbort = (): void => interrupt(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
   let ended = false
   try {
     for (;;) {
-      const item = await Promise.race([iterator.next(), aborted])
+      signal?.throwIfAborted()
+      const item = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        interrupt = reject
+        iterator.next().then(resolve, reject)
+      })
       if (item.done === true) {
         ended = true
         return

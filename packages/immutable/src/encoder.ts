@@ -22,6 +22,7 @@ import { HASH_SIZE } from '@lafs/storage-interface'
 import type { IStorageBucketWriter } from '@lafs/storage-interface'
 import { shareHashOrder } from '@lafs/storage-protocol/layout'
 import { ChkVerifierCap, packUriExtension } from '@lafs/uri'
+import { Cancellation } from './cancellation.ts'
 import { interruptible, within } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { fileGeometry, segmentSizes } from './geometry.ts'
@@ -116,8 +117,7 @@ class Encoding {
   readonly #shareholders: Map<number, Shareholder>
   readonly #servermap: Map<number, Set<string>>
   readonly #onProgress: ProgressListener | undefined
-  readonly #stop = new AbortController()
-  readonly #signal: AbortSignal
+  readonly #cancellation: Cancellation
   readonly #crypttextHasher: TaggedHasher
   readonly #crypttextHashes: Uint8Array[] = []
   /** By share number, then segment. */
@@ -145,7 +145,7 @@ class Encoding {
     this.#shareholders = new Map(shareholders)
     this.#servermap = new Map([...servermap].map(([share, ids]) => [share, new Set(ids)]))
     this.#onProgress = onProgress
-    this.#signal = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal
+    this.#cancellation = new Cancellation(signal)
     this.#crypttextHasher = crypttextHasher(crypto)
     this.#blockHashes = Array.from({ length: geometry.totalShares }, () => [])
   }
@@ -167,9 +167,11 @@ class Encoding {
         },
       }
     } catch (error) {
-      this.#stop.abort(error)
+      this.#cancellation.abort(error)
       await Promise.all([...this.#shareholders.values()].map(({ writer }) => this.#abort(writer)))
       throw error
+    } finally {
+      this.#cancellation.dispose()
     }
   }
 
@@ -209,12 +211,13 @@ class Encoding {
     let buffer = new Uint8Array(paddedSize(0))
     let filled = 0
     let total = 0
-    const pieces = this.#uploadable.readEncrypted({ pieceSize: segmentSize, signal: this.#signal })
-    for await (const piece of interruptible(pieces, this.#signal)) {
+    const { signal } = this.#cancellation
+    const pieces = this.#uploadable.readEncrypted({ pieceSize: segmentSize, signal })
+    for await (const piece of interruptible(pieces, signal)) {
       total += piece.length
       if (total > size) throw sourceChanged(size, total)
       this.#crypttextHasher.update(piece)
-      for (let at = 0; at < piece.length; ) {
+      for (let at = 0; at < piece.length;) {
         const room = segmentSizes(this.#geometry, segment).size - filled
         const part = piece.subarray(at, at + room)
         buffer.set(part, filled)
@@ -237,7 +240,7 @@ class Encoding {
       crypttext.subarray(index * blockSize, (index + 1) * blockSize),
     )
     const [blocks, [segmentHash]] = await Promise.all([
-      this.#codec.encode(input, { signal: this.#signal }),
+      this.#codec.encode(input),
       this.#crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext.subarray(0, size)]),
     ])
     if (segmentHash !== undefined) this.#crypttextHashes[segment] = segmentHash
@@ -309,10 +312,7 @@ class Encoding {
     }
   }
 
-  /**
-   * Does something with every shareholder at once, and drops those that fail. Each has a signal of
-   * its own, so that no signal gathers listeners by the hundred.
-   */
+  /** Does something with every shareholder at once, and drops those that fail. */
   async #each(
     where: string,
     act: (
@@ -323,16 +323,17 @@ class Encoding {
   ): Promise<void> {
     await Promise.all(
       [...this.#shareholders].map(async ([share, holder]) => {
-        const signal = AbortSignal.any([this.#signal])
         try {
-          await within(act(holder.writer, share, { signal }), {
-            clock: this.#clock,
-            delayMs: WRITE_TIMEOUT_MS,
-            timeout: () => new Error(`no answer within ${WRITE_TIMEOUT_MS / 1000} seconds`),
-            signal,
-          })
+          await this.#cancellation.run((signal) =>
+            within(act(holder.writer, share, { signal }), {
+              clock: this.#clock,
+              delayMs: WRITE_TIMEOUT_MS,
+              timeout: () => new Error(`no answer within ${WRITE_TIMEOUT_MS / 1000} seconds`),
+              signal,
+            }),
+          )
         } catch (error) {
-          this.#signal.throwIfAborted()
+          this.#cancellation.signal.throwIfAborted()
           this.#drop(share, holder, where, error)
         }
       }),

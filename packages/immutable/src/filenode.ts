@@ -11,6 +11,7 @@ import type {
 import type { IStorageBroker } from '@lafs/storage-interface'
 import type { ChkCap, ChkVerifierCap, LitCap } from '@lafs/uri'
 import { concatBytes } from './bytes.ts'
+import { Cancellation } from './cancellation.ts'
 import { systemClock } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { FileState } from './download/file-state.ts'
@@ -141,14 +142,14 @@ class ChkNode extends ImmutableNode {
     const span = clip(this.size, options)
     return {
       [Symbol.asyncIterator]: () => {
-        const stop = new AbortController()
-        const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
-        const pieces = this.#pieces(span, signal, options)
+        const reading = new Cancellation(options.signal)
+        const pieces = this.#pieces(span, reading, options)
         return {
           next: () => pieces.next(),
           return: async () => {
             // First the signal: a generator that waits for a server would not hear of its return.
-            stop.abort(new Error('the reader has left'))
+            reading.abort(new Error('the reader has left'))
+            reading.dispose()
             await pieces.return(undefined).catch(() => {})
             return { done: true, value: undefined }
           },
@@ -159,9 +160,10 @@ class ChkNode extends ImmutableNode {
 
   async *#pieces(
     { offset, size }: { readonly offset: number; readonly size: number },
-    signal: AbortSignal,
+    reading: Cancellation,
     { onProgress }: ReadOptions,
   ): AsyncGenerator<Uint8Array> {
+    const { signal } = reading
     signal.throwIfAborted()
     const file = this.#file
     if (size === 0 || file === undefined) return
@@ -192,6 +194,7 @@ class ChkNode extends ImmutableNode {
     } finally {
       status.end(outcome, file)
       file.release()
+      reading.dispose()
     }
   }
 }

@@ -75,7 +75,11 @@ export function checkShareCounts(requiredShares: number, totalShares: number): v
  *
  * @see allmydata.immutable.upload.BaseUploadable.get_all_encoding_parameters
  */
-export function segmentSizeFor(size: number, maxSegmentSize: number, requiredShares: number): number {
+export function segmentSizeFor(
+  size: number,
+  maxSegmentSize: number,
+  requiredShares: number,
+): number {
   return Math.ceil(Math.min(size, maxSegmentSize) / requiredShares) * requiredShares
 }
 

@@ -176,7 +176,7 @@ function maximumMatching(
       }
     }
     if (end === undefined) return peerOf
-    for (let share: number | undefined = end; share !== undefined; ) {
+    for (let share: number | undefined = end; share !== undefined;) {
       const peer: number = cameFrom[share] ?? 0
       const next: number = peerOf.indexOf(peer)
       peerOf[share] = peer

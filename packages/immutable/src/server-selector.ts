@@ -16,7 +16,10 @@ import type {
   IStorageBroker,
   IStorageServer,
   LeaseSecrets,
+  OperationOptions,
+  RIBucketReader,
   RIBucketWriter,
+  ServerVersion,
 } from '@lafs/storage-interface'
 import {
   chkAllocatedSize,
@@ -25,6 +28,7 @@ import {
   WRITE_BATCH_SIZE,
 } from '@lafs/storage-protocol/layout'
 import type { ChkShareShape } from '@lafs/storage-protocol/layout'
+import { Cancellation } from './cancellation.ts'
 import { within } from './clock.ts'
 import type { Clock } from './clock.ts'
 import { failureMessage, serversOfHappiness } from './happiness.ts'
@@ -96,6 +100,7 @@ class ServerSelector {
   readonly #dependencies: SelectionDependencies
   readonly #allocatedSize: number
   readonly #peers: PeerSelector
+  readonly #cancellation: Cancellation
   readonly #homeless: Set<number>
   readonly #serversWithShares = new Set<string>()
   readonly #errors: unknown[] = []
@@ -105,6 +110,7 @@ class ServerSelector {
   constructor(request: SelectionRequest, dependencies: SelectionDependencies) {
     this.#request = request
     this.#dependencies = dependencies
+    this.#cancellation = new Cancellation(dependencies.signal)
     const layout = planChkLayout(request.shape)
     this.#allocatedSize = chkAllocatedSize(layout, request.shape.uriExtensionSize)
     this.#peers = new PeerSelector(request.totalShares)
@@ -112,8 +118,8 @@ class ServerSelector {
   }
 
   async run(): Promise<Selection> {
-    const { broker, signal } = this.#dependencies
-    signal?.throwIfAborted()
+    const { broker } = this.#dependencies
+    this.#cancellation.signal.throwIfAborted()
     const { storageIndex, totalShares, happyShares } = this.#request
     const servers = broker.serversForStorageIndex(storageIndex, { forUpload: true })
     if (servers.length === 0) throw new NoServersError('client gave us zero servers')
@@ -127,6 +133,8 @@ class ServerSelector {
     } catch (error) {
       for (const { buckets } of this.#trackers) abortAll(buckets.values())
       throw error
+    } finally {
+      this.#cancellation.dispose()
     }
   }
 
@@ -162,7 +170,9 @@ class ServerSelector {
   async #probe(tracker: Tracker): Promise<void> {
     const { serverId } = tracker.server
     try {
-      const { storage, version, buckets } = await this.#inTime(this.#ask(tracker.server))
+      const { storage, version, buckets } = await this.#inTime((signal) =>
+        this.#ask(tracker.server, { signal }),
+      )
       tracker.storage = storage
       if (version.maximumImmutableShareSize < this.#allocatedSize) {
         tracker.readonly = true
@@ -172,7 +182,7 @@ class ServerSelector {
         this.#found(tracker, share)
       }
     } catch (error) {
-      this.#dependencies.signal?.throwIfAborted()
+      this.#cancellation.signal.throwIfAborted()
       this.#errors.push(error)
       this.#queries.total += 1
       this.#queries.error += 1
@@ -181,8 +191,14 @@ class ServerSelector {
     }
   }
 
-  async #ask(server: IServer) {
-    const options = this.#options()
+  async #ask(
+    server: IServer,
+    options: OperationOptions,
+  ): Promise<{
+    readonly storage: IStorageServer
+    readonly version: ServerVersion
+    readonly buckets: Map<number, RIBucketReader>
+  }> {
     const storage = await server.storageServer(options)
     const [version, buckets] = await Promise.all([
       storage.getVersion(options),
@@ -204,7 +220,8 @@ class ServerSelector {
       const happiness = this.#happiness()
       const failures = this.#queries.full + this.#queries.error
       const writable = this.#trackers.some((tracker) => !tracker.readonly && !tracker.bad)
-      const stuck = (last !== undefined && happiness <= last) || failures === failuresBefore || !writable
+      const stuck =
+        (last !== undefined && happiness <= last) || failures === failuresBefore || !writable
       if (happiness >= happyShares || stuck) return happiness
       last = happiness
     }
@@ -215,9 +232,7 @@ class ServerSelector {
     if (tracker.bad || tracker.storage === undefined) return
     const shareNumbers = new Set(
       [...wanted].filter((share) =>
-        tracker.readonly
-          ? tracker.held.has(share) && !tracker.asked
-          : !tracker.buckets.has(share),
+        tracker.readonly ? tracker.held.has(share) && !tracker.asked : !tracker.buckets.has(share),
       ),
     )
     const renews = tracker.readonly && tracker.held.size > 0 && !tracker.asked
@@ -227,15 +242,19 @@ class ServerSelector {
     this.#queries.total += 1
     try {
       const { storageIndex } = this.#request
+      // Not to be aborted: the answer must come, so that what it reserves can be given back.
       const allocation = tracker.storage.allocateBuckets(storageIndex, {
         ...tracker.secrets,
         shareNumbers,
         allocatedSize: this.#allocatedSize,
       })
-      const result = await this.#inTime(allocation, ({ writers }) => abortAll(writers.values()))
+      const result = await this.#inTime(
+        () => allocation,
+        ({ writers }) => abortAll(writers.values()),
+      )
       this.#allocated(tracker, shareNumbers, result)
     } catch (error) {
-      this.#dependencies.signal?.throwIfAborted()
+      this.#cancellation.signal.throwIfAborted()
       this.#errors.push(error)
       this.#queries.error += 1
       for (const share of shareNumbers) this.#homeless.add(share)
@@ -364,20 +383,16 @@ class ServerSelector {
     )
   }
 
-  /** Options with a signal of their own, so that no signal gathers listeners by the hundred. */
-  #options(): { signal?: AbortSignal } {
-    const { signal } = this.#dependencies
-    return signal ? { signal: AbortSignal.any([signal]) } : {}
-  }
-
-  #inTime<T>(work: Promise<T>, late?: (value: T) => void): Promise<T> {
-    return within(work, {
-      ...this.#options(),
-      clock: this.#dependencies.clock,
-      delayMs: QUERY_TIMEOUT_MS,
-      timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
-      ...(late && { late }),
-    })
+  #inTime<T>(work: (signal: AbortSignal) => Promise<T>, late?: (value: T) => void): Promise<T> {
+    return this.#cancellation.run((signal) =>
+      within(work(signal), {
+        clock: this.#dependencies.clock,
+        delayMs: QUERY_TIMEOUT_MS,
+        timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
+        signal,
+        ...(late && { late }),
+      }),
+    )
   }
 }
 

@@ -22,6 +22,7 @@ import { sharesByServer } from './happiness.ts'
 import type { ShareMap } from './happiness.ts'
 import { deriveKey, sourceChanged } from './key.ts'
 import { selectServers } from './server-selector.ts'
+import type { Selection } from './server-selector.ts'
 import { UploadStatus } from './status.ts'
 
 /** Files of at most this many bytes become LIT caps. @see allmydata.immutable.upload.Uploader */
@@ -175,7 +176,7 @@ async function uploadChk(
   const encrypted = encryptUploadable(uploadable, key, parameters, crypto)
   const encoder = createEncoder(encrypted, { codec, crypto, clock })
   const geometry = fileGeometry({ ...parameters, size: uploadable.size })
-  const { shareholders, preexisting } = await selectServers(
+  const selection = await selectServers(
     {
       storageIndex,
       requiredShares: parameters.requiredShares,
@@ -185,21 +186,12 @@ async function uploadChk(
     },
     { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret },
   )
+  const { shareholders, preexisting } = selection
   const selected = clock.nowMs()
 
-  const holders = (shares: Iterable<number>): ShareMap => {
-    const shareMap: ShareMap = new Map(
-      [...preexisting].map(([share, servers]) => [share, new Set(servers)]),
-    )
-    for (const share of shares) {
-      const holder = shareholders.get(share)
-      const servers = shareMap.get(share) ?? new Set()
-      if (holder !== undefined) shareMap.set(share, servers.add(holder.serverId))
-    }
-    return shareMap
-  }
-  const encoded = await encoder.start(shareholders, holders(shareholders.keys()), options)
-  const sharemap = holders(encoded.sharesPlaced)
+  const planned = holders(selection, shareholders.keys())
+  const encoded = await encoder.start(shareholders, planned, options)
+  const sharemap = holders(selection, encoded.sharesPlaced)
   const { uriExtensionHash, uriExtensionData, verifyCap, timings } = encoded
   const cap = new ChkCap(
     {
@@ -229,4 +221,17 @@ async function uploadChk(
     uriExtensionHash,
     verifyCap: verifyCap.format(),
   }
+}
+
+/** Which servers hold each share: those that had it, and those that take these. */
+function holders({ preexisting, shareholders }: Selection, shares: Iterable<number>): ShareMap {
+  const shareMap: ShareMap = new Map(
+    [...preexisting].map(([share, servers]) => [share, new Set(servers)]),
+  )
+  for (const share of shares) {
+    const holder = shareholders.get(share)
+    const servers = shareMap.get(share) ?? new Set()
+    if (holder !== undefined) shareMap.set(share, servers.add(holder.serverId))
+  }
+  return shareMap
 }

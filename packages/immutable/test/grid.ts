@@ -112,7 +112,9 @@ function hooked(storage: IStorageServer, server: TestServer): IStorageServer {
     allocateBuckets: async (storageIndex, request, options) => {
       await hooks.allocate?.()
       const { alreadyGot, writers } = await storage.allocateBuckets(storageIndex, request, options)
-      const wrapped = new Map([...writers].map(([share, one]) => [share, writer(one, share, server)]))
+      const wrapped = new Map(
+        [...writers].map(([share, one]) => [share, writer(one, share, server)]),
+      )
       hooks.writers?.(wrapped)
       return { alreadyGot, writers: wrapped }
     },

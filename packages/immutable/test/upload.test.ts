@@ -1,4 +1,4 @@
-import { jsCodec } from '@lafs/codec'
+import { loadCodec } from '@lafs/codec'
 import type { CodecProvider } from '@lafs/codec-interface'
 import {
   computeCap,
@@ -9,11 +9,12 @@ import {
 } from '@lafs/immutable'
 import type { UploadOptions } from '@lafs/immutable'
 import type { IUploadable, IUploadStatus, Progress } from '@lafs/filesystem-interface'
-import { ChkCap, parseCapStrict } from '@lafs/uri'
+import { parseCapStrict, type ChkCap } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
 import { createGrid, forever, noise, same, sharesOn, virtualClock } from './grid.ts'
 import type { Grid } from './grid.ts'
 
+const codec = await loadCodec()
 const leaseSecret = new Uint8Array(32).fill(7)
 const convergence = new Uint8Array(16).fill(9)
 const encoding = { requiredShares: 3, happyShares: 7, totalShares: 10, maxSegmentSize: 999 }
@@ -21,7 +22,7 @@ const encoding = { requiredShares: 3, happyShares: 7, totalShares: 10, maxSegmen
 function optionsOn(grid: Grid, more: Partial<UploadOptions> = {}): UploadOptions {
   return {
     broker: grid.broker,
-    codec: jsCodec,
+    codec,
     secrets: { convergence, leaseSecret },
     encoding,
     ...more,
@@ -51,7 +52,7 @@ async function leftNothing(grid: Grid, cap: ChkCap): Promise<boolean> {
 
 const data = noise(5000)
 const expected = await encodeToShares(uploadableFromBytes(data), {
-  codec: jsCodec,
+  codec,
   convergence,
   encoding,
 })
@@ -115,7 +116,7 @@ describe('uploadImmutable', () => {
       expect(lit.kind === 'lit' && same(lit.data, noise(size))).toBe(true)
       expect(results).toMatchObject({ pushedShares: 0, verifyCap: undefined, fileSize: size })
       if (lit.kind !== 'lit') continue
-      const node = createImmutableNode(lit, { broker: grid.broker, codec: jsCodec })
+      const node = createImmutableNode(lit, { broker: grid.broker, codec })
       expect(same(await node.downloadBestVersion(), noise(size))).toBe(true)
       const part: number[] = []
       for await (const piece of node.read({ offset: 1, size: 3 })) part.push(...piece)
@@ -178,15 +179,15 @@ describe('uploadImmutable', () => {
       close: async () => {},
     }
     await expect(uploadImmutable(broken, optionsOn(grid))).rejects.toThrow('bad sector')
-    const codec: CodecProvider = {
-      ...jsCodec,
+    const broke: CodecProvider = {
+      ...codec,
       createEncoder: (params) => ({
-        ...jsCodec.createEncoder(params),
+        ...codec.createEncoder(params),
         encode: () => Promise.reject(new Error('no memory')),
       }),
     }
     await expect(
-      uploadImmutable(uploadableFromBytes(data), optionsOn(grid, { codec })),
+      uploadImmutable(uploadableFromBytes(data), optionsOn(grid, { codec: broke })),
     ).rejects.toThrow('no memory')
     expect(await leftNothing(grid, cap)).toBe(true)
   })
@@ -311,7 +312,7 @@ describe('servers that fail during an upload', () => {
     const results = await uploadImmutable(uploadableFromBytes(data), optionsOn(grid))
     expect(results.uri).toBe(expected.cap.format())
     expect(results.pushedShares).toBe(7)
-    const node = createImmutableNode(cap, { broker: grid.broker, codec: jsCodec })
+    const node = createImmutableNode(cap, { broker: grid.broker, codec })
     expect(same(await node.downloadBestVersion(), data)).toBe(true)
   })
 
@@ -403,21 +404,25 @@ describe('every way to encode', () => {
     [16, 20],
     [101, 256],
     [255, 256],
-  ])('%i of %i gives the file back at every size around a boundary', async (k, n) => {
-    const grid = await createGrid(7)
-    const segment = 512
-    const padded = Math.ceil(segment / k) * k
-    for (const size of [56, padded - 1, padded, padded + 1, 2 * padded, 2 * padded + 1]) {
-      const plain = noise(size, size)
-      const uploadable = uploadableFromBytes(plain, {
-        encoding: { requiredShares: k, happyShares: 1, totalShares: n, maxSegmentSize: segment },
-      })
-      const { uri } = await uploadImmutable(uploadable, optionsOn(grid))
-      const node = createImmutableNode(chkCap(uri), { broker: grid.broker, codec: jsCodec })
-      expect(same(await node.downloadBestVersion(), plain)).toBe(true)
-      const lone = { requiredShares: k, totalShares: n, maxSegmentSize: segment }
-      const computed = await computeCap(uploadable, { codec: jsCodec, convergence, encoding: lone })
-      expect(computed.format()).toBe(uri)
-    }
-  })
+  ])(
+    '%i of %i gives the file back at every size around a boundary',
+    async (k, n) => {
+      const grid = await createGrid(7)
+      const segment = 512
+      const padded = Math.ceil(segment / k) * k
+      for (const size of [56, padded - 1, padded, padded + 1, 2 * padded, 2 * padded + 1]) {
+        const plain = noise(size, size)
+        const uploadable = uploadableFromBytes(plain, {
+          encoding: { requiredShares: k, happyShares: 1, totalShares: n, maxSegmentSize: segment },
+        })
+        const { uri } = await uploadImmutable(uploadable, optionsOn(grid))
+        const node = createImmutableNode(chkCap(uri), { broker: grid.broker, codec })
+        expect(same(await node.downloadBestVersion(), plain)).toBe(true)
+        const lone = { requiredShares: k, totalShares: n, maxSegmentSize: segment }
+        const computed = await computeCap(uploadable, { codec, convergence, encoding: lone })
+        expect(computed.format()).toBe(uri)
+      }
+    },
+    20_000,
+  )
 })

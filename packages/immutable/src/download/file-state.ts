@@ -3,6 +3,7 @@ import type { CryptoProvider } from '@lafs/crypto'
 import { IncompleteHashTree } from '@lafs/hashtree'
 import type { IStorageBroker } from '@lafs/storage-interface'
 import type { ChkVerifierCap } from '@lafs/uri'
+import { Cancellation } from '../cancellation.ts'
 import type { Clock } from '../clock.ts'
 import type { FileGeometry } from '../geometry.ts'
 import { isSmallTree } from './hash-windows.ts'
@@ -53,7 +54,7 @@ export class FileState {
   fatal: unknown
   #known: KnownFile | undefined
   #readers = 0
-  #requests = new AbortController()
+  #requests = new Cancellation()
 
   constructor(cap: ChkVerifierCap, { broker, codec, crypto, clock }: DownloadDependencies) {
     this.cap = cap
@@ -73,9 +74,9 @@ export class FileState {
     })
   }
 
-  /** Ends the requests under way when the last reader has gone. */
-  get signal(): AbortSignal {
-    return this.#requests.signal
+  /** Ends the requests under way when the last reader has gone. Those that begin later have another. */
+  get requests(): Cancellation {
+    return this.#requests
   }
 
   acquire(): void {
@@ -88,7 +89,7 @@ export class FileState {
     this.#readers -= 1
     if (this.#readers > 0) return
     this.#requests.abort(new Error('the download has ended'))
-    this.#requests = new AbortController()
+    this.#requests = new Cancellation()
   }
 
   /** What the URI extension block told. Only for shares that have been prepared, and after them. */

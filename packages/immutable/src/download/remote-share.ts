@@ -210,7 +210,9 @@ export class RemoteShare {
 
   /** Where the part of a share begins that is worth reading at once with its end. */
   #tailBegin({ offsets }: ChkLayout): number {
-    const wanted = this.#file.hasAllCrypttextHashes ? offsets.blockHashes : offsets.crypttextHashTree
+    const wanted = this.#file.hasAllCrypttextHashes
+      ? offsets.blockHashes
+      : offsets.crypttextHashTree
     return offsets.uriExtension - wanted <= EAGER_HASHES_SIZE ? wanted : offsets.shareHashes
   }
 
@@ -286,8 +288,9 @@ export class RemoteShare {
   }
 
   async #read(offset: number, size: number): Promise<Uint8Array> {
-    const signal = AbortSignal.any([this.#file.signal])
-    const bytes = await this.#bucket.read(offset, size, { signal })
+    const bytes = await this.#file.requests.run((signal) =>
+      this.#bucket.read(offset, size, { signal }),
+    )
     if (bytes.length > size) {
       throw this.#damage(offset, offset + size, 'the server sent more than was asked for')
     }
@@ -305,7 +308,7 @@ export class RemoteShare {
 
   /** Marks the share as unusable when something fails, and tells its server of damage. */
   async #guard<T>(act: () => Promise<T>): Promise<T> {
-    const { signal } = this.#file
+    const { signal } = this.#file.requests
     try {
       return await act()
     } catch (error) {

@@ -100,9 +100,10 @@ export class SegmentFetcher {
           tried.add(share)
           this.#start(share, gathering, { got, active, overdue, isOver: () => over })
         }
-        if (distinct(got, active) < parallel) file.finder.ask(file.signal)
+        if (distinct(got, active) < parallel) file.finder.ask(file.requests)
         const hope = distinct(got, active, new Set([...overdue].map((one) => one.shareNumber)))
-        if (hope < need && file.finder.exhausted) throw this.#outOfShares(need, got, active, overdue)
+        if (hope < need && file.finder.exhausted)
+          throw this.#outOfShares(need, got, active, overdue)
         await change
       }
     } finally {
@@ -197,18 +198,20 @@ export class SegmentFetcher {
     overdue: ReadonlySet<RemoteShare>,
   ): Error {
     const { shares, finder, cap } = this.#file
-    const failures = [
-      finder.lastFailure,
-      ...shares.map(({ failure }) => failure),
-    ].filter((failure) => failure !== undefined)
+    const failures = [finder.lastFailure, ...shares.map(({ failure }) => failure)].filter(
+      (failure) => failure !== undefined,
+    )
     const last = failures.at(-1)
     const lastText = last instanceof Error ? last.message : 'None'
     const details = { errors: failures, requiredShares: cap.requiredShares }
     if (shares.length === 0) {
-      return new NoSharesError(`no shares (need ${cap.requiredShares}). Last failure: ${lastText}`, {
-        ...details,
-        sharesFound: 0,
-      })
+      return new NoSharesError(
+        `no shares (need ${cap.requiredShares}). Last failure: ${lastText}`,
+        {
+          ...details,
+          sharesFound: 0,
+        },
+      )
     }
     const complete = [...got.keys()]
       .toSorted((a, b) => a - b)

@@ -1,4 +1,5 @@
 import type { IServer, IStorageBroker, RIBucketReader } from '@lafs/storage-interface'
+import type { Cancellation } from '../cancellation.ts'
 import { within } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import type { Notifier } from './notifier.ts'
@@ -62,11 +63,11 @@ export class ShareFinder {
   }
 
   /** Sends questions, as many as may be open at once. */
-  ask(signal: AbortSignal): void {
+  ask(requests: Cancellation): void {
     while (this.#pending - this.#overdue < OUTSTANDING_MAX) {
       const server = this.#queue.shift()
       if (server === undefined) return
-      void this.#query(server, AbortSignal.any([signal]))
+      void requests.run((signal) => this.#query(server, signal))
     }
   }
 

@@ -35,10 +35,7 @@ export function isUriExtensionOf(
  * @throws {@link FilesystemError} `DOWNLOAD_CRITICAL_DATA_UNAVAILABLE`.
  * @see allmydata.immutable.checker.ValidatedExtendedURIProxy
  */
-export function validateUriExtension(
-  cap: ChkParameters,
-  block: Uint8Array,
-): ValidatedUriExtension {
+export function validateUriExtension(cap: ChkParameters, block: Uint8Array): ValidatedUriExtension {
   const { requiredShares, totalShares, size } = cap
   try {
     const data = unpackUriExtension(block)

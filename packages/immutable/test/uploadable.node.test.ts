@@ -48,7 +48,10 @@ describe.each(makers)('an uploadable from %s', (_, make) => {
     const uploadable = await make()
     expect(uploadable.size).toBe(data.length)
     expect((await collect(uploadable, 0)).equals(data)).toBe(true)
-    const [early, late] = await Promise.all([collect(uploadable, 1), collect(uploadable, 2_400_000)])
+    const [early, late] = await Promise.all([
+      collect(uploadable, 1),
+      collect(uploadable, 2_400_000),
+    ])
     expect(early.equals(data.subarray(1))).toBe(true)
     expect(late.equals(data.subarray(2_400_000))).toBe(true)
     await uploadable.close()
@@ -69,7 +72,8 @@ describe('a stream', () => {
   })
 
   it('leaves no temporary file behind', async () => {
-    const spools = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('lafs-upload-'))
+    const spools = (): string[] =>
+      readdirSync(tmpdir()).filter((name) => name.startsWith('lafs-upload-'))
     const before = new Set(spools())
     const uploadable = await spooledStream(stream())
     const mine = spools().filter((name) => !before.has(name))
@@ -88,5 +92,5 @@ describe('a stream', () => {
 })
 
 it('uploads no folder', async () => {
-  await expect(uploadableFromFile(folder)).rejects.toThrow()
+  await expect(uploadableFromFile(folder)).rejects.toThrow('expected a regular file to upload')
 })
