@@ -43,8 +43,8 @@ for (const [folder, manifest] of manifests) {
     extends: '../../tsconfig.base.json',
     compilerOptions: {
       rootDir: '../..',
-      outDir: 'dist/test',
-      tsBuildInfoFile: 'dist/.test.tsbuildinfo',
+      outDir: 'build/test',
+      tsBuildInfoFile: 'build/test/.tsbuildinfo',
       emitDeclarationOnly: true,
       // Tests import sources of their package by path, across the border of the two projects.
       rewriteRelativeImportExtensions: false,
