@@ -14,6 +14,7 @@ import { fileGeometry, shareShape } from './geometry.ts'
 import { deriveKey } from './key.ts'
 import { encodingParameters, LIT_SIZE_MAX } from './upload.ts'
 
+/** How to encode a file without a grid. */
 export interface EncodeOptions extends ProgressOptions {
   readonly codec: CodecProvider
   readonly crypto?: CryptoProvider | undefined

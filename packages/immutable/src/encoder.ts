@@ -37,6 +37,7 @@ const WRITE_TIMEOUT_MS = 120_000
 /** How long the end of a failed upload waits for servers to drop what they hold. */
 const ABORT_TIMEOUT_MS = 5000
 
+/** What does an encoder's arithmetic, and tells it the time. */
 export interface EncoderDependencies {
   readonly codec: CodecProvider
   readonly crypto: CryptoProvider

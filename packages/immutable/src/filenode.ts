@@ -18,6 +18,7 @@ import { FileState } from './download/file-state.ts'
 import { readCrypttext } from './download/read.ts'
 import { DownloadStatus } from './status.ts'
 
+/** What a node reads its file with. Without a `crypto` it takes the platform's. */
 export interface ImmutableNodeOptions {
   readonly broker: IStorageBroker
   readonly codec: CodecProvider

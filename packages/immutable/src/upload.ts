@@ -36,6 +36,7 @@ export interface UploadSecrets {
   readonly leaseSecret: Uint8Array
 }
 
+/** What a file is uploaded with and how. Without a `crypto` or a `clock` it takes the platform's. */
 export interface UploadOptions extends ProgressOptions {
   readonly broker: IStorageBroker
   readonly codec: CodecProvider

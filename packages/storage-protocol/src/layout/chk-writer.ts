@@ -17,6 +17,7 @@ import type { ChkLayout, ChkLayoutVersion, ChkShareShape } from './chk-layout.ts
 /** How many bytes a {@link ChkBucketWriter} gathers before it sends them, unless told otherwise. */
 export const WRITE_BATCH_SIZE: number = 1024 * 1024
 
+/** How a {@link ChkBucketWriter} writes. */
 export interface ChkBucketWriterOptions {
   /** Bytes to gather before a write; default {@link WRITE_BATCH_SIZE}. */
   readonly batchSize?: number
