@@ -42,7 +42,9 @@ function install() {
   mkdirSync(dirname(own), { recursive: true })
   run('python3', '-m', 'venv', own)
   const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries=2']
-  run(join(own, 'bin/python'), ...pip, `tahoe-lafs==${version}`, `zfec==${zfecVersion}`)
+  // Upstream needs the module cgi, which Python dropped.
+  const cgi = 'legacy-cgi; python_version >= "3.13"'
+  run(join(own, 'bin/python'), ...pip, `tahoe-lafs==${version}`, `zfec==${zfecVersion}`, cgi)
 }
 
 try {
