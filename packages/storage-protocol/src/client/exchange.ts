@@ -82,7 +82,8 @@ export async function exchange(
   const forget = signal && onAbort(signal, () => controller.abort(signal.reason))
   try {
     const body = pieces === undefined ? {} : { body: watched(pieces, moved) }
-    const response = await send({ ...head, ...body, signal: controller.signal })
+    const sent = send({ ...head, ...body, signal: controller.signal })
+    const response = await unlessAborted(sent, controller.signal)
     moved()
     return await readResponse(response, limits, moved, controller.signal)
   } catch (error) {
@@ -92,6 +93,22 @@ export async function exchange(
     clearTimeout(timer)
     forget?.()
   }
+}
+
+/** The response, unless the signal aborts before it: a sender may not look at it while it connects. */
+function unlessAborted(
+  sent: Promise<IncomingResponse>,
+  signal: AbortSignal,
+): Promise<IncomingResponse> {
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason))
+    sent
+      .then((response) => {
+        if (signal.aborted) response.discard()
+        resolve(response)
+      }, reject)
+      .finally(forget)
+  })
 }
 
 async function readResponse(
