@@ -101,7 +101,10 @@ export interface IEncryptedUploadable {
   readonly encodingParameters: EncodingParameters
   /** 16 bytes. */
   readonly storageIndex: Uint8Array
-  /** A pass over the ciphertext from `offset` to the end; see {@link IUploadable.read}. */
+  /**
+   * A pass over the ciphertext from `offset` to the end; see {@link IUploadable.read}. But here each
+   * piece belongs to the reader.
+   */
   readEncrypted(options?: SourceReadOptions): AsyncIterable<Uint8Array>
   /** As {@link IUploadable.close}; closes the uploadable below it, where there is one. */
   close(): Promise<void>

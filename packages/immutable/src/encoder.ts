@@ -203,13 +203,13 @@ class Encoding {
     await Promise.all(inFlight)
   }
 
-  /** The segments of the ciphertext, each in fresh memory, the last one padded with zeros. */
+  /** The segments of the ciphertext, the last one padded with zeros. A piece that is one is not copied. */
   async *#segments(): AsyncGenerator<Uint8Array> {
-    const { size, segmentSize, segmentCount, requiredShares } = this.#geometry
+    const { size, segmentSize, requiredShares } = this.#geometry
     const paddedSize = (segment: number): number =>
       segmentSizes(this.#geometry, segment).blockSize * requiredShares
     let segment = 0
-    let buffer = new Uint8Array(paddedSize(0))
+    let buffer: Uint8Array | undefined
     let filled = 0
     let total = 0
     const { signal } = this.#cancellation
@@ -221,14 +221,18 @@ class Encoding {
       for (let at = 0; at < piece.length;) {
         const room = segmentSizes(this.#geometry, segment).size - filled
         const part = piece.subarray(at, at + room)
-        buffer.set(part, filled)
+        if (part.length === paddedSize(segment)) buffer = part
+        else {
+          buffer ??= new Uint8Array(paddedSize(segment))
+          buffer.set(part, filled)
+        }
         filled += part.length
         at += part.length
         if (part.length < room) continue
         yield buffer
         segment += 1
         filled = 0
-        if (segment < segmentCount) buffer = new Uint8Array(paddedSize(segment))
+        buffer = undefined
       }
     }
     if (total !== size) throw sourceChanged(size, total)
