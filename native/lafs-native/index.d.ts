@@ -43,13 +43,16 @@ export interface NativeAddon {
    *
    * @param blocks - any `k` blocks of one length of at least one byte, in any order.
    * @param shareNumbers - the number of each, in `[0, n)`, no repeats.
-   * @returns the missing input blocks in ascending order, in fresh memory; none if all were given.
+   * @param outputs - memory for the missing blocks, ascending, as in {@link fecEncode}.
+   * @returns the missing input blocks in ascending order: the outputs themselves where they were
+   *   given, else in fresh memory; none if all blocks were given.
    */
   fecDecode(
     k: number,
     n: number,
     blocks: readonly Uint8Array[],
     shareNumbers: readonly number[],
+    outputs?: readonly Uint8Array[],
   ): Promise<Uint8Array[]>
 
   /**

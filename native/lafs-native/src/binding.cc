@@ -206,7 +206,7 @@ bool readOutputs(const Napi::Array &outputs, size_t count, const std::vector<Spa
   const Env env = outputs.Env();
   std::vector<Span> spans;
   if (outputs.Length() != count)
-    return failRange(env, "outputs must be one a share number: expected " + std::to_string(count) +
+    return failRange(env, "outputs must be one a block to make: expected " + std::to_string(count) +
                               ", got " + std::to_string(outputs.Length()));
   if (!readSpans(outputs, "outputs", &spans)) return false;
   for (size_t i = 0; i < count; i++) {
@@ -220,19 +220,6 @@ bool readOutputs(const Napi::Array &outputs, size_t count, const std::vector<Spa
   return true;
 }
 
-// Makes the blocks `want` out of the blocks `have`, whose memory is `spans` and whose objects are `kept`,
-// in the memory `out` of `results`.
-Value combine(Env env, Napi::Array kept, const std::vector<Span> &spans, std::vector<uint8_t> have,
-              std::vector<uint8_t> want, Napi::Array results, std::vector<uint8_t *> out) {
-  CombineWork *const work = new CombineWork(env, kept, results);
-  work->size = spans[0].size;
-  for (const Span &span : spans) work->in.push_back(span.data);
-  work->out = std::move(out);
-  work->have = std::move(have);
-  work->want = std::move(want);
-  return work->start();
-}
-
 bool checkBlocks(Env env, const std::vector<Span> &spans) {
   if (spans[0].size == 0) return failRange(env, "blocks must not be empty");
   for (const Span &span : spans)
@@ -243,6 +230,8 @@ bool checkBlocks(Env env, const std::vector<Span> &spans) {
 struct Blocks {
   unsigned k, n;
   Napi::Array blocks, share_numbers;
+  Napi::Array outputs;
+  bool outputs_given;
 };
 
 // What encoding and decoding check alike, up to the numbers and the memory.
@@ -254,38 +243,48 @@ bool readBlocks(const CallbackInfo &info, Blocks *b) {
   if (b->blocks.Length() != b->k)
     return failRange(env, "blocks must be k blocks: expected " + std::to_string(b->k) + ", got " +
                               std::to_string(b->blocks.Length()));
+  b->outputs_given = info.Length() > 4 && !info[4].IsUndefined();
+  if (b->outputs_given && (!copyArray(info[4], "outputs", FEC_SHARES_MAX, &b->outputs) ||
+                           !checkBytesArray(b->outputs, "outputs")))
+    return false;
   return checkBytesArray(b->blocks, "blocks");
+}
+
+// Makes the blocks `want` out of the blocks given, whose numbers are `have`.
+Value combine(Env env, Blocks &b, std::vector<uint8_t> have, std::vector<uint8_t> want) {
+  std::vector<Span> spans;
+  std::vector<uint8_t *> out;
+  if (!readSpans(b.blocks, "blocks", &spans) || !checkBlocks(env, spans)) return Value();
+  if (b.outputs_given ? !readOutputs(b.outputs, want.size(), spans, &out)
+                      : !newResults(env, want.size(), spans[0].size, &b.outputs, &out))
+    return Value();
+  CombineWork *const work = new CombineWork(env, b.blocks, b.outputs);
+  work->size = spans[0].size;
+  for (const Span &span : spans) work->in.push_back(span.data);
+  work->out = std::move(out);
+  work->have = std::move(have);
+  work->want = std::move(want);
+  return work->start();
 }
 
 Value fecEncode(const CallbackInfo &info) {
   const Env env = info.Env();
   Blocks b;
   std::vector<uint8_t> have, want;
-  std::vector<Span> spans;
-  Napi::Array results;
-  std::vector<uint8_t *> out;
-  const bool given = info.Length() > 4 && !info[4].IsUndefined();
   if (!readBlocks(info, &b)) return Value();
-  if (given && (!copyArray(info[4], "outputs", FEC_SHARES_MAX, &results) || !checkBytesArray(results, "outputs")))
-    return Value();
   if (b.share_numbers.Length() > 0 && b.k == b.n) {
     failRange(env, "shareNumbers must be empty where k is n");
     return Value();
   }
   if (!readShareNumbers(b.share_numbers, b.k, b.n, &want)) return Value();
-  if (!readSpans(b.blocks, "blocks", &spans) || !checkBlocks(env, spans)) return Value();
-  if (given ? !readOutputs(results, want.size(), spans, &out)
-            : !newResults(env, want.size(), spans[0].size, &results, &out))
-    return Value();
   for (unsigned i = 0; i < b.k; i++) have.push_back(static_cast<uint8_t>(i));
-  return combine(env, b.blocks, spans, std::move(have), std::move(want), results, std::move(out));
+  return combine(env, b, std::move(have), std::move(want));
 }
 
 Value fecDecode(const CallbackInfo &info) {
   const Env env = info.Env();
   Blocks b;
   std::vector<uint8_t> have, want;
-  std::vector<Span> spans;
   if (!readBlocks(info, &b)) return Value();
   if (b.share_numbers.Length() != b.k) {
     failRange(env, "shareNumbers must be k numbers: expected " + std::to_string(b.k) + ", got " +
@@ -293,15 +292,11 @@ Value fecDecode(const CallbackInfo &info) {
     return Value();
   }
   if (!readShareNumbers(b.share_numbers, 0, b.n, &have)) return Value();
-  if (!readSpans(b.blocks, "blocks", &spans) || !checkBlocks(env, spans)) return Value();
   bool given[FEC_SHARES_MAX] = {};
   for (const uint8_t number : have) given[number] = true;
   for (unsigned i = 0; i < b.k; i++)
     if (!given[i]) want.push_back(static_cast<uint8_t>(i));
-  Napi::Array results;
-  std::vector<uint8_t *> out;
-  if (!newResults(env, want.size(), spans[0].size, &results, &out)) return Value();
-  return combine(env, b.blocks, spans, std::move(have), std::move(want), results, std::move(out));
+  return combine(env, b, std::move(have), std::move(want));
 }
 
 // More than any hash tree's level has; bounds what a sparse array can make the copy cost.

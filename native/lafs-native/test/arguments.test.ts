@@ -114,7 +114,7 @@ const table: [Call, unknown[], ErrorClass, string][] = [
     'fecEncode',
     [3, 5, blocks, [3, 4], [d]],
     RangeError,
-    'outputs must be one a share number: expected 2, got 1',
+    'outputs must be one a block to make: expected 2, got 1',
   ],
   [
     'fecEncode',
@@ -144,6 +144,15 @@ const table: [Call, unknown[], ErrorClass, string][] = [
     'blocks must all have the same length',
   ],
   ['fecDecode', [1, 5, [new Uint8Array()], [3]], RangeError, 'blocks must not be empty'],
+  ['fecDecode', [3, 5, blocks, [0, 1, 4], {}], TypeError, 'outputs must be an array'],
+  ['fecDecode', [3, 5, blocks, [0, 1, 4], [detached()]], TypeError, 'outputs[0] is detached'],
+  [
+    'fecDecode',
+    [3, 5, blocks, [0, 1, 4], [d, new Uint8Array(8)]],
+    RangeError,
+    'outputs must be one a block to make: expected 1, got 2',
+  ],
+  ['fecDecode', [3, 5, blocks, [0, 1, 4], [c]], RangeError, 'outputs must not overlap the blocks'],
 
   ['sha256dMany', [], TypeError, 'messages must be an array'],
   ['sha256dMany', [a, a], TypeError, 'messages must be an array'],
@@ -192,6 +201,15 @@ describe.skipIf(addon === undefined)(
       expect(results[0]).toBe(outputs[0])
       expect(results[1]).toBe(outputs[1])
       expect(results).toEqual(await addon!.fecEncode(3, 5, inputs, [4, 3]))
+      const decoded = await addon!.fecDecode(
+        3,
+        5,
+        [...inputs.slice(1), results[1]!.slice()],
+        [1, 2, 3],
+        [outputs[0]!],
+      )
+      expect(decoded[0]).toBe(outputs[0])
+      expect(decoded).toEqual([inputs[0]])
       expect([...memory.subarray(0, 3), ...memory.subarray(19)].every((byte) => byte === 0)).toBe(
         true,
       )

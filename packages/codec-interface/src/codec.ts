@@ -17,6 +17,24 @@ export interface CodecOptions {
 export interface EncodeOptions extends CodecOptions {
   /** Which blocks to make, each in `[0, maxShares)`, no repeats. Default: all, in order. */
   readonly shareNumbers?: readonly number[]
+  /**
+   * Memory for the blocks that have to be made: one array for each requested number from
+   * `requiredShares` on, in the requested order, each as long as an input block and overlapping
+   * neither another nor an input. Lent until the promise settles, and nothing writes there
+   * afterwards, even where a signal ended the operation; after a failure its contents are anything.
+   * Memory that is used again spares the system's page faults and the garbage collector, which take
+   * longer than the arithmetic. Default: fresh memory.
+   */
+  readonly into?: readonly Uint8Array[]
+}
+
+/** Options of {@link ICodecDecoder.decode}. */
+export interface DecodeOptions extends CodecOptions {
+  /**
+   * Memory for the input blocks that have to be rebuilt: one array for each that is not given,
+   * ascending, on the terms of {@link EncodeOptions.into}.
+   */
+  readonly into?: readonly Uint8Array[]
 }
 
 /**
@@ -42,8 +60,9 @@ export interface ICodecEncoder {
    *   borrowed until the promise settles, not modified.
    * @returns one block per requested number, in the requested order. For a number below
    *   `requiredShares` the block is the input block itself (the same object, not a copy); the others
-   *   are fresh memory.
+   *   are the arrays of `into`, or fresh memory.
    * @throws {@link CodecError} `CODEC_BAD_BLOCK_COUNT`, `CODEC_BAD_BLOCK_SIZE`, `CODEC_BAD_SHARE_NUMBER`.
+   * @throws RangeError if an array of `into` overlaps another or an input.
    * @see allmydata.interfaces.ICodecEncoder.encode; zfec `fec_encode`
    */
   encode(inputBlocks: readonly Uint8Array[], options?: EncodeOptions): Promise<Uint8Array[]>
@@ -68,14 +87,15 @@ export interface ICodecDecoder {
    *   promise settles, not modified.
    * @param shareNumbers - the number of each block, no repeats.
    * @returns the `requiredShares` input blocks. A block that was given is returned itself (the same
-   *   object); the others are fresh memory.
+   *   object); the others are the arrays of `into`, or fresh memory.
    * @throws {@link CodecError} `CODEC_BAD_BLOCK_COUNT`, `CODEC_BAD_BLOCK_SIZE`, `CODEC_BAD_SHARE_NUMBER`.
+   * @throws RangeError if an array of `into` overlaps another or a block.
    * @see allmydata.interfaces.ICodecDecoder.decode; zfec `fec_decode`
    */
   decode(
     blocks: readonly Uint8Array[],
     shareNumbers: readonly number[],
-    options?: CodecOptions,
+    options?: DecodeOptions,
   ): Promise<Uint8Array[]>
 }
 

@@ -2,9 +2,9 @@
 export type CodecErrorCode =
   /** k or n is no integer, or not `1 <= k <= n <= 256`. */
   | 'CODEC_BAD_PARAMS'
-  /** Not exactly k blocks, or not one share number a block. */
+  /** Not exactly k blocks, not one share number a block, or not one array of `into` for each block to make. */
   | 'CODEC_BAD_BLOCK_COUNT'
-  /** Blocks of different lengths, or of no length. */
+  /** Blocks, or arrays of `into`, of different lengths, or of no length. */
   | 'CODEC_BAD_BLOCK_SIZE'
   /** A share number that is no integer in `[0, n)`, or is given twice. */
   | 'CODEC_BAD_SHARE_NUMBER'

@@ -3,6 +3,7 @@ export type {
   CodecOptions,
   CodecParams,
   CodecProvider,
+  DecodeOptions,
   EncodeOptions,
   ICodecDecoder,
   ICodecEncoder,

@@ -94,8 +94,12 @@ function combineRows(
   const last = threes.pop()!
   const size = inputs[0]!.length
   const sums = new Int32Array(COLUMNS)
-  const words = LITTLE_ENDIAN ? Math.floor(size / 4) : 0
-  const wordOutputs = outputs.map(({ buffer }) => new Int32Array(buffer, 0, words))
+  // Outputs that lie across 32-bit words are written byte by byte, which is slower.
+  const inWords = LITTLE_ENDIAN && outputs.every(({ byteOffset }) => byteOffset % 4 === 0)
+  const words = inWords ? Math.floor(size / 4) : 0
+  const wordOutputs = outputs.map(
+    ({ buffer, byteOffset }) => new Int32Array(buffer, inWords ? byteOffset : 0, words),
+  )
   while (wordOutputs.length < ROWS) wordOutputs.push(new Int32Array(words))
   for (let from = 0; from < size; from += COLUMNS) {
     const to = Math.min(from + COLUMNS, size)
@@ -115,9 +119,10 @@ function interpolate(
   have: readonly number[],
   inputs: readonly Uint8Array[],
   want: readonly number[],
+  into: readonly Uint8Array[] | undefined,
 ): Uint8Array[] {
   const matrix = interpolationMatrix(have, want)
-  const outputs = want.map(() => new Uint8Array(inputs[0]!.length))
+  const outputs = want.map((_, i) => into?.[i] ?? new Uint8Array(inputs[0]!.length))
   for (let row = 0; row < want.length; row += ROWS)
     combineRows(matrix.slice(row, row + ROWS), inputs, outputs.slice(row, row + ROWS))
   return outputs
@@ -128,7 +133,8 @@ export const jsCodec: CodecProvider = createCodecProvider(
   'js',
   { threaded: false, kernel: 'packed32' },
   {
-    encode: ({ requiredShares }, blocks, want) => interpolate(range(requiredShares), blocks, want),
-    decode: (_params, blocks, have, missing) => interpolate(have, blocks, missing),
+    encode: ({ requiredShares }, blocks, want, into) =>
+      interpolate(range(requiredShares), blocks, want, into),
+    decode: (_params, blocks, have, missing, into) => interpolate(have, blocks, missing, into),
   },
 )

@@ -11,9 +11,9 @@ export function createNativeCodec(addon: NativeAddon): CodecProvider {
     },
   }
   return createCodecProvider('native', capabilities, {
-    encode: ({ requiredShares, maxShares }, blocks, checkNumbers) =>
-      addon.fecEncode(requiredShares, maxShares, blocks, checkNumbers),
-    decode: ({ requiredShares, maxShares }, blocks, shareNumbers) =>
-      addon.fecDecode(requiredShares, maxShares, blocks, shareNumbers),
+    encode: ({ requiredShares, maxShares }, blocks, checkNumbers, into) =>
+      addon.fecEncode(requiredShares, maxShares, blocks, checkNumbers, into),
+    decode: ({ requiredShares, maxShares }, blocks, shareNumbers, _missing, into) =>
+      addon.fecDecode(requiredShares, maxShares, blocks, shareNumbers, into),
   })
 }

@@ -6,11 +6,12 @@ import {
   type ICodecDecoder,
   type ICodecEncoder,
 } from '@lafs/codec-interface'
-import { checkBlocks, checkParams, checkShareNumbers } from './params.ts'
+import { checkBlocks, checkInto, checkParams, checkShareNumbers } from './params.ts'
 
 /**
  * The work that differs between providers: making blocks that are not at hand. Arguments have been
- * checked; the results are fresh memory and the inputs are left as they are.
+ * checked; the inputs are left as they are. The results are the arrays of `into`, one for each block
+ * to make, or fresh memory where that is undefined.
  */
 export interface CodecArithmetic {
   /** The check blocks of these numbers (each in `[k, n)`), out of the k input blocks. */
@@ -18,6 +19,7 @@ export interface CodecArithmetic {
     params: CodecParams,
     inputBlocks: readonly Uint8Array[],
     checkNumbers: readonly number[],
+    into: readonly Uint8Array[] | undefined,
   ): Uint8Array[] | Promise<Uint8Array[]>
   /** The input blocks of these numbers (ascending, none of them given), out of any k blocks. */
   decode(
@@ -25,6 +27,7 @@ export interface CodecArithmetic {
     blocks: readonly Uint8Array[],
     shareNumbers: readonly number[],
     missing: readonly number[],
+    into: readonly Uint8Array[] | undefined,
   ): Uint8Array[] | Promise<Uint8Array[]>
 }
 
@@ -66,15 +69,18 @@ function createEncoder(
     provider,
     requiredShares,
     maxShares,
-    async encode(inputBlocks, { shareNumbers, signal } = {}) {
+    async encode(inputBlocks, { shareNumbers, into, signal } = {}) {
       signal?.throwIfAborted()
       checkBlocks(inputBlocks, requiredShares)
       const wanted = shareNumbers === undefined ? range(maxShares) : [...shareNumbers]
       checkShareNumbers(wanted, maxShares)
       const blocks = [...inputBlocks]
       const checkNumbers = wanted.filter((number) => number >= requiredShares)
+      checkInto(into, checkNumbers.length, blocks)
       const checks =
-        checkNumbers.length === 0 ? [] : await arithmetic.encode(params, blocks, checkNumbers)
+        checkNumbers.length === 0
+          ? []
+          : await arithmetic.encode(params, blocks, checkNumbers, into && [...into])
       signal?.throwIfAborted()
       let next = 0
       return wanted.map((number) => (number < requiredShares ? blocks[number]! : checks[next++]!))
@@ -94,7 +100,7 @@ function createDecoder(
     provider,
     requiredShares,
     maxShares,
-    async decode(blocks, shareNumbers, { signal } = {}) {
+    async decode(blocks, shareNumbers, { into, signal } = {}) {
       signal?.throwIfAborted()
       checkBlocks(blocks, requiredShares)
       if (shareNumbers.length !== blocks.length)
@@ -106,10 +112,17 @@ function createDecoder(
       const known = new Map(shareNumbers.map((number, i) => [number, blocks[i]!]))
       const wanted = range(requiredShares)
       const missing = wanted.filter((number) => !known.has(number))
+      checkInto(into, missing.length, blocks)
       const rebuilt =
         missing.length === 0
           ? []
-          : await arithmetic.decode(params, [...blocks], [...shareNumbers], missing)
+          : await arithmetic.decode(
+              params,
+              [...blocks],
+              [...shareNumbers],
+              missing,
+              into && [...into],
+            )
       signal?.throwIfAborted()
       let next = 0
       return wanted.map((number) => known.get(number) ?? rebuilt[next++]!)

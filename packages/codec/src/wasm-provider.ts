@@ -51,6 +51,7 @@ function createInterpolate(
   have: readonly number[],
   inputs: readonly Uint8Array[],
   want: readonly number[],
+  into: readonly Uint8Array[] | undefined,
 ) => Uint8Array[] {
   exports.init()
   const bytes = new Uint8Array(exports.memory.buffer)
@@ -59,11 +60,11 @@ function createInterpolate(
   const matrixAt = wantAt + SHARES_MAX
   const windowAt = (matrixAt + SHARES_MAX * SHARES_MAX + 63) & ~63
 
-  return (have, inputs, want) => {
+  return (have, inputs, want, into) => {
     const k = have.length
     const rows = want.length
     const size = inputs[0]!.length
-    const outputs = want.map(() => new Uint8Array(size))
+    const outputs = want.map((_, i) => into?.[i] ?? new Uint8Array(size))
     bytes.set(have, haveAt)
     bytes.set(want, wantAt)
     exports.matrix(k, haveAt, rows, wantAt, matrixAt)
@@ -95,9 +96,9 @@ export async function loadWasmCodec(): Promise<CodecProvider> {
     'wasm',
     { threaded: false, kernel: 'simd128' },
     {
-      encode: ({ requiredShares }, blocks, want) =>
-        interpolate(range(requiredShares), blocks, want),
-      decode: (_params, blocks, have, missing) => interpolate(have, blocks, missing),
+      encode: ({ requiredShares }, blocks, want, into) =>
+        interpolate(range(requiredShares), blocks, want, into),
+      decode: (_params, blocks, have, missing, into) => interpolate(have, blocks, missing, into),
     },
   )
 }

@@ -272,6 +272,100 @@ function testMemory(provider: CodecProvider): void {
   })
 }
 
+function testInto(provider: CodecProvider): void {
+  const params = { requiredShares: 3, maxShares: 7 }
+  const encoder = provider.createEncoder(params)
+  const decoder = provider.createDecoder(params)
+
+  it('makes blocks in the memory given, at any offset, and nowhere else', async () => {
+    for (const offset of range(17)) {
+      const size = 5000 + offset
+      const blocks = blocksOf(3, size, offset)
+      const memory = new Uint8Array(3 * size + 2 * offset).fill(0xa5)
+      const into = range(2).map((i) => memory.subarray(offset + i * size, offset + (i + 1) * size))
+      const expected = await encoder.encode(blocks, { shareNumbers: [6, 1, 4] })
+      const shares = await encoder.encode(blocks, { shareNumbers: [6, 1, 4], into })
+      expect([shares[0] === into[0], shares[1] === blocks[1], shares[2] === into[1]]).toEqual(
+        Array.from({ length: 3 }, () => true),
+      )
+      expect(difference(shares, expected)).toBeUndefined()
+      const given = shares.map((share) => share.slice())
+      const rebuilt = await decoder.decode(given, [6, 1, 4], { into })
+      expect([rebuilt[0] === into[0], rebuilt[1] === given[1], rebuilt[2] === into[1]]).toEqual(
+        Array.from({ length: 3 }, () => true),
+      )
+      expect(difference(rebuilt, blocks)).toBeUndefined()
+      memory.fill(0xa5, offset, offset + 2 * size)
+      expect(memory.every((byte) => byte === 0xa5)).toBe(true)
+    }
+  })
+
+  it('takes inputs and results that lie side by side, and no memory where nothing is to be made', async () => {
+    const memory = bytesOf(70, 7)
+    const all = range(7).map((i) => memory.subarray(10 * i, 10 * i + 10))
+    const blocks = all.slice(0, 3)
+    const expected = await encoder.encode(blocks.map((block) => block.slice()))
+    const shares = await encoder.encode(blocks, { into: all.slice(3) })
+    expect(difference(shares, expected)).toBeUndefined()
+    expect(await encoder.encode(blocks, { shareNumbers: [2], into: [] })).toEqual([blocks[2]])
+    expect(await decoder.decode(blocks, [0, 1, 2], { into: [] })).toEqual(blocks)
+  })
+
+  it('gives right answers in memory that is used again and again', async () => {
+    const into = range(4).map(() => new Uint8Array(3000))
+    const rebuiltInto = range(3).map(() => new Uint8Array(3000))
+    for (const round of range(40)) {
+      const size = 3000 - 61 * round
+      const cut = (array: Uint8Array): Uint8Array => array.subarray(0, size)
+      const blocks = blocksOf(3, size, round)
+      const shares = await encoder.encode(blocks, { into: into.map(cut) })
+      const numbers = [3 + (round % 4), 3 + ((round + 1) % 4), 3 + ((round + 2) % 4)]
+      const given = numbers.map((number) => shares[number]!)
+      const rebuilt = await decoder.decode(given, numbers, { into: rebuiltInto.map(cut) })
+      expect(difference(rebuilt, blocks)).toBeUndefined()
+    }
+  })
+
+  it('writes nothing there once the operation has settled, aborted or not', async () => {
+    const controller = new AbortController()
+    const into = range(4).map(() => new Uint8Array(60_000))
+    const options = { into, signal: controller.signal }
+    const running = encoder.encode(blocksOf(3, 60_000), options).catch(() => {})
+    controller.abort(new Error('no longer wanted'))
+    await running
+    for (const array of into) array.fill(0xa5)
+    await encoder.encode(blocksOf(3, 60_000))
+    expect(into.every((array) => array.every((byte) => byte === 0xa5))).toBe(true)
+  })
+
+  const good = blocksOf(3, 8)
+  const two = blocksOf(2, 8, 9)
+  const memory = new Uint8Array(12)
+  const overlapping = [memory.subarray(0, 8), memory.subarray(4, 12)]
+
+  it.each<[string, Uint8Array[], CodecErrorCode]>([
+    ['no memory', [], 'CODEC_BAD_BLOCK_COUNT'],
+    ['too few arrays', two.slice(1), 'CODEC_BAD_BLOCK_COUNT'],
+    ['too many arrays', blocksOf(3, 8, 9), 'CODEC_BAD_BLOCK_COUNT'],
+    ['a shorter array', [two[0]!, new Uint8Array(7)], 'CODEC_BAD_BLOCK_SIZE'],
+    ['a longer array', [new Uint8Array(9), two[1]!], 'CODEC_BAD_BLOCK_SIZE'],
+    ['an empty array', [two[0]!, new Uint8Array()], 'CODEC_BAD_BLOCK_SIZE'],
+  ])('refuses %s to write two blocks to', async (_, into, code) => {
+    expect(await codeOf(() => encoder.encode(good, { shareNumbers: [5, 0, 3], into }))).toBe(code)
+    expect(await codeOf(() => decoder.decode(good, [3, 0, 6], { into }))).toBe(code)
+  })
+
+  it.each([
+    ['one another', overlapping],
+    ['each other wholly', [two[0]!, two[0]!]],
+    ['an input', [two[0]!, good[1]!]],
+  ])('refuses arrays that overlap %s', async (_, into) => {
+    const shareNumbers = [5, 3]
+    await expect(encoder.encode(good, { shareNumbers, into })).rejects.toThrow(RangeError)
+    await expect(decoder.decode(good, [3, 0, 6], { into })).rejects.toThrow(RangeError)
+  })
+}
+
 function testAbort(provider: CodecProvider): void {
   const params = { requiredShares: 2, maxShares: 4 }
   const reason = new Error('no longer wanted')
@@ -302,7 +396,8 @@ function testAbort(provider: CodecProvider): void {
 
 /**
  * The suite that a codec provider must pass: argument errors, the code itself (known answers, every
- * erasure pattern of small codes, random ones of large), memory, concurrency and abort signals.
+ * erasure pattern of small codes, random ones of large), memory, lent memory, concurrency and abort
+ * signals.
  *
  * @see `CodecProvider`
  */
@@ -325,6 +420,9 @@ export function testCodec({ name, provider }: CodecSuite): void {
     })
     describe('memory and concurrency', () => {
       testMemory(provider)
+    })
+    describe('memory that is lent', () => {
+      testInto(provider)
     })
     describe('abort signals', () => {
       testAbort(provider)
