@@ -93,7 +93,9 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** {@link syncFolder} for several at once, which costs a disk little more than one. */
 export async function syncFolders(folders: readonly string[]): Promise<void> {
-  await Promise.all(folders.map((folder) => syncFolder(folder)))
+  // All of them have ended, and let go of their handles, before a failure is passed on.
+  const outcomes = await Promise.allSettled(folders.map((folder) => syncFolder(folder)))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 /**
