@@ -4,6 +4,7 @@ import { defaultCrypto } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import type {
   EncodingDefaults,
+  IClient,
   IImmutableFileNode,
   IUploadable,
   IUploadResults,
@@ -53,8 +54,8 @@ export interface ClientOptions {
   readonly preferredServerIds?: Iterable<string>
 }
 
-/** A client of a grid. Close it to end its connections. */
-export interface Client extends AsyncDisposable {
+/** A client of a grid, for immutable files. Close it to end its connections. */
+export interface Client extends Pick<IClient, 'upload' | 'createNodeFromUri'>, AsyncDisposable {
   readonly broker: StorageBroker
   readonly encoding: EncodingDefaults
   /** The erasure code in use. */

@@ -217,6 +217,20 @@ describe('createStorageBroker', () => {
     }
   })
 
+  it('does not wait for a transport that hangs, and closes what comes too late', async () => {
+    const { transport, broker } = setUp()
+    let open: (() => void) | undefined
+    transport.gate = new Promise<void>((resolve) => (open = resolve))
+    const waiting = onlyServer(broker)
+      .storageServer()
+      .catch((error: unknown) => error)
+    await broker.close()
+    expect(isStorageError(await waiting, 'STORAGE_CLOSED')).toBe(true)
+    expect(transport.closedCount).toBe(0)
+    open?.()
+    await expect.poll(() => transport.closedCount).toBe(1)
+  })
+
   it('ends connections when it is closed, and makes no new ones', async () => {
     const { transport, broker } = setUp()
     await broker.connect()
