@@ -10,8 +10,8 @@ import { checkBlocks, checkInto, checkParams, checkShareNumbers } from './params
 
 /**
  * The work that differs between providers: making blocks that are not at hand. Arguments have been
- * checked; the inputs are left as they are. The results are the arrays of `into`, one for each block
- * to make, or fresh memory where that is undefined.
+ * checked; the inputs are left as they are. The results are best made in the arrays of `into`, one for
+ * each block, where that is given; results in other memory are copied there.
  */
 export interface CodecArithmetic {
   /** The check blocks of these numbers (each in `[k, n)`), out of the k input blocks. */
@@ -56,6 +56,16 @@ export function createCodecProvider(
   }
 }
 
+/** Results in the memory that was lent for them. */
+function placed(
+  results: readonly Uint8Array[],
+  into: readonly Uint8Array[] | undefined,
+): readonly Uint8Array[] {
+  if (into === undefined) return results
+  for (const [i, result] of results.entries()) if (result !== into[i]) into[i]!.set(result)
+  return into
+}
+
 function createEncoder(
   provider: string,
   given: CodecParams,
@@ -80,7 +90,7 @@ function createEncoder(
       const checks =
         checkNumbers.length === 0
           ? []
-          : await arithmetic.encode(params, blocks, checkNumbers, into && [...into])
+          : placed(await arithmetic.encode(params, blocks, checkNumbers, into && [...into]), into)
       signal?.throwIfAborted()
       let next = 0
       return wanted.map((number) => (number < requiredShares ? blocks[number]! : checks[next++]!))
@@ -116,12 +126,15 @@ function createDecoder(
       const rebuilt =
         missing.length === 0
           ? []
-          : await arithmetic.decode(
-              params,
-              [...blocks],
-              [...shareNumbers],
-              missing,
-              into && [...into],
+          : placed(
+              await arithmetic.decode(
+                params,
+                [...blocks],
+                [...shareNumbers],
+                missing,
+                into && [...into],
+              ),
+              into,
             )
       signal?.throwIfAborted()
       let next = 0
