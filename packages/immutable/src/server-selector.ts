@@ -338,7 +338,9 @@ class ServerSelector {
     const shareholders = new Map<number, Shareholder>()
     for (const { server, buckets } of this.#trackers) {
       for (const [share, bucket] of buckets) {
-        const writer = new ChkBucketWriter(bucket, shape, { batchSize })
+        // A third of the writers sends at a time, so that the line is never idle for long.
+        const firstBatchSize = Math.ceil((batchSize * (1 + (share % 3))) / 3)
+        const writer = new ChkBucketWriter(bucket, shape, { batchSize, firstBatchSize })
         shareholders.set(share, { serverId: server.serverId, writer })
       }
     }

@@ -340,6 +340,28 @@ describe('servers', () => {
     expect(same(await node.downloadBestVersion(), data)).toBe(true)
   })
 
+  it('are asked ten at a time, and no more than needed', async () => {
+    const grid = await createGrid(40)
+    let open = 0
+    let most = 0
+    for (const { hooks } of grid.servers) {
+      hooks.getBuckets = async () => {
+        most = Math.max(most, ++open)
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        open -= 1
+      }
+    }
+    for (const share of [0, 1, 2]) {
+      const server = grid.servers[25 + share]
+      const bytes = threeOfTen.shares.get(share)
+      if (server === undefined || bytes === undefined) throw new Error('none')
+      await store(server, threeOfTen.cap.storageIndex, new Map([[share, bytes]]))
+    }
+    expect(same(await nodeOn(grid, threeOfTen.cap).downloadBestVersion(), data)).toBe(true)
+    expect(most).toBe(10)
+    expect(grid.servers[39]?.requests).toEqual([])
+  })
+
   it('that stall are overdue after ten seconds, and others take their place', async () => {
     const clock = virtualClock()
     const grid = await spread(threeOfTen)

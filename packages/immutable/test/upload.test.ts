@@ -395,6 +395,41 @@ describe('cancelling an upload', () => {
   })
 })
 
+describe('memory', () => {
+  it('is bounded: a source is read no further than a few segments ahead of the servers', async () => {
+    const grid = await createGrid(10)
+    for (const { hooks } of grid.servers) hooks.write = forever
+    const size = 60_000_000
+    let given = 0
+    const source: IUploadable = {
+      size,
+      encryptionKey: cap.key,
+      async *read() {
+        for (; given < size; given += 1_000_000) yield new Uint8Array(1_000_000)
+      },
+      close: async () => {},
+    }
+    const stop = new AbortController()
+    const upload = uploadImmutable(
+      source,
+      optionsOn(grid, {
+        signal: stop.signal,
+        encoding: { ...encoding, maxSegmentSize: 1024 * 1024 },
+      }),
+    )
+    upload.catch(() => {})
+    let before = -1
+    while (given !== before) {
+      before = given
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+    expect(given).toBeGreaterThan(0)
+    expect(given).toBeLessThan(8_000_000)
+    stop.abort(new Error('enough'))
+    await expect(upload).rejects.toThrow('enough')
+  })
+})
+
 describe('every way to encode', () => {
   it.each([
     [1, 1],

@@ -21,6 +21,11 @@ export const WRITE_BATCH_SIZE: number = 1024 * 1024
 export interface ChkBucketWriterOptions {
   /** Bytes to gather before a write; default {@link WRITE_BATCH_SIZE}. */
   readonly batchSize?: number
+  /**
+   * Bytes to gather before the first write; default: `batchSize`. Writers of one file that differ in
+   * it send by turns, and not all at once.
+   */
+  readonly firstBatchSize?: number
   /** Which layout to write; default: the first one that the share fits into. */
   readonly version?: ChkLayoutVersion
 }
@@ -45,6 +50,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
   readonly #bucket: RIBucketWriter
   readonly #shape: ChkShareShape
   readonly #batchSize: number
+  #nextBatchSize: number
   #pieces: Uint8Array[] = []
   #pending = 0
   #sent = 0
@@ -54,6 +60,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     this.#bucket = bucket
     this.#shape = shape
     this.#batchSize = options.batchSize ?? WRITE_BATCH_SIZE
+    this.#nextBatchSize = options.firstBatchSize ?? this.#batchSize
     this.layout = planChkLayout(shape, options.version)
     this.allocatedSize = chkAllocatedSize(this.layout, shape.uriExtensionSize)
     this.#queue(packChkHeader(this.layout))
@@ -141,7 +148,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
   }
 
   #flushIfFull(options?: OperationOptions): Promise<void> {
-    return this.#pending >= this.#batchSize ? this.#flush(options) : Promise.resolve()
+    return this.#pending >= this.#nextBatchSize ? this.#flush(options) : Promise.resolve()
   }
 
   #flush(options?: OperationOptions): Promise<void> {
@@ -150,6 +157,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     this.#pieces = []
     this.#sent += this.#pending
     this.#pending = 0
+    this.#nextBatchSize = this.#batchSize
     if (pieces.length > 0) {
       this.#lastWrite = this.#lastWrite.then(() => this.#bucket.write(offset, pieces, options))
     }

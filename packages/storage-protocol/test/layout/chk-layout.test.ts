@@ -199,7 +199,7 @@ const hashes = (count: number, first: number): Uint8Array[] =>
 
 async function writeShare(
   bucket: RIBucketWriter,
-  options: { version?: ChkLayoutVersion; batchSize?: number },
+  options: { version?: ChkLayoutVersion; batchSize?: number; firstBatchSize?: number },
 ): Promise<ChkBucketWriter> {
   const writer = new ChkBucketWriter(bucket, shape, options)
   await writer.putBlock(0, new Uint8Array(100).fill(1))
@@ -231,7 +231,12 @@ describe.each([1, 2] as const)('a share of layout %i', (version) => {
     await expect(share.getBlock(20, 100, 100)).rejects.toMatchObject({ code: 'STORAGE_BAD_SHARE' })
   })
 
-  it('goes out in batches', async () => {
+  it('goes out in batches, of which the first one may be smaller', async () => {
+    const early = memoryBucket()
+    await writeShare(early.writer, { version, batchSize: 1000, firstBatchSize: 1 })
+    expect(early.writes[0]).toBe(version === 1 ? 136 : 168)
+    expect(early.writes.slice(1, -1).every((size) => size >= 1000)).toBe(true)
+
     const { writer, writes } = memoryBucket()
     const { allocatedSize } = await writeShare(writer, { version, batchSize: 200 })
     expect(writes.reduce((sum, size) => sum + size)).toBe(allocatedSize)
