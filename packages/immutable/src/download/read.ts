@@ -1,7 +1,8 @@
+import type { ICodecDecoder } from '@lafs/codec-interface'
 import { crypttextSegmentHashPrefix } from '@lafs/crypto'
 import { BadCiphertextHashError } from '@lafs/filesystem-interface'
 import type { ProgressListener } from '@lafs/filesystem-interface'
-import { concatBytes, sameBytes } from '../bytes.ts'
+import { sameBytes } from '../bytes.ts'
 import { segmentSizes } from '../geometry.ts'
 import type { FileState } from './file-state.ts'
 import { SegmentFetcher } from './segment-fetcher.ts'
@@ -76,12 +77,36 @@ async function fetchSegment(
 ): Promise<Uint8Array> {
   const blocks = await fetcher.blocks(segment, lastSegment)
   const { geometry, crypttextTree } = file.known()
-  const decoded = await file.decoder.decode([...blocks.values()], [...blocks.keys()])
-  const crypttext = concatBytes(decoded).subarray(0, segmentSizes(geometry, segment).size)
+  const { size, blockSize } = segmentSizes(geometry, segment)
+  const padded = await decode(file.decoder, blocks, blockSize)
+  const crypttext = padded.subarray(0, size)
   const [hash] = await file.crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext])
   const expected = crypttextTree.leaf(segment)
   if (hash === undefined || expected === undefined || !sameBytes(hash, expected)) {
     throw new BadCiphertextHashError(`hash failure in ciphertext_hash_tree: segnum=${segment}`)
   }
   return crypttext
+}
+
+/** The input blocks in one array: those that are missing are decoded into their places. */
+async function decode(
+  decoder: ICodecDecoder,
+  blocks: ReadonlyMap<number, Uint8Array>,
+  blockSize: number,
+): Promise<Uint8Array> {
+  const only = decoder.requiredShares === 1 ? blocks.get(0) : undefined
+  if (only !== undefined) return only
+  const segment = new Uint8Array(decoder.requiredShares * blockSize)
+  const places = Array.from({ length: decoder.requiredShares }, (_, index) =>
+    segment.subarray(index * blockSize, (index + 1) * blockSize),
+  )
+  const missing = places.filter((_, index) => !blocks.has(index))
+  for (const [index, place] of places.entries()) {
+    const block = blocks.get(index)
+    if (block !== undefined) place.set(block)
+  }
+  if (missing.length > 0) {
+    await decoder.decode([...blocks.values()], [...blocks.keys()], { into: missing })
+  }
+  return segment
 }
