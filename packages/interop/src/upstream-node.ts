@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatServersYaml } from '@lafs/client'
@@ -13,6 +13,7 @@ import { upstreamFolder } from './upstream.ts'
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 10_000
+const PORT_ATTEMPTS = 3
 
 /** How a node of upstream encodes what is uploaded through it. */
 export interface UpstreamEncoding {
@@ -49,18 +50,30 @@ export interface UpstreamClient extends UpstreamNode {
 
 /** Makes a storage server of upstream in a new folder and starts it. */
 export async function startUpstreamServer(folder: string): Promise<UpstreamServer> {
-  const port = await freePort()
   await tahoe([
     'create-node',
     '--listen=tcp',
-    `--location=tcp:127.0.0.1:${port}`,
-    `--port=tcp:${port}:interface=127.0.0.1`,
+    '--location=tcp:127.0.0.1:1',
+    '--port=tcp:1:interface=127.0.0.1',
     '--webport=tcp:0:interface=127.0.0.1',
     folder,
   ])
   await editConfig(folder, 'storage', { reserved_space: '0' })
-  const node = await startNode(folder)
-  return { ...node, description: await describeServer(folder, port) }
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort()
+    await editConfig(folder, 'node', {
+      'tub.port': `tcp:${port}:interface=127.0.0.1`,
+      'tub.location': `tcp:127.0.0.1:${port}`,
+    })
+    try {
+      const node = await startNode(folder)
+      return { ...node, description: await describeServer(folder, port) }
+    } catch (error) {
+      // Somebody else may have taken the port meanwhile.
+      if (attempt === PORT_ATTEMPTS || !/already in use/i.test(String(error))) throw error
+      await rm(join(folder, 'private', 'storage.furl'), { force: true })
+    }
+  }
 }
 
 /**
