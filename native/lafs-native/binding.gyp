@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "lafs_native",
-      "sources": ["src/binding.cc", "src/fec.c", "src/sha256.c", "src/cpu.c"],
+      "sources": ["src/binding.cc", "src/fec.c", "src/sha256.c", "src/aes.c", "src/cpu.c"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-O3", "-fvisibility=hidden"],

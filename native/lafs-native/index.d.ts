@@ -1,10 +1,10 @@
 /**
- * The addon: erasure coding and batched hashing on libuv's thread pool.
+ * The addon: erasure coding, batched hashing and AES on libuv's thread pool.
  *
  * Every operation checks its arguments first and throws a TypeError or RangeError at once if one is bad.
  * Byte arguments are Uint8Arrays at any offset of an ordinary ArrayBuffer (not shared, resizable or
- * detached). They are borrowed until the promise settles: kept alive, not modified, and the caller must
- * neither write to them nor transfer them in that time.
+ * detached). They are borrowed until the promise settles: kept alive, modified only where this says so,
+ * and the caller must neither write to them nor transfer them in that time.
  */
 export interface NativeAddon {
   /** The instruction set that erasure coding uses: `gfni512`, `gfni256`, `avx2`, `ssse3`, `neon`, `scalar`. */
@@ -19,6 +19,12 @@ export interface NativeAddon {
   readonly hashKernels: string[]
   /** Uses another from the next operation on, in the whole process. For tests and benchmarks. */
   setHashKernel(name: string): void
+  /** The instruction set that AES uses: `vaes512`, `vaes256`, `aes-ni`, `arm-aes`; undefined if none is here. */
+  readonly aesKernel: string | undefined
+  /** Those that run on this machine, fastest first. */
+  readonly aesKernels: string[]
+  /** Uses another from the next operation on, in the whole process. For tests and benchmarks. */
+  setAesKernel(name: string): void
 
   /**
    * Makes check blocks.
@@ -62,6 +68,23 @@ export interface NativeAddon {
    * @returns one 32-byte hash a message, in order; they are views of one allocation.
    */
   sha256dMany(prefix: Uint8Array, messages: readonly Uint8Array[]): Promise<Uint8Array[]>
+
+  /**
+   * AES-128 in counter mode, in place. Missing on processors without AES instructions.
+   *
+   * @param key - 16 bytes; copied, and the copy and its schedule are wiped.
+   * @param counterBlock - 16 bytes, copied: the counter of the first block, a big-endian number that
+   *   carries over all 128 bits.
+   * @param data - what is to be transformed, and its result when the promise resolves. Nobody may read
+   *   or write it meanwhile.
+   * @param skip - bytes of the first block's key stream that come before the data, from 0 to 15.
+   */
+  aesCtr?(
+    key: Uint8Array,
+    counterBlock: Uint8Array,
+    data: Uint8Array,
+    skip: number,
+  ): Promise<void>
 }
 
 /**

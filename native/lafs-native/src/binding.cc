@@ -2,12 +2,14 @@
 // work on libuv's thread pool. Bad arguments throw at once; nothing is queued then.
 #include <napi.h>
 
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 extern "C" {
+#include "aes.h"
 #include "fec.h"
 #include "sha256.h"
 }
@@ -162,8 +164,10 @@ class Work : public Napi::AsyncWorker {
   void OnOK() override { deferred_.Resolve(results_.Value()); }
   void OnError(const Napi::Error &error) override { deferred_.Reject(error.Value()); }
 
- private:
+ protected:
   Napi::Promise::Deferred deferred_;
+
+ private:
   Napi::ObjectReference kept_, results_;
 };
 
@@ -344,6 +348,47 @@ Value sha256dMany(const CallbackInfo &info) {
   return work.release()->start();
 }
 
+// Ends in a promise for undefined: the result is where the data was.
+class AesWork : public Work {
+ public:
+  AesWork(Napi::Env env, Napi::Array kept) : Work(env, kept, kept) {}
+  ~AesWork() override { aes_wipe(key, sizeof key); }
+  uint8_t key[AES_BLOCK_SIZE], counter[AES_BLOCK_SIZE];
+  size_t skip = 0;
+  uint8_t *data = nullptr;
+  size_t size = 0;
+
+  void Execute() override { aes_ctr(key, counter, skip, data, size); }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+};
+
+// Reads 16 bytes, a block, of what checkBytes has passed.
+bool readBlock(Value value, Label label, Span *block) {
+  if (!readSpan(value, label, block)) return false;
+  return block->size == AES_BLOCK_SIZE || failRange(value.Env(), label.text() + " must be 16 bytes");
+}
+
+Value aesCtr(const CallbackInfo &info) {
+  const Env env = info.Env();
+  unsigned skip;
+  Span key, counter, data;
+  if (!checkBytes(info[0], {"key"}) || !checkBytes(info[1], {"counterBlock"}) || !checkBytes(info[2], {"data"}) ||
+      !readInteger(info[3], {"skip"}, 0, AES_BLOCK_SIZE - 1, &skip))
+    return Value();
+  if (!readBlock(info[0], {"key"}, &key) || !readBlock(info[1], {"counterBlock"}, &counter) ||
+      !readSpan(info[2], {"data"}, &data))
+    return Value();
+  const Napi::Array kept = Napi::Array::New(env, 1);
+  kept.Set(0u, info[2]);
+  AesWork *const work = new AesWork(env, kept);
+  std::memcpy(work->key, key.data, AES_BLOCK_SIZE);
+  std::memcpy(work->counter, counter.data, AES_BLOCK_SIZE);
+  work->skip = skip;
+  work->data = const_cast<uint8_t *>(data.data);
+  work->size = data.size;
+  return work->start();
+}
+
 // The choice of kernels, for tests and benchmarks; it holds for the whole process.
 struct KernelChoice {
   const char *name;
@@ -353,10 +398,12 @@ struct KernelChoice {
 };
 const KernelChoice fec_choice = {"kernel", fec_kernel_name, fec_kernel, fec_select};
 const KernelChoice hash_choice = {"hashKernel", sha256_kernel_name, sha256_kernel, sha256_select};
+const KernelChoice aes_choice = {"aesKernel", aes_kernel_name, aes_kernel, aes_select};
 
 template <const KernelChoice &choice>
 Value kernel(const CallbackInfo &info) {
-  return Napi::String::New(info.Env(), choice.current());
+  const char *name = choice.current();
+  return name == nullptr ? info.Env().Undefined() : Value(Napi::String::New(info.Env(), name));
 }
 
 template <const KernelChoice &choice>
@@ -383,18 +430,23 @@ Napi::Object init(Env env, Napi::Object exports) {
   std::call_once(once, [] {
     fec_init();
     sha256_init();
+    aes_init();
   });
   exports.DefineProperties({
       Napi::PropertyDescriptor::Accessor<kernel<fec_choice>>("kernel", napi_enumerable),
       Napi::PropertyDescriptor::Accessor<kernels<fec_choice>>("kernels", napi_enumerable),
       Napi::PropertyDescriptor::Accessor<kernel<hash_choice>>("hashKernel", napi_enumerable),
       Napi::PropertyDescriptor::Accessor<kernels<hash_choice>>("hashKernels", napi_enumerable),
+      Napi::PropertyDescriptor::Accessor<kernel<aes_choice>>("aesKernel", napi_enumerable),
+      Napi::PropertyDescriptor::Accessor<kernels<aes_choice>>("aesKernels", napi_enumerable),
   });
   exports.Set("setKernel", Napi::Function::New<setKernel<fec_choice>>(env, "setKernel"));
   exports.Set("setHashKernel", Napi::Function::New<setKernel<hash_choice>>(env, "setHashKernel"));
+  exports.Set("setAesKernel", Napi::Function::New<setKernel<aes_choice>>(env, "setAesKernel"));
   exports.Set("fecEncode", Napi::Function::New<fecEncode>(env, "fecEncode"));
   exports.Set("fecDecode", Napi::Function::New<fecDecode>(env, "fecDecode"));
   exports.Set("sha256dMany", Napi::Function::New<sha256dMany>(env, "sha256dMany"));
+  if (aes_kernel() != nullptr) exports.Set("aesCtr", Napi::Function::New<aesCtr>(env, "aesCtr"));
   return exports;
 }
 

@@ -36,20 +36,26 @@ unsigned cpu_features(void) {
   const int gfni = BIT(leaf7[2], 8);
   const int avx512 = zmm && BIT(leaf7[1], 16) && BIT(leaf7[1], 30);
   const int sha = BIT(leaf7[1], 29) && ssse3 && BIT(leaf1[2], 19);
+  const int aes = BIT(leaf1[2], 25) && ssse3;
+  const int vaes = aes && BIT(leaf7[2], 9);
   return (ssse3 ? CPU_SSSE3 : 0) | (avx2 ? CPU_AVX2 : 0) | (avx2 && gfni ? CPU_GFNI256 : 0) |
-         (avx512 && gfni ? CPU_GFNI512 : 0) | (sha ? CPU_SHA_NI : 0);
+         (avx512 && gfni ? CPU_GFNI512 : 0) | (sha ? CPU_SHA_NI : 0) |
+         (aes ? CPU_AES_NI : 0) | (avx2 && vaes ? CPU_VAES256 : 0) |
+         (avx512 && vaes ? CPU_VAES512 : 0);
 }
 
 #elif defined(LAFS_ARM64)
 
 #if defined(__linux__)
 #include <sys/auxv.h>
-/* HWCAP_SHA2 of arch/arm64/include/uapi/asm/hwcap.h. */
+/* HWCAP_AES and HWCAP_SHA2 of arch/arm64/include/uapi/asm/hwcap.h. */
 unsigned cpu_features(void) {
-  return CPU_NEON | (getauxval(AT_HWCAP) & (1 << 6) ? CPU_ARM_SHA2 : 0);
+  const unsigned long capabilities = getauxval(AT_HWCAP);
+  return CPU_NEON | (capabilities & (1 << 3) ? CPU_ARM_AES : 0) |
+         (capabilities & (1 << 6) ? CPU_ARM_SHA2 : 0);
 }
 #elif defined(__APPLE__)
-unsigned cpu_features(void) { return CPU_NEON | CPU_ARM_SHA2; }
+unsigned cpu_features(void) { return CPU_NEON | CPU_ARM_SHA2 | CPU_ARM_AES; }
 #else
 unsigned cpu_features(void) { return CPU_NEON; }
 #endif

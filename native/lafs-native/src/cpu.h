@@ -10,6 +10,10 @@ enum {
   CPU_SHA_NI = 1 << 4,
   CPU_NEON = 1 << 5,
   CPU_ARM_SHA2 = 1 << 6,
+  CPU_AES_NI = 1 << 7,
+  CPU_VAES256 = 1 << 8,
+  CPU_VAES512 = 1 << 9,
+  CPU_ARM_AES = 1 << 10,
 };
 
 /* The set of the features above that this processor has and its operating system saves. */

@@ -35,7 +35,14 @@ function detachesLater(): unknown[] {
   return list
 }
 
-type Call = 'fecEncode' | 'fecDecode' | 'sha256dMany' | 'setKernel' | 'setHashKernel'
+type Call =
+  | 'aesCtr'
+  | 'fecEncode'
+  | 'fecDecode'
+  | 'sha256dMany'
+  | 'setAesKernel'
+  | 'setHashKernel'
+  | 'setKernel'
 type ErrorClass = typeof TypeError | typeof RangeError
 
 const integer = (name: string, low: number, high: number): string =>
@@ -80,6 +87,36 @@ const common: [unknown[], ErrorClass, string][] = [
 
 const endless = Array.from<Uint8Array>({ length: 0 })
 endless.length = 2 ** 32 - 1
+
+const block = new Uint8Array(16)
+
+const aesTable: [Call, unknown[], ErrorClass, string][] = [
+  ['aesCtr', [], TypeError, 'key must be a Uint8Array'],
+  ['aesCtr', [shared, block, a, 0], TypeError, 'key must not be backed by a SharedArrayBuffer'],
+  ['aesCtr', [a, block, a, 0], RangeError, 'key must be 16 bytes'],
+  ['aesCtr', [new Uint8Array(32), block, a, 0], RangeError, 'key must be 16 bytes'],
+  ['aesCtr', [detached(), block, a, 0], TypeError, 'key is detached'],
+  ['aesCtr', [block, 'counter', a, 0], TypeError, 'counterBlock must be a Uint8Array'],
+  ['aesCtr', [block, new Uint8Array(12), a, 0], RangeError, 'counterBlock must be 16 bytes'],
+  ['aesCtr', [block, block, a.buffer, 0], TypeError, 'data must be a Uint8Array'],
+  [
+    'aesCtr',
+    [block, block, shared, 0],
+    TypeError,
+    'data must not be backed by a SharedArrayBuffer',
+  ],
+  [
+    'aesCtr',
+    [block, block, resizable, 0],
+    TypeError,
+    'data must not be backed by a resizable ArrayBuffer',
+  ],
+  ['aesCtr', [block, block, detached(), 0], TypeError, 'data is detached'],
+  ['aesCtr', [block, block, a], TypeError, 'skip must be a number'],
+  ['aesCtr', [block, block, a, 16], RangeError, integer('skip', 0, 15)],
+  ['aesCtr', [block, block, a, -1], RangeError, integer('skip', 0, 15)],
+  ['aesCtr', [block, block, a, 0.5], RangeError, integer('skip', 0, 15)],
+]
 
 const table: [Call, unknown[], ErrorClass, string][] = [
   ...common.flatMap(([args, type, message]): [Call, unknown[], ErrorClass, string][] => [
@@ -177,6 +214,11 @@ const table: [Call, unknown[], ErrorClass, string][] = [
   ['setKernel', ['mmx'], RangeError, 'kernel must be one that runs here, got "mmx"'],
   ['setHashKernel', [1], TypeError, 'hashKernel must be a string'],
   ['setHashKernel', [''], RangeError, 'hashKernel must be one that runs here, got ""'],
+  ['setAesKernel', [1], TypeError, 'aesKernel must be a string'],
+  ['setAesKernel', ['table'], RangeError, 'aesKernel must be one that runs here, got "table"'],
+
+  // Not there on a processor without AES instructions.
+  ...(addon?.aesCtr === undefined ? [] : aesTable),
 ]
 
 describe.skipIf(addon === undefined)(
@@ -185,7 +227,7 @@ describe.skipIf(addon === undefined)(
     it.each(table)('%s refuses case %#', (call, args, type, message) => {
       let error: unknown
       try {
-        Reflect.apply(addon![call], addon, args)
+        Reflect.apply(addon![call]!, addon, args)
       } catch (thrown) {
         error = thrown
       }
@@ -204,9 +246,9 @@ describe.skipIf(addon === undefined)(
       const decoded = await addon!.fecDecode(
         3,
         5,
-        [...inputs.slice(1), results[1]!.slice()],
+        [...inputs.slice(1), results[1].slice()],
         [1, 2, 3],
-        [outputs[0]!],
+        [outputs[0]],
       )
       expect(decoded[0]).toBe(outputs[0])
       expect(decoded).toEqual([inputs[0]])

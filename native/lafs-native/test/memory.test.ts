@@ -34,6 +34,7 @@ describe.skipIf(addon === undefined)('memory of the addon (skipped where it is n
         for (let i = 0; i < 300; i++) {
           await addon.fecEncode(2, 4, blocks, [2, 3])
           await addon.sha256dMany(blocks[0], blocks)
+          await addon.aesCtr?.(new Uint8Array(16), new Uint8Array(16), new Uint8Array(100_000), 0)
           try { addon.fecEncode(2, 4, blocks, [2, 9]) } catch {}
         }
         for (let i = 0; i < 3; i++) { gc(); await new Promise(setImmediate) }

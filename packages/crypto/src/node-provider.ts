@@ -12,13 +12,16 @@ import {
   type Hash,
   type KeyObject,
 } from 'node:crypto'
-import { blake2b } from '@noble/hashes/blake2.js'
+import { noble } from '#noble'
 import { counterAt, zeroIv } from './aes-counter.ts'
 import { assertSize, concatBytes } from './bytes.ts'
 import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
 
 /** Up to here one call on a copy of all pieces beats one call a piece. */
 const SCRATCH_SIZE = 4096
+
+/** From here on, bytes, a thread takes less of the caller's time than the work does. */
+const AES_THREAD_SIZE_MIN = 16_384
 
 /** OpenSSL runs twice as fast on pieces that stay in the processor's cache. */
 const AES_UPDATE_SIZE = 65_536
@@ -102,22 +105,60 @@ function createAesCtr(
   }
 }
 
-type Sha256dMany = CryptoProvider['sha256dMany']
+/** The work that goes to other threads where the addon is. */
+interface Threaded {
+  readonly sha256dMany: CryptoProvider['sha256dMany']
+  /** Transforms data that begin `skip` bytes into the block of a counter. */
+  aesCtr(key: Uint8Array, counter: Uint8Array, data: Uint8Array, skip: number): void | Promise<void>
+}
 
-const sha256dManyHere: Sha256dMany = async (prefix, messages) =>
-  messages.map((message) => sha256d(prefix, message))
+const here: Threaded = {
+  sha256dMany: async (prefix, messages) => messages.map((message) => sha256d(prefix, message)),
+  aesCtr: (key, counter, data, skip) => {
+    const cipher = createCipheriv('aes-128-ctr', key, counter)
+    if (skip > 0) cipher.update(new Uint8Array(skip))
+    for (let start = 0; start < data.length; start += AES_UPDATE_SIZE) {
+      data.set(cipher.update(data.subarray(start, start + AES_UPDATE_SIZE)), start)
+    }
+  },
+}
 
-let sha256dManyLoaded: Promise<Sha256dMany> | undefined
+let threadedLoaded: Promise<Threaded> | undefined
 
-/** The addon's batch, or ours where the addon is absent or does not load. */
-async function loadSha256dMany(): Promise<Sha256dMany> {
+/** The addon's functions, or ours where the addon is absent or does not load, or lacks one. */
+async function loadThreaded(): Promise<Threaded> {
   try {
     const { load } = await import('@lafs/native')
     const addon = load()
-    return (prefix, messages) => addon.sha256dMany(prefix, messages)
+    return {
+      sha256dMany: (prefix, messages) => addon.sha256dMany(prefix, messages),
+      aesCtr: addon.aesCtr ?? here.aesCtr,
+    }
   } catch {
-    return sha256dManyHere
+    return here
   }
+}
+
+function threaded(): Promise<Threaded> {
+  threadedLoaded ??= loadThreaded()
+  return threadedLoaded
+}
+
+async function aesCtrInPlace(
+  key: Uint8Array,
+  data: Uint8Array,
+  { iv = zeroIv, offset = 0 }: { iv?: Uint8Array; offset?: number } = {},
+): Promise<void> {
+  assertSize('AES-128 key', key, 16)
+  const { counter, skip } = counterAt(iv, offset)
+  if (data.length < AES_THREAD_SIZE_MIN) {
+    here.aesCtr(key, counter, data, skip)
+    return
+  }
+  // The caller may change its own before the addon is loaded.
+  const ownKey = Uint8Array.from(key)
+  const { aesCtr } = await threaded()
+  await aesCtr(ownKey, counter, data, skip)
 }
 
 function privateKey(seed: Uint8Array): KeyObject {
@@ -133,22 +174,20 @@ function publicKey(bytes: Uint8Array): KeyObject {
 }
 
 /**
- * Node's own cryptography, with many hashes at once on the thread pool where @lafs/native is
- * installed.
+ * Node's own cryptography, with many hashes at once and long encryptions on the thread pool where
+ * @lafs/native is installed.
  */
 export const nodeCrypto: CryptoProvider = {
   name: 'node',
   sha256: (...pieces) => plain(digestPieces('sha256', pieces)),
   createSha256: () => new NodeSha256(),
   sha256d,
-  sha256dMany: async (prefix, messages) => {
-    sha256dManyLoaded ??= loadSha256dMany()
-    return (await sha256dManyLoaded)(prefix, messages)
-  },
+  sha256dMany: async (prefix, messages) => (await threaded()).sha256dMany(prefix, messages),
   sha1: (...pieces) => plain(digestPieces('sha1', pieces)),
   // OpenSSL 3.0 has BLAKE2b with 64 bytes only, and cutting those gives another hash.
-  blake2b256: (data) => blake2b(data, { dkLen: 32 }),
+  blake2b256: (data) => noble.blake2b(data, { dkLen: 32 }),
   createAesCtr,
+  aesCtrInPlace,
   randomBytes: (size) => new Uint8Array(randomBytes(size)),
   ed25519PublicKey: (seed) => {
     const der = createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' })

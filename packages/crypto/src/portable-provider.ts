@@ -1,8 +1,4 @@
-import { ctr } from '@noble/ciphers/aes.js'
-import { ed25519 } from '@noble/curves/ed25519.js'
-import { blake2b } from '@noble/hashes/blake2.js'
-import { sha1 } from '@noble/hashes/legacy.js'
-import { sha256 } from '@noble/hashes/sha2.js'
+import { noble } from '#noble'
 import { counterAt, zeroIv, type CounterPosition } from './aes-counter.ts'
 import { assertSize, concatBytes } from './bytes.ts'
 import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
@@ -10,11 +6,11 @@ import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
 /** The most that a browser's generator gives in one call. */
 const RANDOM_BYTES_MAX = 65_536
 
-/** From here on, bytes, the platform's own SHA-256 wins over the way to it and back. */
+/** From here on, bytes, the platform's own cryptography wins over the way to it and back. */
 const SUBTLE_SIZE_MIN = 2048
 
 class PortableSha256 implements Sha256 {
-  readonly #hash = sha256.create()
+  readonly #hash = noble.sha256.create()
 
   update(data: Uint8Array): this {
     this.#hash.update(data)
@@ -40,7 +36,7 @@ class PortableAesCtr implements AesCtr {
   process(data: Uint8Array): Uint8Array {
     const { counter, skip } = this.#position
     this.#position = counterAt(counter, skip + data.length)
-    const cipher = ctr(this.#key, counter)
+    const cipher = noble.ctr(this.#key, counter)
     if (skip === 0) return cipher.encrypt(data)
     const shifted = new Uint8Array(skip + data.length)
     shifted.set(data, skip)
@@ -57,7 +53,7 @@ function hashPieces(
 }
 
 function sha256d(...pieces: readonly Uint8Array[]): Uint8Array {
-  return sha256(hashPieces(sha256.create(), pieces))
+  return noble.sha256(hashPieces(noble.sha256.create(), pieces))
 }
 
 /** On the platform's threads for long messages, where it offers that: pages over HTTPS, and Node. */
@@ -70,9 +66,40 @@ async function sha256dMany(
     messages.map(async (message) => {
       if (subtle === undefined || message.length < SUBTLE_SIZE_MIN) return sha256d(prefix, message)
       const inner = await subtle.digest('SHA-256', concatBytes(prefix, message))
-      return sha256(new Uint8Array(inner))
+      return noble.sha256(new Uint8Array(inner))
     }),
   )
+}
+
+/** Transforms data that begin `skip` bytes into the block of a counter. */
+function aesCtrHere(key: Uint8Array, { counter, skip }: CounterPosition, data: Uint8Array): void {
+  const shifted = new Uint8Array(skip + data.length)
+  shifted.set(data, skip)
+  data.set(noble.ctr(key, counter).encrypt(shifted).subarray(skip))
+}
+
+/** On the platform's threads where it offers that: pages over HTTPS, and Node. */
+async function aesCtrInPlace(
+  key: Uint8Array,
+  data: Uint8Array,
+  { iv = zeroIv, offset = 0 }: { iv?: Uint8Array; offset?: number } = {},
+): Promise<void> {
+  assertSize('AES-128 key', key, 16)
+  const position = counterAt(iv, offset)
+  const subtle: typeof globalThis.crypto.subtle | undefined = globalThis.crypto.subtle
+  if (subtle === undefined || data.length < SUBTLE_SIZE_MIN) {
+    aesCtrHere(key, position, data)
+    return
+  }
+  const imported = subtle.importKey('raw', Uint8Array.from(key), 'AES-CTR', false, ['encrypt'])
+  // The platform begins at a block.
+  const head = (16 - position.skip) % 16
+  aesCtrHere(key, position, data.subarray(0, head))
+  const { counter } = counterAt(position.counter, position.skip + head)
+  const rest = data.subarray(head)
+  const algorithm = { name: 'AES-CTR', counter: Uint8Array.from(counter), length: 128 }
+  const result = await subtle.encrypt(algorithm, await imported, Uint8Array.from(rest))
+  rest.set(new Uint8Array(result))
 }
 
 /**
@@ -82,13 +109,14 @@ async function sha256dMany(
  */
 export const portableCrypto: CryptoProvider = {
   name: 'portable',
-  sha256: (...pieces) => hashPieces(sha256.create(), pieces),
+  sha256: (...pieces) => hashPieces(noble.sha256.create(), pieces),
   createSha256: () => new PortableSha256(),
   sha256d,
   sha256dMany,
-  sha1: (...pieces) => hashPieces(sha1.create(), pieces),
-  blake2b256: (data) => blake2b(data, { dkLen: 32 }),
+  sha1: (...pieces) => hashPieces(noble.sha1.create(), pieces),
+  blake2b256: (data) => noble.blake2b(data, { dkLen: 32 }),
   createAesCtr: (key, { iv = zeroIv, offset = 0 } = {}) => new PortableAesCtr(key, iv, offset),
+  aesCtrInPlace,
   randomBytes: (size) => {
     const out = new Uint8Array(size)
     for (let start = 0; start < size; start += RANDOM_BYTES_MAX) {
@@ -98,16 +126,16 @@ export const portableCrypto: CryptoProvider = {
   },
   ed25519PublicKey: (seed) => {
     assertSize('Ed25519 seed', seed, 32)
-    return ed25519.getPublicKey(seed)
+    return noble.ed25519.getPublicKey(seed)
   },
   ed25519Sign: (seed, message) => {
     assertSize('Ed25519 seed', seed, 32)
-    return ed25519.sign(message, seed)
+    return noble.ed25519.sign(message, seed)
   },
   ed25519Verify: (publicKey, signature, message) => {
     assertSize('Ed25519 public key', publicKey, 32)
     if (signature.length !== 64) return false
-    return ed25519.verify(signature, message, publicKey, { zip215: false })
+    return noble.ed25519.verify(signature, message, publicKey, { zip215: false })
   },
   timingSafeEqual: (a, b) => {
     if (a.length !== b.length) return false

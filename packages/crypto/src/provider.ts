@@ -19,7 +19,8 @@ export interface AesCtr {
 /**
  * The primitives that everything else is made of: the plug-in point of cryptography.
  *
- * All implementations give the same bytes. Nothing here keeps or changes its arguments.
+ * All implementations give the same bytes. Nothing here keeps its arguments, and nothing but
+ * {@link CryptoProvider.aesCtrInPlace} changes them.
  */
 export interface CryptoProvider {
   readonly name: string
@@ -46,6 +47,20 @@ export interface CryptoProvider {
    * @throws RangeError unless `key` and `iv` are 16 bytes and `offset` is a safe integer >= 0.
    */
   createAesCtr(key: Uint8Array, options?: { iv?: Uint8Array; offset?: number }): AesCtr
+  /**
+   * Transforms bytes of an AES-128-CTR stream where they are, off the calling thread where the
+   * provider can. The stream begins with the counter block `iv` (default: 16 zero bytes), the bytes
+   * at its position `offset` (default 0). Encrypting and decrypting are the same.
+   *
+   * @param data - lent until the promise settles: nobody else may read or write it meanwhile.
+   * @throws RangeError unless `key` and `iv` are 16 bytes and `offset` is a safe integer >= 0; the
+   *   data are as they were then.
+   */
+  aesCtrInPlace(
+    key: Uint8Array,
+    data: Uint8Array,
+    options?: { iv?: Uint8Array; offset?: number },
+  ): Promise<void>
   /** Bytes fit for keys, from the platform's generator. */
   randomBytes(size: number): Uint8Array
   /** The 32-byte public key of a 32-byte Ed25519 seed. */

@@ -60,15 +60,19 @@ function missingModule(): never {
   throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
 }
 
-it('hashes many messages where the platform offers no SHA-256 of its own', async () => {
+it('works where the platform offers no cryptography of its own', async () => {
   const message = new Uint8Array(10_000)
+  const data = new Uint8Array(10_000)
   vi.stubGlobal('crypto', {})
   const hashes = await portableCrypto.sha256dMany(message, [message])
+  await portableCrypto.aesCtrInPlace(new Uint8Array(16), data, { offset: 21 })
   vi.unstubAllGlobals()
   expect(hashes).toEqual([nodeCrypto.sha256d(message, message)])
+  await nodeCrypto.aesCtrInPlace(new Uint8Array(16), data, { offset: 21 })
+  expect(data).toEqual(message)
 })
 
-describe('many hashes with and without the addon', () => {
+describe('work for threads with and without the addon', () => {
   const message = new Uint8Array(100)
   const expected = portableCrypto.sha256d(new Uint8Array(1), message)
 
@@ -84,6 +88,35 @@ describe('many hashes with and without the addon', () => {
     const fresh = await import('../src/node-provider.ts')
     return fresh.nodeCrypto.sha256dMany(new Uint8Array(1), [message])
   }
+
+  /** What a fresh provider encrypts when the addon is as given. */
+  async function encryptWith(addon: () => Record<string, unknown>): Promise<Uint8Array> {
+    vi.resetModules()
+    vi.doMock('@lafs/native', addon)
+    const fresh = await import('../src/node-provider.ts')
+    const data = new Uint8Array(200_003)
+    await fresh.nodeCrypto.aesCtrInPlace(new Uint8Array(16), data, { offset: 7 })
+    return data
+  }
+
+  it('encrypts the same where the addon is absent, lacks AES, or has it', async () => {
+    const expectedBytes = portableCrypto
+      .createAesCtr(new Uint8Array(16), { offset: 7 })
+      .process(new Uint8Array(200_003))
+    const aesCtr = vi.fn<(...args: [Uint8Array, Uint8Array, Uint8Array]) => Promise<void>>(
+      async (_key, _counter, data) => {
+        data.fill(9)
+      },
+    )
+    const sameBytes = async (encrypted: Promise<Uint8Array>): Promise<boolean> =>
+      portableCrypto.timingSafeEqual(await encrypted, expectedBytes)
+    expect(await sameBytes(encryptWith(missingModule))).toBe(true)
+    expect(await sameBytes(encryptWith(() => ({ load: () => ({}) })))).toBe(true)
+    const encrypted = await encryptWith(() => ({ load: () => ({ aesCtr }) }))
+    expect(encrypted.every((byte) => byte === 9)).toBe(true)
+    const counter = new Uint8Array(16)
+    expect(aesCtr).toHaveBeenCalledExactlyOnceWith(new Uint8Array(16), counter, encrypted, 7)
+  })
 
   it.each(['NATIVE_ABSENT', 'NATIVE_BROKEN'])('falls back without a word on %s', async (code) => {
     const warn = vi.spyOn(process, 'emitWarning')

@@ -43,6 +43,17 @@ const nist = {
     '5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee',
 }
 
+const badAesArguments: readonly [string, number, { iv?: Uint8Array; offset?: number }][] = [
+  ['a key of 15 bytes', 15, {}],
+  ['a key of 32 bytes', 32, {}],
+  ['no key', 0, {}],
+  ['an iv of 12 bytes', 16, { iv: new Uint8Array(12) }],
+  ['a negative offset', 16, { offset: -1 }],
+  ['half an offset', 16, { offset: 0.5 }],
+  ['an offset that is not safe', 16, { offset: 2 ** 53 }],
+  ['an offset that is no number', 16, { offset: Number.NaN }],
+]
+
 /** RFC 8032, section 7.1, tests 1 to 3. */
 const rfc8032 = [
   {
@@ -76,6 +87,7 @@ export function testProvider(crypto: CryptoProvider): void {
   describe(`${crypto.name} provider`, () => {
     testHashes(crypto)
     testAes(crypto)
+    testAesInPlace(crypto)
     testSignatures(crypto)
     testRest(crypto)
   })
@@ -185,17 +197,108 @@ function testAes(crypto: CryptoProvider): void {
     expect(toHex(data)).toBe(nist.plaintext)
   })
 
-  it.each([
-    ['a key of 15 bytes', 15, {}],
-    ['a key of 32 bytes', 32, {}],
-    ['no key', 0, {}],
-    ['an iv of 12 bytes', 16, { iv: new Uint8Array(12) }],
-    ['a negative offset', 16, { offset: -1 }],
-    ['half an offset', 16, { offset: 0.5 }],
-    ['an offset that is not safe', 16, { offset: 2 ** 53 }],
-    ['an offset that is no number', 16, { offset: Number.NaN }],
-  ])('refuses %s', (_, keySize, options) => {
+  it.each([...badAesArguments])('refuses %s', (_, keySize, options) => {
     expect(() => crypto.createAesCtr(new Uint8Array(keySize), options)).toThrow(RangeError)
+  })
+}
+
+function testAesInPlace(crypto: CryptoProvider): void {
+  /** What is encrypted in place in the middle of memory, whose other bytes must stay. */
+  async function inPlace(
+    key: Uint8Array,
+    data: Uint8Array,
+    options?: { iv?: Uint8Array; offset?: number },
+  ): Promise<string> {
+    const memory = new Uint8Array(data.length + 9).fill(0xa5)
+    const part = memory.subarray(5, 5 + data.length)
+    part.set(data)
+    const result = await crypto.aesCtrInPlace(key, part, options)
+    expect(result).toBeUndefined()
+    const encrypted = toHex(part)
+    part.fill(0xa5)
+    expect(memory.every((byte) => byte === 0xa5)).toBe(true)
+    return encrypted
+  }
+
+  it('encrypts and decrypts in place as NIST SP 800-38A does', async () => {
+    const [key, options] = [fromHex(nist.key), { iv: fromHex(nist.iv) }]
+    expect(await inPlace(key, fromHex(nist.plaintext), options)).toBe(nist.ciphertext)
+    expect(await inPlace(key, fromHex(nist.ciphertext), options)).toBe(nist.plaintext)
+  })
+
+  it('encrypts in place as upstream does, from any byte', async () => {
+    for (const { key, iv, pieces, encrypted } of aes.cases) {
+      const [plain, secret] = [fromHex(pieces.join('')), encrypted.join('')]
+      for (const offset of [0, 1, 15, 16, 17, 40].filter((start) => start <= plain.length)) {
+        const options = iv === null ? { offset } : { iv: fromHex(iv), offset }
+        const actual = await inPlace(fromHex(key), plain.subarray(offset), options)
+        expect(actual).toBe(secret.slice(2 * offset))
+      }
+    }
+    for (const { key, offset, data, result } of aes.offsets) {
+      const actual = await inPlace(fromHex(key), fromHex(data), { offset })
+      expect(`${offset} ${actual}`).toBe(`${offset} ${result}`)
+    }
+    for (const { key, seed, length, sha256 } of aes.big) {
+      const data = stretch(fromHex(seed), length)
+      await crypto.aesCtrInPlace(fromHex(key), data)
+      expect(toHex(crypto.sha256(data))).toBe(sha256)
+    }
+  })
+
+  it('encrypts in place what a running cipher does, at any offset and size', async () => {
+    const key = fromHex(nist.key)
+    const sizes = [0, 1, 2, 15, 16, 17, 100, 2047, 2048, 2053, 16_383, 16_384, 16_391, 70_001]
+    for (const [index, size] of sizes.entries()) {
+      const data = stretch(ascii('in place'), size)
+      for (const base of [0, 7, 16, 2 ** 32 * 16 - 40, Number.MAX_SAFE_INTEGER - 100]) {
+        const offset = base + index
+        const expected = toHex(crypto.createAesCtr(key, { offset }).process(data))
+        expect([size, offset, await inPlace(key, data, { offset })]).toEqual([
+          size,
+          offset,
+          expected,
+        ])
+      }
+    }
+  })
+
+  it.each([4, 8, 16])('carries the counter in place over its last %i bytes', async (ones) => {
+    const key = fromHex(nist.key)
+    const iv = fromHex(nist.iv).fill(255, 16 - ones)
+    iv[15] = 256 - 20
+    for (const size of [500, 5003, 40_001]) {
+      const data = stretch(ascii('carry'), size)
+      const offset = 3
+      const expected = toHex(crypto.createAesCtr(key, { iv, offset }).process(data))
+      expect(await inPlace(key, data, { iv, offset })).toBe(expected)
+    }
+  })
+
+  it('encrypts many arrays in place at once, and keeps neither key nor iv', async () => {
+    const [key, iv] = [new Uint8Array(16), new Uint8Array(16)]
+    const arrays = [100, 3000, 20_000, 50_001, 3001, 17].map((size, i) => ({
+      data: stretch(ascii(`${i}`), size),
+      expected: crypto
+        .createAesCtr(key.fill(i), { iv: iv.fill(2 * i), offset: i })
+        .process(stretch(ascii(`${i}`), size)),
+    }))
+    const running = arrays.map(({ data }, i) =>
+      crypto.aesCtrInPlace(key.fill(i), data, { iv: iv.fill(2 * i), offset: i }),
+    )
+    key.fill(99)
+    iv.fill(99)
+    await Promise.all(running)
+    expect(arrays.map(({ data }) => toHex(data))).toEqual(
+      arrays.map(({ expected }) => toHex(expected)),
+    )
+  })
+
+  it.each([...badAesArguments])('refuses %s in place', async (_, keySize, options) => {
+    const data = new Uint8Array(20)
+    const running = crypto.aesCtrInPlace(new Uint8Array(keySize), data, options)
+    await expect(running).rejects.toThrow(RangeError)
+    expect(data).toEqual(new Uint8Array(20))
   })
 }
 
