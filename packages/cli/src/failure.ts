@@ -52,8 +52,10 @@ export function describeFailure(error: unknown): string {
   return `lafs: ${blotOutSecrets(line.replaceAll(/\s+/g, ' '))}`
 }
 
+/** Codes of {@link UriError} are about caps, but for those of the URI extension block of a share. */
 function capHint(code: string): string | undefined {
-  return code.startsWith('URI_') ? 'Check that the whole cap was copied.' : undefined
+  if (!code.startsWith('URI_') || code.includes('EXTENSION')) return undefined
+  return 'Check that the whole cap was copied.'
 }
 
 /** The text without anything that looks like a cap or a FURL. */

@@ -12,8 +12,16 @@ export async function loadNativeCodec(): Promise<CodecProvider> {
     const { load } = await import('@lafs/native')
     return createNativeCodec(load())
   } catch (cause) {
-    throw new CodecError('CODEC_UNAVAILABLE', 'the native addon cannot be used here', { cause })
+    throw new CodecError('CODEC_UNAVAILABLE', `the native addon cannot be used: ${why(cause)}`, {
+      cause,
+    })
   }
+}
+
+/** What went wrong first: a broken addon says so around what the system said. */
+function why(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message
 }
 
 /** Shows a warning once a call, as Node does. */
