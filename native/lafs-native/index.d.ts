@@ -79,12 +79,12 @@ export interface NativeAddon {
    *   or write it meanwhile.
    * @param skip - bytes of the first block's key stream that come before the data, from 0 to 15.
    */
-  aesCtr?(
+  readonly aesCtr?: (
     key: Uint8Array,
     counterBlock: Uint8Array,
     data: Uint8Array,
     skip: number,
-  ): Promise<void>
+  ) => Promise<void>
 }
 
 /**

@@ -109,7 +109,12 @@ function createAesCtr(
 interface Threaded {
   readonly sha256dMany: CryptoProvider['sha256dMany']
   /** Transforms data that begin `skip` bytes into the block of a counter. */
-  aesCtr(key: Uint8Array, counter: Uint8Array, data: Uint8Array, skip: number): void | Promise<void>
+  readonly aesCtr: (
+    key: Uint8Array,
+    counter: Uint8Array,
+    data: Uint8Array,
+    skip: number,
+  ) => void | Promise<void>
 }
 
 const here: Threaded = {
@@ -152,13 +157,12 @@ async function aesCtrInPlace(
   assertSize('AES-128 key', key, 16)
   const { counter, skip } = counterAt(iv, offset)
   if (data.length < AES_THREAD_SIZE_MIN) {
-    here.aesCtr(key, counter, data, skip)
-    return
+    return here.aesCtr(key, counter, data, skip)
   }
   // The caller may change its own before the addon is loaded.
   const ownKey = Uint8Array.from(key)
   const { aesCtr } = await threaded()
-  await aesCtr(ownKey, counter, data, skip)
+  return aesCtr(ownKey, counter, data, skip)
 }
 
 function privateKey(seed: Uint8Array): KeyObject {
