@@ -9,10 +9,18 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
 }
 
+/** What a file system says when it takes nothing more. */
+const NO_SPACE = new Map([
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the quota is used up'],
+  ['EFBIG', 'the file system takes no file of this size'],
+  ['EROFS', 'the file system is read-only'],
+])
+
 /** A {@link NoSpaceError} for the ways in which a file system says so; any other error as it is. */
 export function named(error: unknown): unknown {
-  const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCode(error) ?? '')
-  return full ? new NoSpaceError('the disk is full', { cause: error }) : error
+  const what = NO_SPACE.get(systemCode(error) ?? '')
+  return what === undefined ? error : new NoSpaceError(what, { cause: error })
 }
 
 /** Zeroed by nobody: the caller fills all of it. Plain, so that `slice` copies. */
