@@ -1,2 +1,17 @@
+export {
+  describeFaultPlan,
+  drawFaultPlan,
+  FAULT_NAMES,
+  FAULTLESS,
+  type FaultName,
+  type FaultPlan,
+} from './fault-plan.ts'
 export * from './faults.ts'
 export { seededRandom, type SeededRandom } from './random.ts'
+export { createSimulatedGrid, type SimulatedGrid } from './simulated-grid.ts'
+export {
+  SimulatedServer,
+  type SimulatedRecord,
+  type SimulatedServerOptions,
+} from './simulated-server.ts'
+export { HangError, virtualClock, type VirtualClock } from './virtual-clock.ts'

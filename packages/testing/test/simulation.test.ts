@@ -1,0 +1,266 @@
+import { createMemoryStore } from '@lafs/share-store-memory'
+import type { IStorageServer, RIStorageServer } from '@lafs/storage-interface'
+import { createStorageServer } from '@lafs/storage-server'
+import {
+  createSimulatedGrid,
+  drawFaultPlan,
+  FAULT_NAMES,
+  FAULTLESS,
+  HangError,
+  seededRandom,
+  virtualClock,
+} from '@lafs/testing'
+import type { FaultPlan, SimulatedGrid, SimulatedServer, VirtualClock } from '@lafs/testing'
+import { memoryTransport } from '@lafs/transport-memory'
+import { describe, expect, it } from 'vitest'
+
+describe('the virtual clock', () => {
+  it('fires in the order of the times, then of the settings', async () => {
+    const clock = virtualClock()
+    const fired: string[] = []
+    const note = (name: string) => (): void => {
+      fired.push(`${name} at ${clock.nowMs()}`)
+    }
+    clock.after(20, note('c'))
+    clock.after(10, note('a'))
+    clock.after(10, note('b'))
+    clock.after(15, note('never'))()
+    clock.after(40, note('later'))
+    await clock.elapse(30)
+    expect(fired).toEqual(['a at 10', 'b at 10', 'c at 20'])
+    expect(clock.nowMs()).toBe(30)
+  })
+
+  it('runs work to its end, with all that the work waits for', async () => {
+    const clock = virtualClock()
+    const work = async (): Promise<string> => {
+      for (let turn = 0; turn < 3; turn++) await clock.sleep(1_000_000)
+      return 'done'
+    }
+    expect(await clock.run(work(), 3_000_000)).toBe('done')
+    expect(clock.nowMs()).toBe(3_000_000)
+    await expect(clock.run(work(), 2_999_999)).rejects.toThrow(HangError)
+    await expect(clock.run(Promise.reject(new Error('no')), 1)).rejects.toThrow('no')
+  })
+
+  it('says when nothing is left to wait for', async () => {
+    await expect(virtualClock().run(new Promise(() => {}), 1)).rejects.toThrow(HangError)
+  })
+
+  it('wakes a sleeper whose signal aborts', async () => {
+    const clock = virtualClock()
+    const controller = new AbortController()
+    const sleep = clock.sleep(1000, controller.signal)
+    clock.after(5, () => controller.abort(new Error('enough')))
+    await expect(clock.run(sleep, 10)).rejects.toThrow('enough')
+    await expect(clock.sleep(1000, controller.signal)).rejects.toThrow('enough')
+  })
+})
+
+const storageIndex = new Uint8Array(16).fill(7)
+const share = Uint8Array.from({ length: 100 }, (_, index) => index)
+
+interface Stage {
+  readonly clock: VirtualClock
+  readonly grid: SimulatedGrid
+  readonly backend: RIStorageServer
+  readonly server: SimulatedServer
+  readonly storage: IStorageServer
+  readonly run: <T>(work: Promise<T>) => Promise<T>
+}
+
+/** A grid of one server that misbehaves as the plan says. */
+async function stage(plan: Partial<FaultPlan> = {}, seed = 5): Promise<Stage> {
+  const clock = virtualClock()
+  const backend = createStorageServer({
+    store: createMemoryStore(),
+    now: () => clock.nowMs(),
+    schedule: (callback, delayMs) => clock.after(delayMs, callback),
+  })
+  const transport = memoryTransport()
+  const { announcement } = await transport.serve(backend)
+  const { storageServer } = await transport.connect(announcement)
+  const grid = createSimulatedGrid([storageServer], { clock, random: seededRandom(seed) })
+  const [server] = grid.servers
+  if (server === undefined) throw new Error('expected a server')
+  server.follow({ ...FAULTLESS, ...plan })
+  const run = <T>(work: Promise<T>): Promise<T> => clock.run(work, 3_600_000)
+  return { clock, grid, backend, server, storage: server.storage, run }
+}
+
+async function put(storage: IStorageServer, numbers: readonly number[]): Promise<Set<number>> {
+  const { writers } = await storage.allocateBuckets(storageIndex, {
+    renewSecret: new Uint8Array(32),
+    cancelSecret: new Uint8Array(32),
+    shareNumbers: new Set(numbers),
+    allocatedSize: share.length,
+  })
+  for (const [number, writer] of writers) {
+    await writer.write(0, [share.map((byte) => byte ^ number)])
+    await writer.close()
+  }
+  return new Set(writers.keys())
+}
+
+/** What the server shows of each share. */
+async function get(storage: IStorageServer): Promise<Map<number, Uint8Array>> {
+  const readers = await storage.getBuckets(storageIndex)
+  const shown = new Map<number, Uint8Array>()
+  for (const [number, reader] of readers) shown.set(number, await reader.read(0, 1000))
+  return shown
+}
+
+/** How many bits of two byte strings of one length differ. */
+function differingBits(a: Uint8Array, b: Uint8Array): number {
+  let count = 0
+  for (const [index, byte] of a.entries()) {
+    for (let rest = byte ^ (b[index] ?? 0); rest > 0; rest >>= 1) count += rest & 1
+  }
+  return count
+}
+
+const plainShares = new Map([0, 3].map((number) => [number, share.map((byte) => byte ^ number)]))
+const unreachable = { code: 'STORAGE_UNREACHABLE' }
+
+describe('a simulated server', () => {
+  it('is as good as the one behind it when its plan has no fault', async () => {
+    const { storage, run, server, clock, grid } = await stage()
+    expect(await run(put(storage, [0, 3]))).toEqual(new Set([0, 3]))
+    expect(await run(get(storage))).toEqual(plainShares)
+    expect(server.openUploads).toBe(0)
+    expect(server.record.tainted.size).toBe(0)
+    expect(clock.nowMs()).toBeGreaterThan(8)
+    expect(grid.trace.some((line) => line.includes('reader.read 3 0+1000'))).toBe(true)
+  })
+
+  it('dies', async () => {
+    const { storage, run, server } = await stage({ diesAtOperation: 1 })
+    await run(storage.getVersion())
+    expect(server.alive).toBe(false)
+    await expect(run(storage.getVersion())).rejects.toMatchObject(unreachable)
+    await expect(run(storage.getBuckets(storageIndex))).rejects.toMatchObject(unreachable)
+  })
+
+  it('fails, but for aborts', async () => {
+    const { storage, run, server } = await stage()
+    const request = {
+      renewSecret: new Uint8Array(32),
+      cancelSecret: new Uint8Array(32),
+      shareNumbers: new Set([0]),
+      allocatedSize: 100,
+    }
+    const { writers } = await run(storage.allocateBuckets(storageIndex, request))
+    server.follow({ ...FAULTLESS, failRate: 1 })
+    const writer = writers.get(0)
+    await expect(run(writer?.write(0, [share]) ?? Promise.resolve())).rejects.toMatchObject(
+      unreachable,
+    )
+    expect(server.openUploads).toBe(1)
+    await run(writer?.abort() ?? Promise.resolve())
+    expect(server.openUploads).toBe(0)
+  })
+
+  it('answers late, and stalls until the signal aborts', async () => {
+    const late = await stage({ latencyMs: [5000, 5000], stallRate: 1, stallMs: 60_000 })
+    await late.run(late.storage.getVersion())
+    expect(late.clock.nowMs()).toBe(65_000)
+    const controller = new AbortController()
+    late.clock.after(10, () => controller.abort(new Error('enough')))
+    const version = late.storage.getVersion({ signal: controller.signal })
+    await expect(late.run(version)).rejects.toThrow('enough')
+    expect(late.clock.nowMs()).toBe(65_010)
+  })
+
+  it('flips, garbles and truncates what is read', async () => {
+    for (const fault of ['flipRate', 'garbleRate', 'truncateRate'] as const) {
+      const { storage, run, server } = await stage()
+      await run(put(storage, [0]))
+      server.follow({ ...FAULTLESS, [fault]: 1 })
+      const shown = (await run(get(storage))).get(0) ?? new Uint8Array()
+      if (fault === 'truncateRate') {
+        expect(shown.length).toBeLessThan(100)
+        expect(shown).toEqual(share.subarray(0, shown.length))
+      } else {
+        expect(differingBits(shown, share)).toBe(fault === 'flipRate' ? 1 : 800)
+      }
+      expect([...server.record.tainted]).toEqual([0])
+      expect([...server.record.garbled]).toEqual(fault === 'garbleRate' ? [0] : [])
+    }
+  })
+
+  it('gives shares for others, hides them and invents some', async () => {
+    const { storage, run, server } = await stage()
+    await run(put(storage, [0, 3]))
+    server.follow({ ...FAULTLESS, swapsShares: true })
+    const swapped = await run(get(storage))
+    expect(swapped.get(3)).toEqual(plainShares.get(0))
+    expect(swapped.get(0)).toEqual(plainShares.get(3))
+    server.follow({ ...FAULTLESS, hideRate: 1 })
+    expect((await run(get(storage))).size).toBe(0)
+    server.follow({ ...FAULTLESS, hideRate: 1, inventRate: 1 })
+    const invented = await run(storage.getBuckets(storageIndex))
+    expect(invented.size).toBe(1)
+    await expect(run(get(storage))).rejects.toMatchObject({ code: 'STORAGE_NO_SUCH_SHARE' })
+  })
+
+  it('refuses allocations, finds no room, takes nothing', async () => {
+    const refusing = await stage({ refuseRate: 1 })
+    await expect(refusing.run(put(refusing.storage, [0]))).rejects.toMatchObject({
+      code: 'STORAGE_NO_SPACE',
+    })
+    const full = await stage({ noSpaceRate: 1 })
+    expect((await full.run(put(full.storage, [0, 1]))).size).toBe(0)
+    const { run, storage } = await stage({ readonly: true })
+    expect((await run(put(storage, [0]))).size).toBe(0)
+    expect((await run(storage.getVersion())).maximumImmutableShareSize).toBe(0)
+  })
+
+  it('drops writes and loses shares, and says nothing', async () => {
+    for (const fault of ['dropWritesRate', 'loseRate'] as const) {
+      const { storage, run, server, backend } = await stage({ [fault]: 1 })
+      expect((await run(put(storage, [0]))).size).toBe(1)
+      expect((await run(get(storage))).size).toBe(0)
+      expect(server.openUploads).toBe(0)
+      const stored = await backend.listShares('immutable', storageIndex)
+      expect(stored.size).toBe(fault === 'loseRate' ? 1 : 0)
+    }
+  })
+
+  it('rolls back', async () => {
+    const { storage, run } = await stage({ rollsBackAtOperation: 5 })
+    await run(put(storage, [0]))
+    expect([...(await run(get(storage))).keys()]).toEqual([0])
+    expect((await run(get(storage))).size).toBe(0)
+  })
+
+  it('notes what it was told', async () => {
+    const { storage, run, server } = await stage()
+    await run(put(storage, [0, 3]))
+    const readers = await run(storage.getBuckets(storageIndex))
+    await run(readers.get(3)?.adviseCorruptShare('looks bad') ?? Promise.resolve())
+    await run(storage.adviseCorruptShare('immutable', storageIndex, 0, 'so does this'))
+    expect(server.record.advised).toEqual(new Set([0, 3]))
+  })
+
+  it('does the same again with the same seed, and something else with another', async () => {
+    const traceOf = async (seed: number): Promise<readonly string[]> => {
+      const { storage, run, grid } = await stage({ failRate: 0.3, flipRate: 0.5 }, seed)
+      for (let turn = 0; turn < 10; turn++) await run(put(storage, [turn])).catch(() => {})
+      await run(get(storage)).catch(() => {})
+      return grid.trace
+    }
+    expect(await traceOf(1)).toEqual(await traceOf(1))
+    expect(await traceOf(1)).not.toEqual(await traceOf(2))
+  })
+})
+
+describe('fault plans', () => {
+  it('are drawn by their odds', () => {
+    expect(drawFaultPlan(seededRandom(1), {})).toEqual(FAULTLESS)
+    for (const name of FAULT_NAMES) {
+      const plan = drawFaultPlan(seededRandom(1), { [name]: 1 })
+      expect(plan).not.toEqual(FAULTLESS)
+      expect(drawFaultPlan(seededRandom(1), { [name]: 1 })).toEqual(plan)
+    }
+  })
+})
