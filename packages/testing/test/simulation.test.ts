@@ -1,6 +1,4 @@
-import { createMemoryStore } from '@lafs/share-store-memory'
-import type { IStorageServer, RIStorageServer } from '@lafs/storage-interface'
-import { createStorageServer } from '@lafs/storage-server'
+import type { IStorageServer, RIBucketWriter } from '@lafs/storage-interface'
 import {
   createSimulatedGrid,
   drawFaultPlan,
@@ -11,7 +9,6 @@ import {
   virtualClock,
 } from '@lafs/testing'
 import type { FaultPlan, SimulatedGrid, SimulatedServer, VirtualClock } from '@lafs/testing'
-import { memoryTransport } from '@lafs/transport-memory'
 import { describe, expect, it } from 'vitest'
 
 describe('the virtual clock', () => {
@@ -63,29 +60,67 @@ const share = Uint8Array.from({ length: 100 }, (_, index) => index)
 interface Stage {
   readonly clock: VirtualClock
   readonly grid: SimulatedGrid
-  readonly backend: RIStorageServer
+  /** What the honest server behind it holds. */
+  readonly stored: ReadonlyMap<number, Uint8Array>
   readonly server: SimulatedServer
   readonly storage: IStorageServer
   readonly run: <T>(work: Promise<T>) => Promise<T>
 }
 
+/** Keeps the immutable shares of one file in a map. */
+function honestServer(stored: Map<number, Uint8Array>): IStorageServer {
+  const writerOf = (number: number, size: number): RIBucketWriter => {
+    const bytes = new Uint8Array(size)
+    return {
+      write: async (offset, pieces) => {
+        for (const piece of pieces) bytes.set(piece, offset)
+      },
+      close: async () => {
+        stored.set(number, bytes)
+      },
+      abort: async () => {},
+    }
+  }
+  const mapOf = <T>(numbers: Iterable<number>, make: (number: number) => T): Map<number, T> =>
+    new Map([...numbers].map((number) => [number, make(number)]))
+  return {
+    getVersion: async () => ({
+      maximumImmutableShareSize: 1000,
+      maximumMutableShareSize: 1000,
+      availableSpace: 1000,
+      toleratesImmutableReadOverrun: true,
+      deleteMutableSharesWithZeroLengthWritev: true,
+      fillsHolesWithZeroBytes: true,
+      preventsReadPastEndOfShareData: true,
+      applicationVersion: 'honest',
+    }),
+    allocateBuckets: async (_, { shareNumbers, allocatedSize }) => ({
+      alreadyGot: new Set(stored.keys()),
+      writers: mapOf(shareNumbers, (number) => writerOf(number, allocatedSize)),
+    }),
+    getBuckets: async () =>
+      mapOf(stored.keys(), (number) => ({
+        read: async (offset, length) =>
+          (stored.get(number) ?? new Uint8Array()).slice(offset, offset + length),
+        adviseCorruptShare: async () => {},
+      })),
+    addLease: async () => {},
+    slotReadv: async () => new Map(),
+    slotTestvAndReadvAndWritev: async () => ({ success: true, data: new Map() }),
+    adviseCorruptShare: async () => {},
+  }
+}
+
 /** A grid of one server that misbehaves as the plan says. */
-async function stage(plan: Partial<FaultPlan> = {}, seed = 5): Promise<Stage> {
+function stage(plan: Partial<FaultPlan> = {}, seed = 5): Stage {
   const clock = virtualClock()
-  const backend = createStorageServer({
-    store: createMemoryStore(),
-    now: () => clock.nowMs(),
-    schedule: (callback, delayMs) => clock.after(delayMs, callback),
-  })
-  const transport = memoryTransport()
-  const { announcement } = await transport.serve(backend)
-  const { storageServer } = await transport.connect(announcement)
-  const grid = createSimulatedGrid([storageServer], { clock, random: seededRandom(seed) })
+  const stored = new Map<number, Uint8Array>()
+  const grid = createSimulatedGrid([honestServer(stored)], { clock, random: seededRandom(seed) })
   const [server] = grid.servers
   if (server === undefined) throw new Error('expected a server')
   server.follow({ ...FAULTLESS, ...plan })
   const run = <T>(work: Promise<T>): Promise<T> => clock.run(work, 3_600_000)
-  return { clock, grid, backend, server, storage: server.storage, run }
+  return { clock, grid, stored, server, storage: server.storage, run }
 }
 
 async function put(storage: IStorageServer, numbers: readonly number[]): Promise<Set<number>> {
@@ -124,7 +159,7 @@ const unreachable = { code: 'STORAGE_UNREACHABLE' }
 
 describe('a simulated server', () => {
   it('is as good as the one behind it when its plan has no fault', async () => {
-    const { storage, run, server, clock, grid } = await stage()
+    const { storage, run, server, clock, grid } = stage()
     expect(await run(put(storage, [0, 3]))).toEqual(new Set([0, 3]))
     expect(await run(get(storage))).toEqual(plainShares)
     expect(server.openUploads).toBe(0)
@@ -134,7 +169,7 @@ describe('a simulated server', () => {
   })
 
   it('dies', async () => {
-    const { storage, run, server } = await stage({ diesAtOperation: 1 })
+    const { storage, run, server } = stage({ diesAtOperation: 1 })
     await run(storage.getVersion())
     expect(server.alive).toBe(false)
     await expect(run(storage.getVersion())).rejects.toMatchObject(unreachable)
@@ -142,7 +177,7 @@ describe('a simulated server', () => {
   })
 
   it('fails, but for aborts', async () => {
-    const { storage, run, server } = await stage()
+    const { storage, run, server } = stage()
     const request = {
       renewSecret: new Uint8Array(32),
       cancelSecret: new Uint8Array(32),
@@ -161,7 +196,7 @@ describe('a simulated server', () => {
   })
 
   it('answers late, and stalls until the signal aborts', async () => {
-    const late = await stage({ latencyMs: [5000, 5000], stallRate: 1, stallMs: 60_000 })
+    const late = stage({ latencyMs: [5000, 5000], stallRate: 1, stallMs: 60_000 })
     await late.run(late.storage.getVersion())
     expect(late.clock.nowMs()).toBe(65_000)
     const controller = new AbortController()
@@ -173,7 +208,7 @@ describe('a simulated server', () => {
 
   it('flips, garbles and truncates what is read', async () => {
     for (const fault of ['flipRate', 'garbleRate', 'truncateRate'] as const) {
-      const { storage, run, server } = await stage()
+      const { storage, run, server } = stage()
       await run(put(storage, [0]))
       server.follow({ ...FAULTLESS, [fault]: 1 })
       const shown = (await run(get(storage))).get(0) ?? new Uint8Array()
@@ -189,7 +224,7 @@ describe('a simulated server', () => {
   })
 
   it('gives shares for others, hides them and invents some', async () => {
-    const { storage, run, server } = await stage()
+    const { storage, run, server } = stage()
     await run(put(storage, [0, 3]))
     server.follow({ ...FAULTLESS, swapsShares: true })
     const swapped = await run(get(storage))
@@ -204,37 +239,36 @@ describe('a simulated server', () => {
   })
 
   it('refuses allocations, finds no room, takes nothing', async () => {
-    const refusing = await stage({ refuseRate: 1 })
+    const refusing = stage({ refuseRate: 1 })
     await expect(refusing.run(put(refusing.storage, [0]))).rejects.toMatchObject({
       code: 'STORAGE_NO_SPACE',
     })
-    const full = await stage({ noSpaceRate: 1 })
+    const full = stage({ noSpaceRate: 1 })
     expect((await full.run(put(full.storage, [0, 1]))).size).toBe(0)
-    const { run, storage } = await stage({ readonly: true })
+    const { run, storage } = stage({ readonly: true })
     expect((await run(put(storage, [0]))).size).toBe(0)
     expect((await run(storage.getVersion())).maximumImmutableShareSize).toBe(0)
   })
 
   it('drops writes and loses shares, and says nothing', async () => {
     for (const fault of ['dropWritesRate', 'loseRate'] as const) {
-      const { storage, run, server, backend } = await stage({ [fault]: 1 })
+      const { storage, run, server, stored } = stage({ [fault]: 1 })
       expect((await run(put(storage, [0]))).size).toBe(1)
       expect((await run(get(storage))).size).toBe(0)
       expect(server.openUploads).toBe(0)
-      const stored = await backend.listShares('immutable', storageIndex)
       expect(stored.size).toBe(fault === 'loseRate' ? 1 : 0)
     }
   })
 
   it('rolls back', async () => {
-    const { storage, run } = await stage({ rollsBackAtOperation: 5 })
+    const { storage, run } = stage({ rollsBackAtOperation: 5 })
     await run(put(storage, [0]))
     expect([...(await run(get(storage))).keys()]).toEqual([0])
     expect((await run(get(storage))).size).toBe(0)
   })
 
   it('notes what it was told', async () => {
-    const { storage, run, server } = await stage()
+    const { storage, run, server } = stage()
     await run(put(storage, [0, 3]))
     const readers = await run(storage.getBuckets(storageIndex))
     await run(readers.get(3)?.adviseCorruptShare('looks bad') ?? Promise.resolve())
@@ -244,7 +278,7 @@ describe('a simulated server', () => {
 
   it('does the same again with the same seed, and something else with another', async () => {
     const traceOf = async (seed: number): Promise<readonly string[]> => {
-      const { storage, run, grid } = await stage({ failRate: 0.3, flipRate: 0.5 }, seed)
+      const { storage, run, grid } = stage({ failRate: 0.3, flipRate: 0.5 }, seed)
       for (let turn = 0; turn < 10; turn++) await run(put(storage, [turn])).catch(() => {})
       await run(get(storage)).catch(() => {})
       return grid.trace
