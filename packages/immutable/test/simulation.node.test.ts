@@ -1,6 +1,7 @@
 /**
  * Whole uploads and downloads on grids whose servers misbehave, in virtual time, everything drawn
- * from a seed. One run again, with what happened in it: `SEED=17 npx vitest run simulation`.
+ * from a seed. One run again, with what happened in it: `SEED=17 npx vitest run simulation`; more of
+ * them: `SEED_COUNT=10000`.
  */
 import { jsCodec } from '@lafs/codec'
 import { portableCrypto, toBase32 } from '@lafs/crypto'
@@ -33,7 +34,7 @@ import { toHex } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 import { same } from './grid.ts'
 
-const SEED_COUNT = 400
+const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 400)
 const SEEDS_A_TEST = 50
 /** How long any single operation may take, in virtual time. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000
@@ -73,6 +74,8 @@ interface Run extends Scenario {
 const marks = [
   'happy though servers fail',
   'unhappy',
+  'upload cancelled',
+  'shares there already',
   'share dropped midway',
   'read whole though servers fail',
   'read though it need not succeed',
@@ -229,10 +232,15 @@ function keepsItsWord(plan: FaultPlan): boolean {
   return dropWritesRate === 0 && inventRate === 0
 }
 
+const cancelled = new Error('cancelled by the test')
+
 /** Property 1: an upload is as happy as it says, or fails by name; nothing half-done stays behind. */
 async function upload(run: Run): Promise<void> {
-  const { data, encoding, convergence, leaseSecret, grid, clock, cap } = run
+  const { data, encoding, convergence, leaseSecret, grid, clock, cap, random } = run
   follow(grid.servers, run.uploadPlans)
+  const controller = new AbortController()
+  const cancel = (): void => controller.abort(cancelled)
+  if (random.next() < 0.15) clock.after(random.integer(random.next() < 0.5 ? 300 : 60_000), cancel)
   let results: IUploadResults | undefined
   const uploading = uploadImmutable(uploadableFromBytes(data), {
     broker: grid.broker,
@@ -241,6 +249,7 @@ async function upload(run: Run): Promise<void> {
     clock,
     secrets: { convergence, leaseSecret },
     encoding,
+    signal: controller.signal,
   }).then((value) => {
     results = value
   })
@@ -248,6 +257,10 @@ async function upload(run: Run): Promise<void> {
   await clock.elapse(AFTERMATH_MS)
   for (const server of grid.servers) {
     if (server.alive) expect(server.openUploads, `open on ${server.id}`).toBe(0)
+  }
+  if (error === cancelled) {
+    run.marks.add('upload cancelled')
+    return
   }
   if (results === undefined) {
     expectCode(error, ['UPLOAD_UNHAPPINESS', 'UPLOAD_NO_SERVERS'])
@@ -258,6 +271,7 @@ async function upload(run: Run): Promise<void> {
   if (cap.kind === 'lit') return
   if (run.uploadPlans.some((plan) => plan !== FAULTLESS)) run.marks.add('happy though servers fail')
   if (results.sharemap.size < encoding.totalShares) run.marks.add('share dropped midway')
+  if (results.preexistingShares > 0) run.marks.add('shares there already')
   expect(happinessOf(results.sharemap)).toBeGreaterThanOrEqual(encoding.happyShares)
   await checkSharemap(run, cap, results)
 }
@@ -325,8 +339,6 @@ async function goodShareCount(run: Run, { storageIndex }: ChkCap): Promise<numbe
   }
   return found.size
 }
-
-const cancelled = new Error('cancelled by the test')
 
 /** Property 2: one read of a span gives its bytes, or fails by name. */
 async function readSpan(run: Run, node: IImmutableFileNode, mustSucceed: boolean): Promise<void> {
@@ -447,6 +459,7 @@ async function simulate(seed: number): Promise<Run> {
   const run = await prepare(seed)
   try {
     await upload(run)
+    if (run.random.next() < 0.3) await upload(run)
     await download(run)
     checkSecrecy(run)
     await new Promise((resolve) => setImmediate(resolve))

@@ -62,8 +62,15 @@ export class SimulatedServer {
     return this.#plan
   }
 
-  /** Takes on another plan; operations and the record begin anew. */
+  /**
+   * Takes on another plan; operations and the record begin anew. A server that was dead comes back
+   * without the uploads that were under way.
+   */
   follow(plan: FaultPlan): void {
+    if (!this.alive) {
+      for (const writer of this.#uploads) void writer.abort().catch(() => {})
+      this.#uploads.clear()
+    }
     this.#plan = plan
     this.#operations = 0
     this.record = emptyRecord()

@@ -176,6 +176,16 @@ describe('a simulated server', () => {
     await expect(run(storage.getBuckets(storageIndex))).rejects.toMatchObject(unreachable)
   })
 
+  it('comes back without the uploads that were under way', async () => {
+    const { storage, run, server } = stage({ diesAtOperation: 2 })
+    await expect(run(put(storage, [0]))).rejects.toMatchObject(unreachable)
+    expect(server.openUploads).toBe(1)
+    server.follow(FAULTLESS)
+    expect(server.alive).toBe(true)
+    expect(server.openUploads).toBe(0)
+    expect((await run(get(storage))).size).toBe(0)
+  })
+
   it('fails, but for aborts', async () => {
     const { storage, run, server } = stage()
     const request = {
