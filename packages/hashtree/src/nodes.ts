@@ -26,7 +26,7 @@ export function parentOf(index: number): number {
 }
 
 /** The node that has the same parent as `index`, which is not the root. */
-export function siblingOf(index: number): number {
+function siblingOf(index: number): number {
   return index % 2 === 1 ? index + 1 : index - 1
 }
 

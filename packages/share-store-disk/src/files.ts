@@ -24,7 +24,7 @@ export function named(error: unknown): unknown {
 }
 
 /** Zeroed by nobody: the caller fills all of it. Plain, so that `slice` copies. */
-export function uninitialised(length: number): Uint8Array {
+function uninitialised(length: number): Uint8Array {
   const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
   return new Uint8Array(buffer, byteOffset, length)
 }

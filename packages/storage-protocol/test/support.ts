@@ -19,7 +19,7 @@ export function request(
   }
 }
 
-export function headerReader(headers: readonly (readonly [string, string])[]): {
+function headerReader(headers: readonly (readonly [string, string])[]): {
   get(name: string): string | null
 } {
   return {

@@ -64,7 +64,7 @@ export abstract class DirectoryCap<File extends FileCap> extends BaseCap impleme
 }
 
 /** What stands between `URI:` and the fields of a directory cap. */
-export const prefixes: Readonly<Record<DirectoryCapKind, string>> = {
+const prefixes: Readonly<Record<DirectoryCapKind, string>> = {
   dir2: 'DIR2',
   'dir2-ro': 'DIR2-RO',
   'dir2-verifier': 'DIR2-Verifier',
