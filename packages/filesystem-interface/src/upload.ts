@@ -36,6 +36,15 @@ export interface SourceReadOptions extends OperationOptions {
   readonly pieceSize?: number | undefined
 }
 
+/** How a pass over ciphertext goes. */
+export interface EncryptedReadOptions extends SourceReadOptions {
+  /**
+   * Gives the memory for the next piece, `size` bytes of it, which is then yielded itself. A hint:
+   * pieces may come in other memory. Default: fresh memory for each.
+   */
+  readonly allocate?: ((size: number) => Uint8Array) | undefined
+}
+
 /**
  * Bytes to be uploaded into an immutable file: its size, its preferences and a way to read it as
  * often as need be.
@@ -105,7 +114,7 @@ export interface IEncryptedUploadable {
    * A pass over the ciphertext from `offset` to the end; see {@link IUploadable.read}. But here each
    * piece belongs to the reader.
    */
-  readEncrypted(options?: SourceReadOptions): AsyncIterable<Uint8Array>
+  readEncrypted(options?: EncryptedReadOptions): AsyncIterable<Uint8Array>
   /** As {@link IUploadable.close}; closes the uploadable below it, where there is one. */
   close(): Promise<void>
 }

@@ -56,7 +56,7 @@ export async function encodeToShares(
     const pieces: Uint8Array[] = []
     return {
       write: async (_offset, more) => {
-        pieces.push(...more)
+        for (const piece of more) pieces.push(piece.slice())
       },
       close: async () => {
         shares.set(share, concatBytes(pieces))

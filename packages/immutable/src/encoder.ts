@@ -25,8 +25,10 @@ import { ChkVerifierCap, packUriExtension } from '@lafs/uri'
 import { Cancellation } from './cancellation.ts'
 import { interruptible, within } from './clock.ts'
 import type { Clock } from './clock.ts'
-import { fileGeometry, segmentSizes } from './geometry.ts'
+import { fileGeometry } from './geometry.ts'
 import type { FileGeometry } from './geometry.ts'
+import { SegmentPool } from './segment-pool.ts'
+import type { SegmentMemory } from './segment-pool.ts'
 import { failureMessage, serversOfHappiness, sharesByServer } from './happiness.ts'
 import { sourceChanged } from './key.ts'
 
@@ -119,6 +121,7 @@ class Encoding {
   readonly #servermap: Map<number, Set<string>>
   readonly #onProgress: ProgressListener | undefined
   readonly #cancellation: Cancellation
+  readonly #pool: SegmentPool
   readonly #crypttextHasher: TaggedHasher
   readonly #crypttextHashes: Uint8Array[] = []
   /** By share number, then segment. */
@@ -147,6 +150,7 @@ class Encoding {
     this.#servermap = new Map([...servermap].map(([share, ids]) => [share, new Set(ids)]))
     this.#onProgress = onProgress
     this.#cancellation = new Cancellation(signal)
+    this.#pool = new SegmentPool(geometry)
     this.#crypttextHasher = crypttextHasher(crypto)
     this.#blockHashes = Array.from({ length: geometry.totalShares }, () => [])
   }
@@ -181,18 +185,15 @@ class Encoding {
     this.#onProgress?.({ phase: 'pushing', done: 0, total })
     const inFlight: Promise<void>[] = []
     let previous: Promise<void> = Promise.resolve()
-    let index = 0
-    for await (const crypttext of this.#segments()) {
-      const segment = index++
-      const encoded = this.#encode(segment, crypttext)
+    for await (const memory of this.#segments()) {
+      const { size } = memory
+      const encoded = this.#encode(memory)
       // A segment may be queued to the servers once the one before it is; not once it has arrived.
-      const queued = Promise.all([encoded, previous]).then(([blocks]) =>
-        this.#send(segment, blocks),
-      )
+      const queued = Promise.all([encoded, previous]).then(([blocks]) => this.#send(memory, blocks))
       previous = queued.then(() => {})
       const arrived = queued.then(async (sending) => {
         await sending.arrived
-        this.#pushed += segmentSizes(this.#geometry, segment).size
+        this.#pushed += size
         this.#onProgress?.({ phase: 'pushing', done: this.#pushed, total })
       })
       // What fails meanwhile is seen when its turn to be awaited comes.
@@ -203,49 +204,47 @@ class Encoding {
     await Promise.all(inFlight)
   }
 
-  /** The segments of the ciphertext, the last one padded with zeros. A piece that is one is not copied. */
-  async *#segments(): AsyncGenerator<Uint8Array> {
-    const { size, segmentSize, requiredShares } = this.#geometry
-    const paddedSize = (segment: number): number =>
-      segmentSizes(this.#geometry, segment).blockSize * requiredShares
-    let segment = 0
-    let buffer: Uint8Array | undefined
+  /** The segments of the ciphertext, the last one padded with zeros. */
+  async *#segments(): AsyncGenerator<SegmentMemory> {
+    const { size, segmentSize, segmentCount } = this.#geometry
+    const { signal } = this.#cancellation
+    let memory = this.#pool.take(0)
     let filled = 0
     let total = 0
-    const { signal } = this.#cancellation
-    const pieces = this.#uploadable.readEncrypted({ pieceSize: segmentSize, signal })
+    // A piece that ends within the segment is made in its place there.
+    const allocate = (length: number): Uint8Array =>
+      length <= memory.size - filled
+        ? memory.crypttext.subarray(filled, filled + length)
+        : new Uint8Array(length)
+    const pieces = this.#uploadable.readEncrypted({ pieceSize: segmentSize, signal, allocate })
     for await (const piece of interruptible(pieces, signal)) {
       total += piece.length
       if (total > size) throw sourceChanged(size, total)
       this.#crypttextHasher.update(piece)
       for (let at = 0; at < piece.length;) {
-        const room = segmentSizes(this.#geometry, segment).size - filled
-        const part = piece.subarray(at, at + room)
-        if (part.length === paddedSize(segment)) buffer = part
-        else {
-          buffer ??= new Uint8Array(paddedSize(segment))
-          buffer.set(part, filled)
-        }
+        const part = piece.subarray(at, at + memory.size - filled)
+        if (part.buffer !== memory.crypttext.buffer) memory.crypttext.set(part, filled)
         filled += part.length
         at += part.length
-        if (part.length < room) continue
-        yield buffer
-        segment += 1
+        if (filled < memory.size) continue
+        yield memory
         filled = 0
-        buffer = undefined
+        if (memory.segment + 1 < segmentCount) memory = this.#pool.take(memory.segment + 1)
       }
     }
     if (total !== size) throw sourceChanged(size, total)
   }
 
-  async #encode(segment: number, crypttext: Uint8Array): Promise<Uint8Array[]> {
+  /** The n blocks of a segment. */
+  async #encode({ segment, size, crypttext, parity }: SegmentMemory): Promise<Uint8Array[]> {
     const startMs = this.#clock.nowMs()
-    const { size, blockSize } = segmentSizes(this.#geometry, segment)
-    const input = Array.from({ length: this.#geometry.requiredShares }, (_, index) =>
+    const { requiredShares } = this.#geometry
+    const blockSize = crypttext.length / requiredShares
+    const input = Array.from({ length: requiredShares }, (_, index) =>
       crypttext.subarray(index * blockSize, (index + 1) * blockSize),
     )
     const [blocks, [segmentHash]] = await Promise.all([
-      this.#codec.encode(input),
+      this.#codec.encode(input, { into: parity }),
       this.#crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext.subarray(0, size)]),
     ])
     if (segmentHash !== undefined) this.#crypttextHashes[segment] = segmentHash
@@ -254,16 +253,25 @@ class Encoding {
   }
 
   /** Queues the blocks of a segment to their servers, and hashes them meanwhile. */
-  #send(segment: number, blocks: readonly Uint8Array[]): { readonly arrived: Promise<unknown> } {
+  #send(
+    { segment, release }: SegmentMemory,
+    blocks: readonly Uint8Array[],
+  ): { readonly arrived: Promise<unknown> } {
     const startMs = this.#clock.nowMs()
+    let users = 1 + this.#shareholders.size
+    const onReleased = (): void => {
+      users -= 1
+      if (users === 0) release()
+    }
     const hashed = this.#crypto.sha256dMany(blockHashPrefix, blocks).then((hashes) => {
       for (const [share, hash] of hashes.entries()) {
         const list = this.#blockHashes[share]
         if (list !== undefined) list[segment] = hash
       }
+      onReleased()
     })
     const sent = this.#each(`segnum=${segment}`, (writer, share, options) =>
-      writer.putBlock(segment, blocks[share] ?? new Uint8Array(), options),
+      writer.putBlock(segment, blocks[share] ?? new Uint8Array(), { ...options, onReleased }),
     ).then(() => {
       this.#sendingMs += this.#clock.nowMs() - startMs
     })

@@ -21,16 +21,24 @@ export function encryptUploadable(
     size: uploadable.size,
     encodingParameters,
     storageIndex: storageIndexHash(key, crypto),
-    async *readEncrypted({ offset = 0, pieceSize, signal } = {}) {
-      const cipher = crypto.createAesCtr(key, { offset })
+    async *readEncrypted({ offset = 0, pieceSize, signal, allocate = fresh } = {}) {
+      let position = offset
       for await (const piece of uploadable.read({
         offset,
         pieceSize,
         ...(signal && { signal }),
       })) {
-        yield cipher.process(piece)
+        const crypttext = allocate(piece.length)
+        crypttext.set(piece)
+        await crypto.aesCtrInPlace(key, crypttext, { offset: position })
+        position += crypttext.length
+        yield crypttext
       }
     },
     close: () => uploadable.close(),
   }
+}
+
+function fresh(size: number): Uint8Array {
+  return new Uint8Array(size)
 }

@@ -179,7 +179,6 @@ class ChkNode extends ImmutableNode {
     status.begin()
     let outcome = 'Stopped'
     try {
-      const cipher = this.#crypto.createAesCtr(this.cap.key, { offset })
       const pieces = readCrypttext(file, {
         offset,
         size,
@@ -187,7 +186,10 @@ class ChkNode extends ImmutableNode {
         onProgress: progress,
         onServers: (ids) => status.used(ids),
       })
-      for await (const { bytes } of pieces) yield cipher.process(bytes)
+      for await (const piece of pieces) {
+        await this.#crypto.aesCtrInPlace(this.cap.key, piece.bytes, { offset: piece.offset })
+        yield piece.bytes
+      }
       outcome = 'Finished'
     } catch (error) {
       outcome = 'Failed'

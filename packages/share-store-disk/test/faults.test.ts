@@ -192,7 +192,7 @@ describe('when one call into the file system fails', () => {
     expect(seen.size).toBeGreaterThan(2)
   })
 
-  it.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('a full disk (%s) is named so', async (code) => {
+  it.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'])('a disk without room (%s) is named so', async (code) => {
     const writers = [putImmutable, (store: IShareStore) => putSlot(store, after)]
     let refusals = 0
     for (const run of writers) {

@@ -1,5 +1,14 @@
 import type { OperationOptions } from './types.ts'
 
+/** Options of {@link IStorageBucketWriter.putBlock}. */
+export interface PutBlockOptions extends OperationOptions {
+  /**
+   * Told, once, when the block's memory may be used again: it has been sent, or never will be.
+   * Without it the block is borrowed until the share is closed or aborted.
+   */
+  readonly onReleased?: (() => void) | undefined
+}
+
 /**
  * Writes one immutable share, section by section, onto a bucket.
  *
@@ -12,8 +21,12 @@ import type { OperationOptions } from './types.ts'
  * @see allmydata.interfaces.IStorageBucketWriter
  */
 export interface IStorageBucketWriter {
-  /** The block of one segment: all of one size but for the last. Borrowed until the share is closed. */
-  putBlock(segmentIndex: number, block: Uint8Array, options?: OperationOptions): Promise<void>
+  /**
+   * The block of one segment: all of one size but for the last.
+   *
+   * @param block - borrowed until {@link PutBlockOptions.onReleased}.
+   */
+  putBlock(segmentIndex: number, block: Uint8Array, options?: PutBlockOptions): Promise<void>
   /** Every node of the crypttext hash tree, root first. */
   putCrypttextHashes(hashes: readonly Uint8Array[], options?: OperationOptions): Promise<void>
   /** Every node of this share's block hash tree, root first. */

@@ -95,7 +95,8 @@ async function decode(
   blockSize: number,
 ): Promise<Uint8Array> {
   const only = decoder.requiredShares === 1 ? blocks.get(0) : undefined
-  if (only !== undefined) return only
+  // A copy: what is returned will be decrypted where it stands.
+  if (only !== undefined) return only.slice()
   const segment = new Uint8Array(decoder.requiredShares * blockSize)
   const places = Array.from({ length: decoder.requiredShares }, (_, index) =>
     segment.subarray(index * blockSize, (index + 1) * blockSize),

@@ -1,6 +1,7 @@
 import type {
   IStorageBucketWriter,
   OperationOptions,
+  PutBlockOptions,
   RIBucketWriter,
 } from '@lafs/storage-interface'
 import { HASH_SIZE } from '@lafs/storage-interface'
@@ -35,8 +36,8 @@ const ZEROS = new Uint8Array(64 * 1024)
 /**
  * Writes one immutable share onto a bucket, from its first byte to its last.
  *
- * Blocks are kept by reference until enough are there for one large write, so the caller must not
- * change them before the share is closed. Writes to one bucket go out one after the other. A `put…`
+ * Blocks are kept by reference until enough are there for one large write, and released when that has
+ * ended. Writes to one bucket go out one after the other. A `put…`
  * that fills a batch settles when that batch has arrived, the one of the URI extension block when
  * everything has, and any other at once.
  *
@@ -52,6 +53,8 @@ export class ChkBucketWriter implements IStorageBucketWriter {
   readonly #batchSize: number
   #nextBatchSize: number
   #pieces: Uint8Array[] = []
+  /** To be told when the pieces are not needed any more. */
+  #releases: (() => void)[] = []
   #pending = 0
   #sent = 0
   #lastWrite: Promise<void> = Promise.resolve()
@@ -66,12 +69,13 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     this.#queue(packChkHeader(this.layout))
   }
 
-  putBlock(segmentIndex: number, block: Uint8Array, options?: OperationOptions): Promise<void> {
+  putBlock(segmentIndex: number, block: Uint8Array, options?: PutBlockOptions): Promise<void> {
     const { blockSize, dataSize, segmentCount } = this.#shape
     const last = segmentIndex === segmentCount - 1
     const size = last ? dataSize - blockSize * (segmentCount - 1) : blockSize
     this.#expect(this.layout.offsets.data + segmentIndex * blockSize, block.length, size)
     this.#queue(block)
+    if (options?.onReleased) this.#releases.push(options.onReleased)
     return this.#flushIfFull(options)
   }
 
@@ -128,6 +132,7 @@ export class ChkBucketWriter implements IStorageBucketWriter {
 
   async abort(options?: OperationOptions): Promise<void> {
     this.#pieces = []
+    for (const release of this.#releases.splice(0)) release()
     await this.#bucket.abort(options)
   }
 
@@ -159,7 +164,12 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     this.#pending = 0
     this.#nextBatchSize = this.#batchSize
     if (pieces.length > 0) {
-      this.#lastWrite = this.#lastWrite.then(() => this.#bucket.write(offset, pieces, options))
+      const releases = this.#releases.splice(0)
+      this.#lastWrite = this.#lastWrite
+        .then(() => this.#bucket.write(offset, pieces, options))
+        .finally(() => {
+          for (const release of releases) release()
+        })
     }
     return this.#lastWrite
   }
