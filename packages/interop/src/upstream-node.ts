@@ -66,11 +66,11 @@ export async function startUpstreamServer(folder: string): Promise<UpstreamServe
       'tub.location': `tcp:127.0.0.1:${port}`,
     })
     try {
-      const node = await startNode(folder)
+      const node = await startNode(folder, port)
       return { ...node, description: await describeServer(folder, port) }
     } catch (error) {
       // Somebody else may have taken the port meanwhile.
-      if (attempt === PORT_ATTEMPTS || !/already in use/i.test(String(error))) throw error
+      if (attempt === PORT_ATTEMPTS || !isPortTaken(error)) throw error
       await rm(join(folder, 'private', 'storage.furl'), { force: true })
     }
   }
@@ -154,7 +154,7 @@ function collect(child: ChildProcess): () => string {
  * Runs a node until it says that it is ready. Its standard input is a pipe from this process, and
  * upstream's nodes stop when that closes: none of them outlives its test.
  */
-async function startNode(folder: string): Promise<UpstreamNode> {
+async function startNode(folder: string, port?: number): Promise<UpstreamNode> {
   const child = spawn(join(upstreamFolder, 'bin/tahoe'), ['run', folder])
   const output = collect(child)
   const stop = async (): Promise<void> => {
@@ -170,12 +170,21 @@ async function startNode(folder: string): Promise<UpstreamNode> {
       if (child.exitCode !== null) throw new Error(`the node ended with code ${child.exitCode}`)
       return Promise.resolve(output().includes('client running'))
     })
+    // Upstream runs on without a word when it cannot listen.
+    if (port !== undefined && !output().includes(`Listener starting on ${port}\n`)) {
+      throw new Error(`port ${port} is already in use`)
+    }
     const webUrl = (await readFile(join(folder, 'node.url'), 'utf8')).trim()
     return { folder, webUrl, stop, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw new Error(`node in ${folder}: ${output()}`, { cause: error })
   }
+}
+
+/** Whether a node failed to start because somebody else listens on its port. */
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && /already in use/.test(String(error.cause))
 }
 
 /** Waits until a condition holds. @throws when it does not in time. */
