@@ -35,7 +35,7 @@ import { describe, expect, it } from 'vitest'
 import { same } from './grid.ts'
 
 const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 400)
-const SEEDS_A_TEST = 50
+const SEEDS_A_TEST = 25
 /** How long any single operation may take, in virtual time. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000
 /** Longer than any stall, and shorter than the time after which servers drop idle uploads. */
