@@ -82,7 +82,8 @@ interface Tracker {
 /**
  * Finds servers for the shares of a file: asks twice as many as there are shares what they hold,
  * decides on a placement, reserves room, and decides again without those that had none or failed,
- * until the servers of happiness suffice or nothing gets better.
+ * until the servers of happiness suffice or nothing gets better. A file whose shares are all there, on
+ * servers enough, stays as it is. (Upstream pushes some of them once more then, to other servers.)
  *
  * @throws {@link FilesystemError} `UPLOAD_NO_SERVERS`, `UPLOAD_UNHAPPINESS`; whatever was reserved
  *   until then is given back.
@@ -122,12 +123,12 @@ class ServerSelector {
     this.#cancellation.signal.throwIfAborted()
     const { storageIndex, totalShares, happyShares } = this.#request
     const servers = broker.serversForStorageIndex(storageIndex, { forUpload: true })
-    if (servers.length === 0) throw new NoServersError('client gave us zero servers')
+    if (servers.length === 0) throw new NoServersError(whyNoServers(broker))
     this.#trackers = this.#makeTrackers(servers.slice(0, 2 * totalShares))
     this.#peers.addPeers(this.#trackers.map(({ server }) => server.serverId))
     try {
       await Promise.all(this.#trackers.map((tracker) => this.#probe(tracker)))
-      const happiness = await this.#placeAll()
+      const happiness = this.#isSettled() ? await this.#renew() : await this.#placeAll()
       if (happiness < happyShares) throw this.#unhappy(happiness)
       return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
     } catch (error) {
@@ -205,6 +206,17 @@ class ServerSelector {
       storage.getBuckets(this.#request.storageIndex, options),
     ])
     return { storage, version, buckets }
+  }
+
+  /** Whether every share has a home already, on servers enough. */
+  #isSettled(): boolean {
+    return this.#homeless.size === 0 && this.#happiness() >= this.#request.happyShares
+  }
+
+  /** Leaves all shares where they are, and renews the leases on them. */
+  async #renew(): Promise<number> {
+    await Promise.all(this.#trackers.map((tracker) => this.#allocate(tracker, tracker.held)))
+    return this.#happiness()
   }
 
   /** Places shares round after round; gives the servers of happiness that were reached. */
@@ -361,10 +373,15 @@ class ServerSelector {
       .map(([share, ids]) => `sh${share}: ${[...ids].map((id) => names.get(id) ?? id).join('+')}`)
       .join(', ')
     const upload = toBase32(storageIndex).slice(0, 5)
+    const full = this.#trackers.filter((tracker) => tracker.readonly && !tracker.bad).length
+    const room =
+      full === 0
+        ? ''
+        : `, ${full} of ${this.#trackers.length} servers take no share of ${this.#allocatedSize} bytes`
     const last = this.#errors.at(-1)
     const why = last instanceof Error ? ` (last failure was: ${last.message})` : ''
     return new UploadUnhappinessError(
-      `server selection failed for upload ${upload}: ${message} (${this.#progressMessage()}), merged=${merged}${why}`,
+      `server selection failed for upload ${upload}: ${message} (${this.#progressMessage()}${room}), merged=${merged}${why}`,
       { errors: this.#errors, happiness, happyShares },
     )
   }
@@ -396,6 +413,15 @@ class ServerSelector {
       }),
     )
   }
+}
+
+/** Upstream's words where no server is known; else what is wrong with one of them. */
+function whyNoServers(broker: IStorageBroker): string {
+  const known = broker.knownServers()
+  const [first] = known
+  if (first === undefined) return 'client gave us zero servers'
+  const { summary } = first.connectionStatus
+  return `none of ${known.length} servers can be used now; ${first.name}: ${summary}`
 }
 
 function sharesFor(placement: ReadonlyMap<number, string>, tracker: Tracker): Set<number> {
