@@ -152,6 +152,7 @@ export class RemoteShare {
   }
 
   async #prepare(): Promise<PreparedShare> {
+    this.#chunks = []
     await this.#readAhead()
     const layout = parseChkHeader(await this.#peek(0, CHK_HEADER_SIZE_MAX))
     const { offsets, fieldSize } = layout
@@ -313,14 +314,12 @@ export class RemoteShare {
       return await act()
     } catch (error) {
       signal.throwIfAborted()
-      if (this.#file.fatal === undefined && this.failure === undefined) {
-        this.failure = error
-        if (isStorageError(error, 'STORAGE_BAD_SHARE')) {
-          this.corrupt = true
-          this.#report(0, CHK_HEADER_SIZE_MAX, error.message)
-        } else if (error instanceof CorruptShareError) {
-          this.corrupt = true
-        }
+      if (this.#file.fatal === undefined) {
+        // A share that was given up for its silence may turn out to be damaged when it answers.
+        this.failure ??= error
+        const badHeader = isStorageError(error, 'STORAGE_BAD_SHARE')
+        if (badHeader && !this.corrupt) this.#report(0, CHK_HEADER_SIZE_MAX, error.message)
+        if (badHeader || error instanceof CorruptShareError) this.corrupt = true
       }
       throw error
     }
