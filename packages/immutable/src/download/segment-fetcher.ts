@@ -102,8 +102,7 @@ export class SegmentFetcher {
         }
         if (distinct(got, active) < parallel) file.finder.ask(file.requests)
         const hope = distinct(got, active, new Set([...overdue].map((one) => one.shareNumber)))
-        if (hope < need && file.finder.exhausted)
-          throw this.#outOfShares(need, got, active, overdue)
+        if (hope < need && file.finder.exhausted) throw this.#outOfShares(got, active, overdue)
         await change
       }
     } finally {
@@ -192,7 +191,6 @@ export class SegmentFetcher {
   }
 
   #outOfShares<T>(
-    need: number,
     got: ReadonlyMap<number, T>,
     active: ReadonlyMap<number, RemoteShare>,
     overdue: ReadonlySet<RemoteShare>,
@@ -220,7 +218,7 @@ export class SegmentFetcher {
     const labels = (some: Iterable<RemoteShare>): string =>
       [...some].map(({ label }) => label).join(',')
     return new NotEnoughSharesError(
-      `ran out of shares: complete=${complete} pending=${labels(active.values())} overdue=${labels(overdue)} unused= need ${need}. Last failure: ${lastText}`,
+      `ran out of shares: complete=${complete} pending=${labels(active.values())} overdue=${labels(overdue)} unused= need ${cap.requiredShares}. Last failure: ${lastText}`,
       { ...details, sharesFound: new Set(shares.map(({ shareNumber }) => shareNumber)).size },
     )
   }
