@@ -18,5 +18,4 @@ export {
   type SplitNetstring,
   type SplitNetstringOptions,
 } from './netstring.ts'
-export { portableCrypto } from './portable-provider.ts'
-export type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
+export type { CryptoProvider, Sha256 } from './provider.ts'

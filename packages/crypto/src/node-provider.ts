@@ -12,10 +12,10 @@ import {
   type Hash,
   type KeyObject,
 } from 'node:crypto'
-import { noble } from '#noble'
+import { blake2b } from '@noble/hashes/blake2.js'
 import { counterAt, zeroIv } from './aes-counter.ts'
 import { assertSize, concatBytes } from './bytes.ts'
-import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
+import type { CryptoProvider, Sha256 } from './provider.ts'
 
 /** Up to here one call on a copy of all pieces beats one call a piece. */
 const SCRATCH_SIZE = 4096
@@ -83,25 +83,6 @@ class NodeSha256 implements Sha256 {
 
   digest(): Uint8Array {
     return plain(this.#hash.digest())
-  }
-}
-
-function createAesCtr(
-  key: Uint8Array,
-  { iv = zeroIv, offset = 0 }: { iv?: Uint8Array; offset?: number } = {},
-): AesCtr {
-  assertSize('AES-128 key', key, 16)
-  const { counter, skip } = counterAt(iv, offset)
-  const cipher = createCipheriv('aes-128-ctr', key, counter)
-  if (skip > 0) cipher.update(new Uint8Array(skip))
-  return {
-    process: (data) => {
-      const out = new Uint8Array(data.length)
-      for (let start = 0; start < data.length; start += AES_UPDATE_SIZE) {
-        out.set(cipher.update(data.subarray(start, start + AES_UPDATE_SIZE)), start)
-      }
-      return out
-    },
   }
 }
 
@@ -189,8 +170,7 @@ export const nodeCrypto: CryptoProvider = {
   sha256dMany: async (prefix, messages) => (await threaded()).sha256dMany(prefix, messages),
   sha1: (...pieces) => plain(digestPieces('sha1', pieces)),
   // OpenSSL 3.0 has BLAKE2b with 64 bytes only, and cutting those gives another hash.
-  blake2b256: (data) => noble.blake2b(data, { dkLen: 32 }),
-  createAesCtr,
+  blake2b256: (data) => blake2b(data, { dkLen: 32 }),
   aesCtrInPlace,
   randomBytes: (size) => new Uint8Array(randomBytes(size)),
   ed25519PublicKey: (seed) => {

@@ -1,7 +1,11 @@
-import { noble } from '#noble'
+import { ctr } from '@noble/ciphers/aes.js'
+import { ed25519 } from '@noble/curves/ed25519.js'
+import { blake2b } from '@noble/hashes/blake2.js'
+import { sha1 } from '@noble/hashes/legacy.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { counterAt, zeroIv, type CounterPosition } from './aes-counter.ts'
 import { assertSize, concatBytes } from './bytes.ts'
-import type { AesCtr, CryptoProvider, Sha256 } from './provider.ts'
+import type { CryptoProvider, Sha256 } from './provider.ts'
 
 /** The most that a browser's generator gives in one call. */
 const RANDOM_BYTES_MAX = 65_536
@@ -10,7 +14,7 @@ const RANDOM_BYTES_MAX = 65_536
 const SUBTLE_SIZE_MIN = 2048
 
 class PortableSha256 implements Sha256 {
-  readonly #hash = noble.sha256.create()
+  readonly #hash = sha256.create()
 
   update(data: Uint8Array): this {
     this.#hash.update(data)
@@ -19,28 +23,6 @@ class PortableSha256 implements Sha256 {
 
   digest(): Uint8Array {
     return this.#hash.digest()
-  }
-}
-
-class PortableAesCtr implements AesCtr {
-  readonly #key: Uint8Array
-  /** Where the next byte of the stream lies. */
-  #position: CounterPosition
-
-  constructor(key: Uint8Array, iv: Uint8Array, offset: number) {
-    assertSize('AES-128 key', key, 16)
-    this.#key = Uint8Array.from(key)
-    this.#position = counterAt(iv, offset)
-  }
-
-  process(data: Uint8Array): Uint8Array {
-    const { counter, skip } = this.#position
-    this.#position = counterAt(counter, skip + data.length)
-    const cipher = noble.ctr(this.#key, counter)
-    if (skip === 0) return cipher.encrypt(data)
-    const shifted = new Uint8Array(skip + data.length)
-    shifted.set(data, skip)
-    return cipher.encrypt(shifted).subarray(skip)
   }
 }
 
@@ -53,7 +35,7 @@ function hashPieces(
 }
 
 function sha256d(...pieces: readonly Uint8Array[]): Uint8Array {
-  return noble.sha256(hashPieces(noble.sha256.create(), pieces))
+  return sha256(hashPieces(sha256.create(), pieces))
 }
 
 /** On the platform's threads for long messages, where it offers that: pages over HTTPS, and Node. */
@@ -66,7 +48,7 @@ async function sha256dMany(
     messages.map(async (message) => {
       if (subtle === undefined || message.length < SUBTLE_SIZE_MIN) return sha256d(prefix, message)
       const inner = await subtle.digest('SHA-256', concatBytes(prefix, message))
-      return noble.sha256(new Uint8Array(inner))
+      return sha256(new Uint8Array(inner))
     }),
   )
 }
@@ -75,7 +57,7 @@ async function sha256dMany(
 function aesCtrHere(key: Uint8Array, { counter, skip }: CounterPosition, data: Uint8Array): void {
   const shifted = new Uint8Array(skip + data.length)
   shifted.set(data, skip)
-  data.set(noble.ctr(key, counter).encrypt(shifted).subarray(skip))
+  data.set(ctr(key, counter).encrypt(shifted).subarray(skip))
 }
 
 /** On the platform's threads where it offers that: pages over HTTPS, and Node. */
@@ -109,13 +91,12 @@ async function aesCtrInPlace(
  */
 export const portableCrypto: CryptoProvider = {
   name: 'portable',
-  sha256: (...pieces) => hashPieces(noble.sha256.create(), pieces),
+  sha256: (...pieces) => hashPieces(sha256.create(), pieces),
   createSha256: () => new PortableSha256(),
   sha256d,
   sha256dMany,
-  sha1: (...pieces) => hashPieces(noble.sha1.create(), pieces),
-  blake2b256: (data) => noble.blake2b(data, { dkLen: 32 }),
-  createAesCtr: (key, { iv = zeroIv, offset = 0 } = {}) => new PortableAesCtr(key, iv, offset),
+  sha1: (...pieces) => hashPieces(sha1.create(), pieces),
+  blake2b256: (data) => blake2b(data, { dkLen: 32 }),
   aesCtrInPlace,
   randomBytes: (size) => {
     const out = new Uint8Array(size)
@@ -126,16 +107,16 @@ export const portableCrypto: CryptoProvider = {
   },
   ed25519PublicKey: (seed) => {
     assertSize('Ed25519 seed', seed, 32)
-    return noble.ed25519.getPublicKey(seed)
+    return ed25519.getPublicKey(seed)
   },
   ed25519Sign: (seed, message) => {
     assertSize('Ed25519 seed', seed, 32)
-    return noble.ed25519.sign(message, seed)
+    return ed25519.sign(message, seed)
   },
   ed25519Verify: (publicKey, signature, message) => {
     assertSize('Ed25519 public key', publicKey, 32)
     if (signature.length !== 64) return false
-    return noble.ed25519.verify(signature, message, publicKey, { zip215: false })
+    return ed25519.verify(signature, message, publicKey, { zip215: false })
   },
   timingSafeEqual: (a, b) => {
     if (a.length !== b.length) return false

@@ -6,16 +6,6 @@ export interface Sha256 {
   digest(): Uint8Array
 }
 
-/** AES-128 in counter mode at a running position. Encrypting and decrypting are the same. */
-export interface AesCtr {
-  /**
-   * Transforms the next bytes of the stream.
-   *
-   * @returns as many bytes in fresh memory, owned by the caller.
-   */
-  process(data: Uint8Array): Uint8Array
-}
-
 /**
  * The primitives that everything else is made of: the plug-in point of cryptography.
  *
@@ -40,13 +30,6 @@ export interface CryptoProvider {
   sha1(...pieces: readonly Uint8Array[]): Uint8Array
   /** BLAKE2b with a 32-byte digest and no key: hashes lease secrets in v2 containers. */
   blake2b256(data: Uint8Array): Uint8Array
-  /**
-   * AES-128-CTR with an initial counter block of `iv` (default: 16 zero bytes) advanced to the byte
-   * position `offset` (default 0) of the stream.
-   *
-   * @throws RangeError unless `key` and `iv` are 16 bytes and `offset` is a safe integer >= 0.
-   */
-  createAesCtr(key: Uint8Array, options?: { iv?: Uint8Array; offset?: number }): AesCtr
   /**
    * Transforms bytes of an AES-128-CTR stream where they are, off the calling thread where the
    * provider can. The stream begins with the counter block `iv` (default: 16 zero bytes), the bytes

@@ -2,13 +2,13 @@ import {
   EncodingError,
   createSigningKeypair,
   defaultCrypto,
-  portableCrypto,
   serverIdFromVerifyingKey,
   signingKeypairFromString,
   stringFromSigningKey,
   stringFromVerifyingKey,
   verifyingKeyFromString,
 } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 import { fromHex, loadVectors, toHex } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 

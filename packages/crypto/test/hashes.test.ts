@@ -1,5 +1,6 @@
 import * as lafsCrypto from '@lafs/crypto'
-import { defaultCrypto, portableCrypto, type CryptoProvider, type TaggedHasher } from '@lafs/crypto'
+import { defaultCrypto, type CryptoProvider, type TaggedHasher } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 import { fromHex, loadVectors, stretch, toHex } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 

@@ -1,4 +1,4 @@
-import { portableCrypto } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 import { testProvider } from './provider-suite.ts'
 
 testProvider(portableCrypto)

@@ -1,4 +1,4 @@
-import { portableCrypto } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 import { HashTree, HashTreeError } from '@lafs/hashtree'
 import { fromHex, loadVectors, toHex } from '@lafs/vectors'
 import * as fc from 'fast-check'

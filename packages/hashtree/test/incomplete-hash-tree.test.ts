@@ -1,4 +1,4 @@
-import { portableCrypto } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 import { HashTree, HashTreeError, IncompleteHashTree, isHashTreeError } from '@lafs/hashtree'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import * as fc from 'fast-check'

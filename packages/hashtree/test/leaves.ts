@@ -1,4 +1,4 @@
-import { portableCrypto } from '@lafs/crypto'
+import { portableCrypto } from '@lafs/crypto/portable'
 
 /** The shape of the vectors `hashtree/trees`. */
 export interface TreeVectors {
