@@ -43,7 +43,7 @@ const crypto: CryptoProvider = {
   sha256dMany: async (prefix, messages) =>
     messages.map((message) => portableCrypto.sha256d(prefix, message)),
   // Nothing here is large enough for the thread pool.
-  aesCtrInPlace: nodeCrypto.aesCtrInPlace,
+  aesCtrInPlace: (key, data, options) => nodeCrypto.aesCtrInPlace(key, data, options),
 }
 
 const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 400)
