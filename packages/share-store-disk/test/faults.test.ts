@@ -192,29 +192,36 @@ describe('when one call into the file system fails', () => {
     expect(seen.size).toBeGreaterThan(2)
   })
 
-  it.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'])('a disk without room (%s) is named so', async (code) => {
-    const writers = [putImmutable, (store: IShareStore) => putSlot(store, after)]
-    let refusals = 0
-    for (const run of writers) {
-      for (let step = 0; ; step += 1) {
-        calm()
-        const store = await createDiskStore({ folder })
-        await putSlot(store, before)
-        Object.assign(faults, { after: step, code, names: /writev|copyFile|mkdir|sync|writeFile/ })
-        const error: unknown = await run(store).then(
-          () => undefined,
-          (reason: unknown) => reason,
-        )
-        const { hit } = faults
-        calm()
-        expect([hit, await real.readdir(join(folder, 'shares', 'incoming'))]).toEqual([hit, []])
-        await store.delete(i, 0)
-        await store.close()
-        if (hit === undefined) break
-        refusals += 1
-        expect([hit, isStorageError(error, 'STORAGE_NO_SPACE')]).toEqual([hit, true])
+  it.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'])(
+    'a disk without room (%s) is named so',
+    async (code) => {
+      const writers = [putImmutable, (store: IShareStore) => putSlot(store, after)]
+      let refusals = 0
+      for (const run of writers) {
+        for (let step = 0; ; step += 1) {
+          calm()
+          const store = await createDiskStore({ folder })
+          await putSlot(store, before)
+          Object.assign(faults, {
+            after: step,
+            code,
+            names: /writev|copyFile|mkdir|sync|writeFile/,
+          })
+          const error: unknown = await run(store).then(
+            () => undefined,
+            (reason: unknown) => reason,
+          )
+          const { hit } = faults
+          calm()
+          expect([hit, await real.readdir(join(folder, 'shares', 'incoming'))]).toEqual([hit, []])
+          await store.delete(i, 0)
+          await store.close()
+          if (hit === undefined) break
+          refusals += 1
+          expect([hit, isStorageError(error, 'STORAGE_NO_SPACE')]).toEqual([hit, true])
+        }
       }
-    }
-    expect(refusals).toBeGreaterThan(8)
-  })
+      expect(refusals).toBeGreaterThan(8)
+    },
+  )
 })
