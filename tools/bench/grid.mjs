@@ -6,7 +6,6 @@ const [folder, count] = process.argv.slice(2)
 const grid = await createLocalGrid({ folder, servers: Number(count) })
 process.stdout.write('ready\n')
 process.stdin.resume()
-process.stdin.on('end', async () => {
-  await grid.close()
-  process.exit()
+process.stdin.on('end', () => {
+  void grid.close().then(() => process.exit())
 })
