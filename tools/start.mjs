@@ -19,7 +19,7 @@ const folder = join(root, '.lafs', 'grid')
 const check = process.argv.includes('--check')
 const files = process.argv.slice(2).filter((word) => word !== '--check')
 
-const fancy = Boolean(process.stdout.isTTY) && process.env.NO_COLOR === undefined
+const fancy = process.stdout.isTTY && process.env.NO_COLOR === undefined
 const style = (code) => (text) => (fancy ? `\u001B[${code}m${text}\u001B[0m` : text)
 const bold = style(1)
 const dim = style(2)
