@@ -22,7 +22,7 @@ const segmentSize = 300
 function lateBucket(delays: () => number, share: Uint8Array[]): RIBucketWriter {
   return {
     write: async (_offset, pieces) => {
-      for (let i = delays(); i > 0; i--) await new Promise((resolve) => setImmediate(resolve))
+      for (let i = delays(); i > 0; i--) await new Promise((resolve) => setTimeout(resolve, 0))
       for (const piece of pieces) share.push(piece.slice())
     },
     close: async () => {},
