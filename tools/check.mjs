@@ -10,6 +10,7 @@ const checks = [
   ['lint', bin('oxlint'), ['--type-aware', '--quiet']],
   ['format', bin('oxfmt'), ['--check']],
   ['references', process.execPath, ['tools/references.mjs', '--check']],
+  ['unused', bin('knip'), []],
   ['tree', process.execPath, ['tools/check-tree.mjs']],
   ['packages', process.execPath, ['tools/check-packages.mjs']],
 ]

@@ -1,19 +1,19 @@
 import { readdirSync, readFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultServerConditions, defaultClientConditions } from 'vite'
+import { defaultClientConditions, defaultServerConditions } from 'vite'
 import type { TestProjectConfiguration } from 'vitest/config'
 
 const root = join(import.meta.dirname, '../..')
 
 /** The folders of every package of the workspace, relative to its root. */
-export const packageFolders: readonly string[] = ['packages', 'native'].flatMap((room) =>
+const packageFolders: readonly string[] = ['packages', 'native'].flatMap((room) =>
   readdirSync(join(root, room))
     .map((name) => join(room, name))
     .filter((folder) => existsSync(join(root, folder, 'package.json'))),
 )
 
 /** The name that a package folder's package.json gives. */
-export function packageName(folder: string): string {
+function packageName(folder: string): string {
   const text = readFileSync(join(root, folder, 'package.json'), 'utf8')
   return (JSON.parse(text) as { name: string }).name
 }

@@ -12,11 +12,12 @@ const TEXT_FIELDS = ['anonymous-storage-FURL', 'permutation-seed-base32', 'servi
  *
  * ```yaml
  * storage:
- *   v0-4uazse3xb6uu5qpkb7tel2bm6bpea4jhuigdhqcuvvse7hugtsia:
+ *   v0-<base32 of the server's Ed25519 key>:
  *     ann:
- *       nickname: my-server-1
- *       anonymous-storage-FURL: pb://u33m4y7klhz3bypswqkozwetvabelhxt@tcp:8.8.8.8:51298/eiu2i7p6d6mm4ihmss7ieou5hac3wn6b
- *       anonymous-storage-NURLs: []
+ *       nickname: cellar
+ *       anonymous-storage-FURL: pb://<TubID>@tcp:192.0.2.7:3457/<swissnum>
+ *       anonymous-storage-NURLs:
+ *         - pb://<SPKI hash>@192.0.2.7:3457/<swissnum>#v=1
  * ```
  *
  * @param text - the file: YAML 1.1, as upstream reads it. An empty file names no servers.

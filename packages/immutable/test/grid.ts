@@ -12,7 +12,7 @@ import { createStorageServer } from '@lafs/storage-server'
 import { memoryTransport } from '@lafs/transport-memory'
 
 /** What a test may do to the traffic of one server; each hook may wait, change or throw. */
-export interface Hooks {
+interface Hooks {
   getBuckets?: () => Promise<void> | void
   allocate?: () => Promise<void> | void
   /** Changes the writers that an allocation gave. */

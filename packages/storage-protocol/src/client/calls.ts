@@ -19,7 +19,7 @@ const MESSAGE_SIZE_MAX: number = 30 * 1024 * 1024
 const REFUSAL_SIZE_MAX = 10_000
 
 /** One request of the protocol. */
-export interface Call {
+interface Call {
   readonly route: RouteName
   readonly storageIndex?: StorageIndex
   readonly shareNumber?: ShareNumber
