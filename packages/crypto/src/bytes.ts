@@ -5,8 +5,8 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
-/** The bytes of the pieces, one after another, in fresh memory. */
-export function concatBytes(...pieces: readonly Uint8Array[]): Uint8Array {
+/** The pieces, one after another, in fresh memory. */
+export function concatBytes(pieces: readonly Uint8Array[]): Uint8Array {
   let size = 0
   for (const piece of pieces) size += piece.length
   const out = new Uint8Array(size)
@@ -16,6 +16,11 @@ export function concatBytes(...pieces: readonly Uint8Array[]): Uint8Array {
     position += piece.length
   }
   return out
+}
+
+/** Whether two byte strings are equal; for what is no secret, see {@link CryptoProvider.timingSafeEqual}. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
 }
 
 /** Refuses a value that has not exactly this many bytes; `what` names it in the message. */

@@ -239,7 +239,7 @@ export function convergenceHasher(
     )
   }
   const parameters = netstring(utf8(`${k},${n},${segmentSize}`))
-  const tag = concatBytes(convergenceTag, netstring(convergence), parameters)
+  const tag = concatBytes([convergenceTag, netstring(convergence), parameters])
   return taggedHasher(tag, KEY_SIZE, crypto)
 }
 

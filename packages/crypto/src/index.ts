@@ -11,6 +11,7 @@ export {
   type SigningKeypair,
 } from './ed25519.ts'
 export { EncodingError, isEncodingError, type EncodingErrorCode } from './errors.ts'
+export { concatBytes, sameBytes } from './bytes.ts'
 export * from './hashes.ts'
 export {
   netstring,
@@ -19,3 +20,4 @@ export {
   type SplitNetstringOptions,
 } from './netstring.ts'
 export type { CryptoProvider, Sha256 } from './provider.ts'
+export type { RsaSigningKey, RsaVerifyingKey } from './rsa.ts'

@@ -14,7 +14,7 @@ const LENGTH_DIGITS_MAX = 15
  * @see allmydata.util.netstring.netstring
  */
 export function netstring(bytes: Uint8Array): Uint8Array {
-  return concatBytes(utf8(`${bytes.length}:`), bytes, utf8(','))
+  return concatBytes([utf8(`${bytes.length}:`), bytes, utf8(',')])
 }
 
 /** What {@link splitNetstring} may be told. */

@@ -148,13 +148,13 @@ async function aesCtrInPlace(
 
 function privateKey(seed: Uint8Array): KeyObject {
   assertSize('Ed25519 seed', seed, 32)
-  const key = Buffer.from(concatBytes(PKCS8_ED25519, seed))
+  const key = Buffer.from(concatBytes([PKCS8_ED25519, seed]))
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
 }
 
 function publicKey(bytes: Uint8Array): KeyObject {
   assertSize('Ed25519 public key', bytes, 32)
-  const key = Buffer.from(concatBytes(SPKI_ED25519, bytes))
+  const key = Buffer.from(concatBytes([SPKI_ED25519, bytes]))
   return createPublicKey({ key, format: 'der', type: 'spki' })
 }
 

@@ -47,7 +47,7 @@ async function sha256dMany(
   return Promise.all(
     messages.map(async (message) => {
       if (subtle === undefined || message.length < SUBTLE_SIZE_MIN) return sha256d(prefix, message)
-      const inner = await subtle.digest('SHA-256', concatBytes(prefix, message))
+      const inner = await subtle.digest('SHA-256', concatBytes([prefix, message]))
       return sha256(new Uint8Array(inner))
     }),
   )

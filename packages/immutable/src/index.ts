@@ -1,4 +1,3 @@
-export * from './clock.ts'
 export * from './compute-cap.ts'
 export { createEncoder, type EncoderDependencies } from './encoder.ts'
 export { encryptUploadable } from './encrypt.ts'

@@ -2,7 +2,7 @@ import { convergenceHasher, randomKey } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { UploadSourceChangedError } from '@lafs/filesystem-interface'
 import type { EncodingParameters, IUploadable, ProgressOptions } from '@lafs/filesystem-interface'
-import { interruptible } from './clock.ts'
+import { interruptible } from '@lafs/storage-protocol/waiting'
 
 /** Bytes of plaintext hashed between two looks at the signal and two reports of progress. */
 const HASH_PIECE_SIZE = 1024 * 1024

@@ -28,9 +28,9 @@ import {
   WRITE_BATCH_SIZE,
 } from '@lafs/storage-protocol/layout'
 import type { ChkShareShape } from '@lafs/storage-protocol/layout'
-import { Cancellation } from './cancellation.ts'
-import { within } from './clock.ts'
-import type { Clock } from './clock.ts'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
+import { within } from '@lafs/storage-protocol/waiting'
+import type { Clock } from '@lafs/storage-protocol/waiting'
 import { failureMessage, serversOfHappiness } from './happiness.ts'
 import type { ShareMap } from './happiness.ts'
 import { PeerSelector } from './peer-selector.ts'

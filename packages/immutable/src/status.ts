@@ -7,7 +7,7 @@ import type {
   Progress,
   UploadProgress,
 } from '@lafs/filesystem-interface'
-import type { Clock } from './clock.ts'
+import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { FileState } from './download/file-state.ts'
 
 let uploads = 0

@@ -1,5 +1,5 @@
 import type { IUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
-import { concatBytes } from './bytes.ts'
+import { concatBytes } from '@lafs/crypto'
 
 /** How an uploadable wants to be uploaded; see {@link IUploadable}. */
 export type UploadablePreferences = Pick<IUploadable, 'encoding' | 'encryptionKey'>

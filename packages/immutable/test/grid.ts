@@ -1,4 +1,4 @@
-import type { Clock } from '@lafs/immutable'
+import type { Clock } from '@lafs/storage-protocol/waiting'
 import type {
   IServer,
   IStorageBroker,

@@ -20,7 +20,7 @@ import {
   SHARE_HASH_ENTRY_SIZE,
 } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
-import { sameBytes } from '../bytes.ts'
+import { sameBytes } from '@lafs/crypto'
 import { fileGeometry, segmentSizeFor, segmentSizes, shareShape } from '../geometry.ts'
 import type { FileState } from './file-state.ts'
 import { windowOf, windowSpans } from './hash-windows.ts'

@@ -1,7 +1,7 @@
 import type { IServer, IStorageBroker, RIBucketReader } from '@lafs/storage-interface'
-import type { Cancellation } from '../cancellation.ts'
-import { within } from '../clock.ts'
-import type { Clock } from '../clock.ts'
+import type { Cancellation } from '@lafs/storage-protocol/waiting'
+import { within } from '@lafs/storage-protocol/waiting'
+import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { Notifier } from './notifier.ts'
 
 /** Servers that are asked at once, not counting those that are overdue. */

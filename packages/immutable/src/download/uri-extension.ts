@@ -5,7 +5,7 @@ import type { UriExtensionData } from '@lafs/filesystem-interface'
 import { HASH_SIZE } from '@lafs/storage-interface'
 import { unpackUriExtension } from '@lafs/uri'
 import type { ChkParameters } from '@lafs/uri'
-import { sameBytes } from '../bytes.ts'
+import { sameBytes } from '@lafs/crypto'
 import { fileGeometry } from '../geometry.ts'
 import type { FileGeometry } from '../geometry.ts'
 

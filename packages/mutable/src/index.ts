@@ -1,0 +1,1 @@
+export type { MutableContext, MutableFile } from './file.ts'

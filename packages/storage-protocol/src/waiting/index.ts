@@ -1,0 +1,2 @@
+export * from './cancellation.ts'
+export * from './clock.ts'
