@@ -233,6 +233,8 @@ function testMutable(store: () => IShareStore): void {
       [3, 'mutable'],
     ])
     expect(await get(store(), index(1), 3)).toBe('\0\0x')
+    expect(await store().shareNumbers(index(1))).toEqual([0, 3])
+    expect(await store().shareNumbers(index(9))).toEqual([])
     await write(store(), index(1), { 0: one(1, 'BCD', 3), 3: one(0, 'ignored', 0) })
     expect(await get(store(), index(1), 0)).toBe('aBC')
     expect([...(await store().shares(index(1))).keys()]).toEqual([0])
@@ -419,6 +421,7 @@ function testWhole(store: () => IShareStore, capabilities: ShareStoreCapabilitie
     await store().close()
     const calls = [
       store().shares(index(1)),
+      store().shareNumbers(index(1)),
       store().open(index(1), 0),
       store().createImmutable(index(1), 1, 1, lease()),
       write(store(), index(3), { 0: one(0, 'abc') }),

@@ -29,7 +29,6 @@ import {
   makeFolder,
   named,
   openInFolder,
-  readExactly,
   removeEmptyFolder,
   syncFolder,
   syncFolders,
@@ -46,7 +45,16 @@ import {
   mutableLeases,
   type MutableContainer,
 } from './mutable-container.ts'
-import { kindOfFile, openShareFile, readContainer, withShareFile } from './share-file.ts'
+import { bytesOfFile, BytesInMemory, readExactly, type ShareBytes } from './share-bytes.ts'
+import {
+  kindOfFile,
+  openShareFile,
+  readContainer,
+  readIfSmall,
+  SMALL_FILE,
+  withShareFile,
+  type Container,
+} from './share-file.ts'
 
 /** Where a disk store stands and whose it is. */
 export interface DiskStoreOptions {
@@ -103,36 +111,37 @@ class DiskStore implements IShareStore {
     this.#assertOpen()
     const folder = this.#folderOf(this.#shares, storageIndex)
     const found = new Map<ShareNumber, StoredShareKind>()
-    for (const name of await namesIn(folder)) {
-      if (!isShareName(name)) continue
-      const kind = await kindOfFile(join(folder, name))
-      if (kind !== undefined) found.set(Number(name), kind)
+    for (const shareNumber of await this.shareNumbers(storageIndex)) {
+      const kind = await kindOfFile(join(folder, String(shareNumber)))
+      if (kind !== undefined) found.set(shareNumber, kind)
     }
     return found
+  }
+
+  async shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]> {
+    this.#assertOpen()
+    const names = await namesIn(this.#folderOf(this.#shares, storageIndex))
+    return names
+      .filter(isShareName)
+      .map(Number)
+      .toSorted((a, b) => a - b)
   }
 
   async open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare> {
     const path = this.#pathOf(storageIndex, shareNumber)
     const handle = await openShareFile(path, shareNumber, 'r')
+    let kept = false
     try {
-      const container = await readContainer(handle)
-      const { dataOffset, header } = container
+      const whole = await readIfSmall(handle)
+      if (whole !== undefined) return storedShare(await readContainer(whole), whole)
+      const container = await readContainer(bytesOfFile(handle))
       const file = this.#pool.add(path, handle, 'r')
-      return {
-        kind: container.kind,
-        length: header.dataLength,
-        read: (offset, length) => {
-          const size = Math.max(0, Math.min(length, header.dataLength - offset))
-          return file.use((opened) => readExactly(opened, dataOffset + offset, size))
-        },
-        writeEnablerMatches: (candidate) =>
-          container.kind === 'mutable' &&
-          defaultCrypto.timingSafeEqual(candidate, container.header.writeEnabler),
-        close: () => file.close(),
-      }
-    } catch (error) {
-      await handle.close()
-      throw error
+      kept = true
+      const readUpTo: ShareBytes['readUpTo'] = (position, length) =>
+        file.use((opened) => bytesOfFile(opened).readUpTo(position, length))
+      return storedShare(container, { readUpTo }, () => file.close())
+    } finally {
+      if (!kept) await handle.close()
     }
   }
 
@@ -167,8 +176,9 @@ class DiskStore implements IShareStore {
         const path = this.#pathOf(storageIndex, shareNumber)
         const copy = this.#nextCopy()
         copies.set(shareNumber, copy)
-        await this.#copyMutable(path, copy, writeEnabler)
-        await this.#editCopy(copy, change, lease, leaseRoom)
+        const edit = async (file: ShareBytes, container: Container): Promise<void> =>
+          this.#edit(file, container, change, lease, leaseRoom)
+        await this.#makeCopy(path, copy, writeEnabler, change, edit)
       }
       await this.#replace(storageIndex, changes, copies)
     } catch (error) {
@@ -186,14 +196,14 @@ class DiskStore implements IShareStore {
     const path = this.#pathOf(storageIndex, shareNumber)
     const onCopy = await withShareFile(
       openShareFile(path, shareNumber, 'r+'),
-      async (handle, container) => {
+      async (file, container) => {
         if (container.kind === 'mutable') {
-          await addMutableLease(handle, container.header, lease, this.#nodeId, room)
+          await addMutableLease(file, container.header, lease, this.#nodeId, room)
           return false
         }
-        if (await renewImmutableLease(handle, container.header, lease)) return false
+        if (await renewImmutableLease(file, container.header, lease)) return false
         if (!container.header.recoverable) return true
-        await addImmutableLease(handle, container.header, lease, room)
+        await addImmutableLease(file, container.header, lease, room)
         return false
       },
     )
@@ -202,10 +212,10 @@ class DiskStore implements IShareStore {
 
   async leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]> {
     const path = this.#pathOf(storageIndex, shareNumber)
-    return withShareFile(openShareFile(path, shareNumber, 'r'), (handle, container) =>
+    return withShareFile(openShareFile(path, shareNumber, 'r'), (file, container) =>
       container.kind === 'mutable'
-        ? mutableLeases(handle, container.header)
-        : immutableLeases(handle, container.header),
+        ? mutableLeases(file, container.header)
+        : immutableLeases(file, container.header),
     )
   }
 
@@ -273,6 +283,49 @@ class DiskStore implements IShareStore {
     return join(this.#incoming, `copy-${this.#copies}`)
   }
 
+  /**
+   * Makes an edited copy of a mutable share, or of an empty one where there is none. A small share is
+   * edited in memory, so that its copy takes one write.
+   */
+  async #makeCopy(
+    path: string,
+    copy: string,
+    writeEnabler: Uint8Array,
+    { writes }: SlotChange,
+    edit: (file: ShareBytes, container: Container) => Promise<void>,
+  ): Promise<void> {
+    const end = Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
+    const small = end > SMALL_FILE ? undefined : await this.#smallMutable(path, writeEnabler)
+    if (small === undefined) {
+      await this.#copyMutable(path, copy, writeEnabler)
+      await withShareFile(fs.open(copy, 'r+'), edit)
+      return
+    }
+    await edit(small, await readContainer(small))
+    const handle = await openInFolder(copy, 'w')
+    try {
+      await writeAll(handle, 0, [small.bytes])
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** A mutable share in memory, an empty one where there is none; undefined for one that is not small. */
+  async #smallMutable(path: string, writeEnabler: Uint8Array): Promise<BytesInMemory | undefined> {
+    try {
+      const handle = await fs.open(path, 'r')
+      try {
+        return await readIfSmall(handle)
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+      return new BytesInMemory(emptyMutable(this.#nodeId, writeEnabler))
+    }
+  }
+
   /** Copies a mutable share, cheaply where the file system can, or begins a new one. */
   async #copyMutable(path: string, copy: string, writeEnabler: Uint8Array): Promise<void> {
     try {
@@ -288,20 +341,19 @@ class DiskStore implements IShareStore {
     }
   }
 
-  async #editCopy(
-    copy: string,
+  async #edit(
+    file: ShareBytes,
+    container: Container,
     change: SlotChange,
     lease: Lease,
     leaseRoom: number,
   ): Promise<void> {
-    await withShareFile(fs.open(copy, 'r+'), async (handle, container) => {
-      if (container.kind !== 'mutable')
-        throw new StorageError('STORAGE_UNKNOWN_CONTAINER_VERSION', 'the share is immutable')
-      await this.#checkGrowth(container.header, change)
-      const header = await changeMutable(handle, container.header, change)
-      await addMutableLease(handle, header, lease, this.#nodeId, leaseRoom)
-      await handle.datasync()
-    })
+    if (container.kind !== 'mutable')
+      throw new StorageError('STORAGE_UNKNOWN_CONTAINER_VERSION', 'the share is immutable')
+    await this.#checkGrowth(container.header, change)
+    const header = await changeMutable(file, container.header, change)
+    await addMutableLease(file, header, lease, this.#nodeId, leaseRoom)
+    await file.flush()
   }
 
   /** A file may have holes, so that a disk would take the promise of more bytes than it has. */
@@ -332,7 +384,8 @@ class DiskStore implements IShareStore {
       await this.#pool.detach(path)
       await fs.rename(copy, path)
     }
-    await this.#settleFolder(folder)
+    if (copies.size < changes.size) await this.#settleFolder(folder)
+    else await syncFolder(folder)
     await syncFolders(parents)
   }
 
@@ -341,10 +394,10 @@ class DiskStore implements IShareStore {
     const copy = this.#nextCopy()
     try {
       await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
-      await withShareFile(fs.open(copy, 'r+'), async (handle, container) => {
+      await withShareFile(fs.open(copy, 'r+'), async (file, container) => {
         if (container.kind !== 'immutable') return
-        await addImmutableLease(handle, container.header, lease, room)
-        await handle.datasync()
+        await addImmutableLease(file, container.header, lease, room)
+        await file.flush()
       })
       await this.#pool.detach(path)
       await fs.rename(copy, path)
@@ -380,6 +433,25 @@ async function namesIn(folder: string): Promise<string[]> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return []
     throw error
+  }
+}
+
+/** A share whose bytes a reader gets at, until it closes them. */
+function storedShare(
+  { kind, header, dataOffset }: Container,
+  file: Pick<ShareBytes, 'readUpTo'>,
+  close: () => Promise<void> = async () => {},
+): StoredShare {
+  return {
+    kind,
+    length: header.dataLength,
+    read: (offset, length) => {
+      const size = Math.max(0, Math.min(length, header.dataLength - offset))
+      return readExactly(file, dataOffset + offset, size)
+    },
+    writeEnablerMatches: (candidate) =>
+      kind === 'mutable' && defaultCrypto.timingSafeEqual(candidate, header.writeEnabler),
+    close,
   }
 }
 

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { NoSpaceError, StorageError } from '@lafs/storage-interface'
+import { NoSpaceError } from '@lafs/storage-interface'
 
 /** The code of a failed system call, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
@@ -75,18 +75,6 @@ export async function readUpTo(
   return filled === length ? bytes : bytes.slice(0, filled)
 }
 
-/** Reads exactly `length` bytes. @throws {@link StorageError} `STORAGE_BAD_SHARE` where the file ends before. */
-export async function readExactly(
-  handle: FileHandle,
-  position: number,
-  length: number,
-): Promise<Uint8Array> {
-  const bytes = await readUpTo(handle, position, length)
-  if (bytes.length === length) return bytes
-  const message = `container: expected ${length} bytes at ${position}, got ${bytes.length}`
-  throw new StorageError('STORAGE_BAD_SHARE', message)
-}
-
 /** Makes the names in a folder outlast a power cut, where the platform can. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows opens no folders.
@@ -136,11 +124,11 @@ export async function removeEmptyFolder(folder: string): Promise<boolean> {
 /** Opens a file, making the folder that it stands in, though others remove it when it is empty. */
 export async function openInFolder(path: string, flags: string): Promise<FileHandle> {
   for (let attempt = 0; ; attempt += 1) {
-    await makeFolder(dirname(path))
     try {
       return await fs.open(path, flags, 0o600)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT' || attempt >= 100) throw error
     }
+    await makeFolder(dirname(path))
   }
 }

@@ -1,8 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
 import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, StoredLease } from '@lafs/storage-interface'
 import { uint32, viewOf } from './bytes.ts'
-import { readExactly, writeAll } from './files.ts'
+import { readExactly, type ShareBytes } from './share-bytes.ts'
 import { expiryField, isStoredSecret, storedSecret, type ContainerVersion } from './leases.ts'
 
 /*
@@ -84,14 +83,10 @@ function leasesOffset({ dataLength }: ImmutableContainer): number {
 }
 
 async function leaseRecords(
-  handle: FileHandle,
+  file: ShareBytes,
   container: ImmutableContainer,
 ): Promise<Uint8Array[]> {
-  const bytes = await readExactly(
-    handle,
-    leasesOffset(container),
-    container.leaseCount * LEASE_SIZE,
-  )
+  const bytes = await readExactly(file, leasesOffset(container), container.leaseCount * LEASE_SIZE)
   return Array.from({ length: container.leaseCount }, (_, i) =>
     bytes.subarray(i * LEASE_SIZE, (i + 1) * LEASE_SIZE),
   )
@@ -99,10 +94,10 @@ async function leaseRecords(
 
 /** The leases of an immutable container, in the order in which they were added. */
 export async function immutableLeases(
-  handle: FileHandle,
+  file: ShareBytes,
   container: ImmutableContainer,
 ): Promise<StoredLease[]> {
-  const records = await leaseRecords(handle, container)
+  const records = await leaseRecords(file, container)
   return records.map((record) => ({
     ownerNumber: viewOf(record).getUint32(0),
     expiresAtSeconds: viewOf(record).getUint32(LEASE_EXPIRY_OFFSET),
@@ -115,25 +110,25 @@ export async function immutableLeases(
  * @returns whether there is one.
  */
 export async function renewImmutableLease(
-  handle: FileHandle,
+  file: ShareBytes,
   container: ImmutableContainer,
   lease: Lease,
 ): Promise<boolean> {
   const secret = storedSecret(container.version, lease.renewSecret)
-  const records = await leaseRecords(handle, container)
+  const records = await leaseRecords(file, container)
   const index = records.findIndex((record) => isStoredSecret(record.subarray(4, 36), secret))
   const record = records[index]
   if (record === undefined) return false
   const expiry = expiryField(lease)
   const position = leasesOffset(container) + index * LEASE_SIZE + LEASE_EXPIRY_OFFSET
   if (expiry > viewOf(record).getUint32(LEASE_EXPIRY_OFFSET))
-    await writeAll(handle, position, [uint32(expiry)])
+    await file.write(position, [uint32(expiry)])
   return true
 }
 
 /** Adds a lease after the others: the record first, then the count. */
 export async function addImmutableLease(
-  handle: FileHandle,
+  file: ShareBytes,
   container: ImmutableContainer,
   lease: Lease,
   room: number,
@@ -141,7 +136,7 @@ export async function addImmutableLease(
   if (LEASE_SIZE > room) throw new NoSpaceError(`no room for a lease of ${LEASE_SIZE} bytes`)
   const { version, leaseCount } = container
   const position = leasesOffset(container) + leaseCount * LEASE_SIZE
-  await writeAll(handle, position, [immutableLease(version, lease)])
-  await handle.datasync()
-  await writeAll(handle, LEASE_COUNT_OFFSET, [uint32(leaseCount + 1)])
+  await file.write(position, [immutableLease(version, lease)])
+  await file.flush()
+  await file.write(LEASE_COUNT_OFFSET, [uint32(leaseCount + 1)])
 }

@@ -5,11 +5,11 @@ import {
   makeFolder,
   named,
   openInFolder,
-  readExactly,
   removeEmptyFolder,
   syncFolders,
   writeAll,
 } from './files.ts'
+import { bytesOfFile, readExactly } from './share-bytes.ts'
 import type { FilePool, PooledFile } from './file-pool.ts'
 import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immutable-container.ts'
 
@@ -74,7 +74,9 @@ export class DiskIncomingShare implements IncomingShare {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
-    return this.#file.use((handle) => readExactly(handle, IMMUTABLE_HEADER_SIZE + offset, length))
+    return this.#file.use((handle) =>
+      readExactly(bytesOfFile(handle), IMMUTABLE_HEADER_SIZE + offset, length),
+    )
   }
 
   async commit(): Promise<void> {

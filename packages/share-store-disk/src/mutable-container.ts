@@ -1,8 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
 import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, SlotChange, StoredLease } from '@lafs/storage-interface'
 import { uint32, uint64, viewOf } from './bytes.ts'
-import { readExactly, writeAll } from './files.ts'
+import { readExactly, type ShareBytes } from './share-bytes.ts'
 import { expiryField, isStoredSecret, storedSecret, type ContainerVersion } from './leases.ts'
 
 /*
@@ -97,7 +96,7 @@ export function emptyMutable(nodeId: Uint8Array, writeEnabler: Uint8Array): Uint
  * A crash amid this leaves rubbish: it is meant for a copy.
  */
 export async function changeMutable(
-  handle: FileHandle,
+  file: ShareBytes,
   container: MutableContainer,
   { writes, newLength }: SlotChange,
 ): Promise<MutableContainer> {
@@ -105,41 +104,41 @@ export async function changeMutable(
   for (const { offset, data } of writes) {
     const end = offset + data.length
     if (end >= dataLength) {
-      const { size } = await handle.stat()
+      const size = await file.size()
       if (MUTABLE_DATA_OFFSET + end > extraLeasesOffset) {
-        await moveExtraLeases(handle, extraLeasesOffset, MUTABLE_DATA_OFFSET + end)
+        await moveExtraLeases(file, extraLeasesOffset, MUTABLE_DATA_OFFSET + end)
         extraLeasesOffset = MUTABLE_DATA_OFFSET + end
       }
       // Past the old end of the file a hole reads as zeros by itself.
       const hole = Math.min(MUTABLE_DATA_OFFSET + offset, size)
-      await writeZeros(handle, MUTABLE_DATA_OFFSET + dataLength, hole)
+      await writeZeros(file, MUTABLE_DATA_OFFSET + dataLength, hole)
       dataLength = end
     }
-    await writeAll(handle, MUTABLE_DATA_OFFSET + offset, [data])
+    await file.write(MUTABLE_DATA_OFFSET + offset, [data])
   }
   if (newLength !== undefined) dataLength = Math.min(dataLength, newLength)
-  await writeAll(handle, DATA_LENGTH_OFFSET, [uint64(dataLength), uint64(extraLeasesOffset)])
+  await file.write(DATA_LENGTH_OFFSET, [uint64(dataLength), uint64(extraLeasesOffset)])
   return { ...container, dataLength, extraLeasesOffset }
 }
 
-async function writeZeros(handle: FileHandle, begin: number, end: number): Promise<void> {
+async function writeZeros(file: ShareBytes, begin: number, end: number): Promise<void> {
   for (let at = begin; at < end; at += ZEROS.length)
-    await writeAll(handle, at, [ZEROS.subarray(0, Math.min(ZEROS.length, end - at))])
+    await file.write(at, [ZEROS.subarray(0, Math.min(ZEROS.length, end - at))])
 }
 
-async function moveExtraLeases(handle: FileHandle, from: number, to: number): Promise<void> {
-  const count = await extraLeaseCount(handle, from)
+async function moveExtraLeases(file: ShareBytes, from: number, to: number): Promise<void> {
+  const count = await extraLeaseCount(file, from)
   const size = 4 + count * LEASE_SIZE
-  const leases = await readExactly(handle, from, size)
-  await writeZeros(handle, from, from + size)
-  await writeAll(handle, to, [leases])
+  const leases = await readExactly(file, from, size)
+  await writeZeros(file, from, from + size)
+  await file.write(to, [leases])
 }
 
-async function extraLeaseCount(handle: FileHandle, offset: number): Promise<number> {
-  const { size } = await handle.stat()
+async function extraLeaseCount(file: ShareBytes, offset: number): Promise<number> {
+  const size = await file.size()
   if (offset < MUTABLE_DATA_OFFSET || offset + 4 > size)
     throw damaged(`extra leases at ${offset} in a file of ${size} bytes`)
-  const count = viewOf(await readExactly(handle, offset, 4)).getUint32(0)
+  const count = viewOf(await readExactly(file, offset, 4)).getUint32(0)
   if (offset + 4 + count * LEASE_SIZE > size)
     throw damaged(`${count} extra leases at ${offset} do not fit in a file of ${size} bytes`)
   return count
@@ -152,17 +151,17 @@ interface LeaseSlot {
 }
 
 async function leaseSlots(
-  handle: FileHandle,
+  file: ShareBytes,
   { extraLeasesOffset }: MutableContainer,
 ): Promise<LeaseSlot[]> {
-  const count = await extraLeaseCount(handle, extraLeasesOffset)
+  const count = await extraLeaseCount(file, extraLeasesOffset)
   const groups = [
     { offset: MUTABLE_HEADER_SIZE, count: HEADER_LEASES },
     { offset: extraLeasesOffset + 4, count },
   ]
   const slots: LeaseSlot[] = []
   for (const group of groups) {
-    const bytes = await readExactly(handle, group.offset, group.count * LEASE_SIZE)
+    const bytes = await readExactly(file, group.offset, group.count * LEASE_SIZE)
     for (let at = 0; at < bytes.length; at += LEASE_SIZE)
       slots.push({ position: group.offset + at, record: bytes.subarray(at, at + LEASE_SIZE) })
   }
@@ -173,10 +172,10 @@ const isFilled = ({ record }: LeaseSlot): boolean => viewOf(record).getUint32(0)
 
 /** The leases of a mutable container, in the order of their slots. */
 export async function mutableLeases(
-  handle: FileHandle,
+  file: ShareBytes,
   container: MutableContainer,
 ): Promise<StoredLease[]> {
-  const slots = await leaseSlots(handle, container)
+  const slots = await leaseSlots(file, container)
   return slots.filter(isFilled).map(({ record }) => ({
     ownerNumber: viewOf(record).getUint32(0),
     expiresAtSeconds: viewOf(record).getUint32(LEASE_EXPIRY_OFFSET),
@@ -190,14 +189,14 @@ export async function mutableLeases(
  * @param room - how many bytes a new lease past the others may take.
  */
 export async function addMutableLease(
-  handle: FileHandle,
+  file: ShareBytes,
   container: MutableContainer,
   lease: Lease,
   nodeId: Uint8Array,
   room: number,
 ): Promise<void> {
   const { version, extraLeasesOffset } = container
-  const slots = await leaseSlots(handle, container)
+  const slots = await leaseSlots(file, container)
   const secret = storedSecret(version, lease.renewSecret)
   const known = slots.find(
     (slot) => isFilled(slot) && isStoredSecret(slot.record.subarray(8, 40), secret),
@@ -205,20 +204,20 @@ export async function addMutableLease(
   if (known !== undefined) {
     const expiry = expiryField(lease)
     if (expiry > viewOf(known.record).getUint32(LEASE_EXPIRY_OFFSET))
-      await writeAll(handle, known.position + LEASE_EXPIRY_OFFSET, [uint32(expiry)])
+      await file.write(known.position + LEASE_EXPIRY_OFFSET, [uint32(expiry)])
     return
   }
   const record = mutableLease(version, lease, nodeId)
   const empty = slots.find((slot) => !isFilled(slot))
   if (empty !== undefined) {
-    await writeAll(handle, empty.position, [record])
+    await file.write(empty.position, [record])
     return
   }
   if (LEASE_SIZE > room) throw new NoSpaceError(`no room for a lease of ${LEASE_SIZE} bytes`)
   const extra = slots.length - HEADER_LEASES
-  await writeAll(handle, extraLeasesOffset + 4 + extra * LEASE_SIZE, [record])
-  await handle.datasync()
-  await writeAll(handle, extraLeasesOffset, [uint32(extra + 1)])
+  await file.write(extraLeasesOffset + 4 + extra * LEASE_SIZE, [record])
+  await file.flush()
+  await file.write(extraLeasesOffset, [uint32(extra + 1)])
 }
 
 function mutableLease(version: ContainerVersion, lease: Lease, nodeId: Uint8Array): Uint8Array {

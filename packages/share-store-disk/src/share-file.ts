@@ -4,6 +4,7 @@ import { StorageError } from '@lafs/storage-interface'
 import type { ShareNumber, StoredShareKind } from '@lafs/storage-interface'
 import { viewOf } from './bytes.ts'
 import { named, readUpTo, systemCode } from './files.ts'
+import { bytesOfFile, BytesInMemory, type ShareBytes } from './share-bytes.ts'
 import {
   IMMUTABLE_HEADER_SIZE,
   parseImmutable,
@@ -22,14 +23,23 @@ export type Container =
   | { readonly kind: 'immutable'; readonly dataOffset: number; readonly header: ImmutableContainer }
   | { readonly kind: 'mutable'; readonly dataOffset: number; readonly header: MutableContainer }
 
+/** Files of up to this many bytes are read, and written, at once. */
+export const SMALL_FILE: number = 64 * 1024
+
+/** All of an open file; undefined for one that is not small. */
+export async function readIfSmall(handle: FileHandle): Promise<BytesInMemory | undefined> {
+  const { size } = await handle.stat()
+  return size > SMALL_FILE ? undefined : new BytesInMemory(await readUpTo(handle, 0, size))
+}
+
 /**
- * Reads the header of an open share file.
+ * Reads the header of a share file.
  *
  * @throws {@link StorageError} `STORAGE_BAD_SHARE`, `STORAGE_UNKNOWN_CONTAINER_VERSION`.
  */
-export async function readContainer(handle: FileHandle): Promise<Container> {
-  const { size } = await handle.stat()
-  const header = await readUpTo(handle, 0, MUTABLE_HEADER_SIZE)
+export async function readContainer(file: ShareBytes): Promise<Container> {
+  const size = await file.size()
+  const header = await file.readUpTo(0, Math.min(size, MUTABLE_HEADER_SIZE))
   const version = mutableVersion(header)
   if (version !== undefined && size >= MUTABLE_DATA_OFFSET) {
     const parsed = parseMutable(version, header, size)
@@ -75,11 +85,12 @@ export async function kindOfFile(path: string): Promise<StoredShareKind | undefi
  */
 export async function withShareFile<T>(
   opening: Promise<FileHandle>,
-  task: (handle: FileHandle, container: Container) => Promise<T>,
+  task: (file: ShareBytes, container: Container) => Promise<T>,
 ): Promise<T> {
   const handle = await opening
   try {
-    return await task(handle, await readContainer(handle))
+    const file = bytesOfFile(handle)
+    return await task(file, await readContainer(file))
   } catch (error) {
     throw named(error)
   } finally {

@@ -153,10 +153,10 @@ describe('damaged immutable containers', () => {
   })
 
   it('one that is cut while it is open', async () => {
-    await immutable(new Uint8Array(1000))
+    await immutable(new Uint8Array(100_000))
     const share = await store.open(index, 0)
     await truncate(pathOf(0), 500)
-    expect(await code(share.read(0, 1000))).toBe('STORAGE_BAD_SHARE')
+    expect(await code(share.read(0, 100_000))).toBe('STORAGE_BAD_SHARE')
     await share.close()
   })
 

@@ -63,6 +63,10 @@ class MemoryStore implements IShareStore {
     return new Map([...this.#slot(storageIndex)].map(([number, { kind }]) => [number, kind]))
   }
 
+  async shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]> {
+    return [...this.#slot(storageIndex).keys()].toSorted((a, b) => a - b)
+  }
+
   async open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare> {
     const { kind, data, writeEnabler } = this.#share(storageIndex, shareNumber)
     return {

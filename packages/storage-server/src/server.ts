@@ -183,12 +183,11 @@ class StorageServer implements RIStorageServer {
     for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
     return this.#inTurn(storageIndex, async () => {
       options?.signal?.throwIfAborted()
-      const found = numbersOfKind(await this.#store.shares(storageIndex), 'mutable')
-      const wanted = new Set(shareNumbers.length === 0 ? found : shareNumbers)
+      const wanted = new Set(shareNumbers)
       const data = new Map<ShareNumber, Uint8Array[]>()
-      for (const shareNumber of found) {
-        if (!wanted.has(shareNumber)) continue
-        const spans = await this.#readShare(storageIndex, shareNumber, readVectors)
+      for (const shareNumber of await this.#store.shareNumbers(storageIndex)) {
+        if (wanted.size > 0 && !wanted.has(shareNumber)) continue
+        const spans = await this.#readMutable(storageIndex, shareNumber, readVectors)
         if (spans !== undefined) data.set(shareNumber, spans)
       }
       return data
@@ -372,8 +371,8 @@ class StorageServer implements RIStorageServer {
     return writer
   }
 
-  /** The spans of one share; undefined for a share that cannot be read, so that others still are. */
-  async #readShare(
+  /** The spans of one mutable share; undefined for one that cannot be read, so that others still are. */
+  async #readMutable(
     storageIndex: StorageIndex,
     shareNumber: ShareNumber,
     readVectors: readonly ReadVector[],
@@ -381,7 +380,7 @@ class StorageServer implements RIStorageServer {
     try {
       const share = await this.#store.open(storageIndex, shareNumber)
       try {
-        return await readSpans(share, readVectors)
+        return share.kind === 'mutable' ? await readSpans(share, readVectors) : undefined
       } finally {
         await share.close()
       }

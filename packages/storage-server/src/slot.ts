@@ -20,7 +20,7 @@ export async function openSlot(
 ): Promise<Map<ShareNumber, StoredShare>> {
   const opened = new Map<ShareNumber, StoredShare>()
   try {
-    for (const shareNumber of await sortedShareNumbers(store, storageIndex)) {
+    for (const shareNumber of await store.shareNumbers(storageIndex)) {
       const share = await store.open(storageIndex, shareNumber)
       opened.set(shareNumber, share)
       if (share.kind !== 'mutable')
@@ -39,13 +39,6 @@ export async function openSlot(
     await closeAll(opened)
     throw error
   }
-}
-
-async function sortedShareNumbers(
-  store: IShareStore,
-  storageIndex: StorageIndex,
-): Promise<ShareNumber[]> {
-  return [...(await store.shares(storageIndex)).keys()].toSorted((a, b) => a - b)
 }
 
 export async function closeAll(shares: ReadonlyMap<ShareNumber, StoredShare>): Promise<void> {
