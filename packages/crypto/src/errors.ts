@@ -16,6 +16,10 @@ export type EncodingErrorCode =
   | 'ENCODING_LEFTOVER'
   /** A key string that does not start as keys of its kind do. */
   | 'ENCODING_BAD_PREFIX'
+  /** No RSA key in the form that was asked for, or one whose numbers do not belong together. */
+  | 'ENCODING_BAD_KEY'
+  /** An RSA key that has not 2048 bits. */
+  | 'ENCODING_BAD_KEY_SIZE'
 
 /** Text or bytes that are no encoding of anything. Messages may change; codes do not. */
 export class EncodingError extends Error {
@@ -32,4 +36,13 @@ export class EncodingError extends Error {
 export function isEncodingError(error: unknown, code?: EncodingErrorCode): error is EncodingError {
   if (!(error instanceof Error) || error.name !== 'EncodingError') return false
   return code === undefined || ('code' in error && error.code === code)
+}
+
+/**
+ * The platform lacks cryptography that there is no substitute for: WebCrypto (`crypto.subtle`) is
+ * what the portable provider's RSA runs on, and browsers give it to pages over HTTPS alone.
+ */
+export class CryptoUnavailableError extends Error {
+  override name = 'CryptoUnavailableError'
+  readonly code = 'CRYPTO_UNAVAILABLE'
 }

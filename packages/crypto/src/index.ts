@@ -10,7 +10,12 @@ export {
   verifyingKeyFromString,
   type SigningKeypair,
 } from './ed25519.ts'
-export { EncodingError, isEncodingError, type EncodingErrorCode } from './errors.ts'
+export {
+  CryptoUnavailableError,
+  EncodingError,
+  isEncodingError,
+  type EncodingErrorCode,
+} from './errors.ts'
 export { concatBytes, sameBytes } from './bytes.ts'
 export * from './hashes.ts'
 export {
@@ -21,3 +26,4 @@ export {
 } from './netstring.ts'
 export type { CryptoProvider, Sha256 } from './provider.ts'
 export type { RsaSigningKey, RsaVerifyingKey } from './rsa.ts'
+export { rsaPrivateKeyFromPem } from './rsa-der.ts'

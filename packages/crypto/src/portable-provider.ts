@@ -5,7 +5,16 @@ import { sha1 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { counterAt, zeroIv, type CounterPosition } from './aes-counter.ts'
 import { assertSize, concatBytes } from './bytes.ts'
+import { CryptoUnavailableError } from './errors.ts'
 import type { CryptoProvider, Sha256 } from './provider.ts'
+import { checkRsaPrivateKey, checkRsaPublicKey, rsaPublicKeyOf } from './rsa-der.ts'
+import {
+  RSA_MODULUS_BITS,
+  RSA_PUBLIC_EXPONENT,
+  RSA_SALT_SIZE,
+  type RsaSigningKey,
+  type RsaVerifyingKey,
+} from './rsa.ts'
 
 /** The most that a browser's generator gives in one call. */
 const RANDOM_BYTES_MAX = 65_536
@@ -84,8 +93,62 @@ async function aesCtrInPlace(
   rest.set(new Uint8Array(result))
 }
 
+const rsaAlgorithm = { name: 'RSA-PSS', hash: 'SHA-256' }
+const pss = { name: 'RSA-PSS', saltLength: RSA_SALT_SIZE }
+
+type Subtle = typeof globalThis.crypto.subtle
+type PlatformKey = Awaited<ReturnType<Subtle['importKey']>>
+
+function rsaSubtle(): Subtle {
+  const subtle: Subtle | undefined = globalThis.crypto.subtle
+  if (subtle !== undefined) return subtle
+  throw new CryptoUnavailableError(
+    'RSA needs WebCrypto, which is not here: browsers give it to pages over HTTPS alone',
+  )
+}
+
+/** The platform takes no memory that threads share, which `from` never gives. */
+async function rsaVerifyingKey(der: Uint8Array): Promise<RsaVerifyingKey> {
+  const subtle = rsaSubtle()
+  const own = Uint8Array.from(der)
+  const key = await subtle.importKey('spki', own, rsaAlgorithm, false, ['verify'])
+  return {
+    der: own,
+    verify: (signature, message) =>
+      subtle.verify(pss, key, Uint8Array.from(signature), Uint8Array.from(message)),
+  }
+}
+
+async function rsaSigningKey(der: Uint8Array, key: PlatformKey): Promise<RsaSigningKey> {
+  const subtle = rsaSubtle()
+  return {
+    der,
+    verifyingKey: await rsaVerifyingKey(rsaPublicKeyOf(der)),
+    sign: async (message) => new Uint8Array(await subtle.sign(pss, key, Uint8Array.from(message))),
+  }
+}
+
+async function generateRsaKey(): Promise<RsaSigningKey> {
+  const subtle = rsaSubtle()
+  const publicExponent = Uint8Array.of(
+    RSA_PUBLIC_EXPONENT >> 16,
+    RSA_PUBLIC_EXPONENT >> 8,
+    RSA_PUBLIC_EXPONENT,
+  )
+  const algorithm = { ...rsaAlgorithm, modulusLength: RSA_MODULUS_BITS, publicExponent }
+  const { privateKey } = await subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  return rsaSigningKey(new Uint8Array(await subtle.exportKey('pkcs8', privateKey)), privateKey)
+}
+
+async function importRsaSigningKey(der: Uint8Array): Promise<RsaSigningKey> {
+  checkRsaPrivateKey(der)
+  const own = Uint8Array.from(der)
+  const key = await rsaSubtle().importKey('pkcs8', own, rsaAlgorithm, false, ['sign'])
+  return rsaSigningKey(own, key)
+}
+
 /**
- * The provider that runs wherever JavaScript does, on the @noble packages.
+ * The provider that runs wherever JavaScript does, on the @noble packages; RSA alone needs WebCrypto.
  *
  * Signatures are checked by RFC 8032's rules without the relaxations of ZIP 215, as OpenSSL does.
  */
@@ -117,6 +180,12 @@ export const portableCrypto: CryptoProvider = {
     assertSize('Ed25519 public key', publicKey, 32)
     if (signature.length !== 64) return false
     return ed25519.verify(signature, message, publicKey, { zip215: false })
+  },
+  generateRsaKey,
+  importRsaSigningKey,
+  importRsaVerifyingKey: async (der) => {
+    checkRsaPublicKey(der)
+    return rsaVerifyingKey(der)
   },
   timingSafeEqual: (a, b) => {
     if (a.length !== b.length) return false

@@ -1,3 +1,5 @@
+import type { RsaSigningKey, RsaVerifyingKey } from './rsa.ts'
+
 /** A running SHA-256. */
 export interface Sha256 {
   /** Takes in bytes; borrowed for the call only. */
@@ -50,6 +52,30 @@ export interface CryptoProvider {
   ed25519PublicKey(seed: Uint8Array): Uint8Array
   ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array
   ed25519Verify(publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): boolean
+  /**
+   * A fresh RSA-2048 key with the public exponent 65537: about 0.2 s of a core, off the calling
+   * thread.
+   *
+   * @throws {@link CryptoUnavailableError} where the platform has no RSA.
+   */
+  generateRsaKey(): Promise<RsaSigningKey>
+  /**
+   * The key that DER of PKCS #8 holds, after a check that its numbers belong together. Any odd public
+   * exponent will do: keys of old files have 17.
+   *
+   * @param der - copied.
+   * @throws {@link EncodingError} `ENCODING_BAD_KEY`, `ENCODING_BAD_KEY_SIZE`.
+   * @throws {@link CryptoUnavailableError} where the platform has no RSA.
+   */
+  importRsaSigningKey(der: Uint8Array): Promise<RsaSigningKey>
+  /**
+   * The key that DER of SubjectPublicKeyInfo holds.
+   *
+   * @param der - copied.
+   * @throws {@link EncodingError} `ENCODING_BAD_KEY`, `ENCODING_BAD_KEY_SIZE`.
+   * @throws {@link CryptoUnavailableError} where the platform has no RSA.
+   */
+  importRsaVerifyingKey(der: Uint8Array): Promise<RsaVerifyingKey>
   /** Whether two byte strings are equal, in a time that depends on their lengths alone. */
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
 }

@@ -1,3 +1,12 @@
+/** The size of every key, as upstream has it. */
+export const RSA_MODULUS_BITS = 2048
+
+/** Of keys that are made here; those of old files have other ones. */
+export const RSA_PUBLIC_EXPONENT = 65_537
+
+/** Bytes. */
+export const RSA_SALT_SIZE = 32
+
 /**
  * An RSA-2048 key that verifies signatures: PSS with SHA-256, MGF1 with SHA-256, and a salt of 32 bytes.
  *

@@ -5,8 +5,10 @@ import { stretch } from '@lafs/vectors'
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { testProvider } from './provider-suite.ts'
+import { testRsa } from './rsa-suite.ts'
 
 testProvider(nodeCrypto)
+testRsa(nodeCrypto)
 
 const seed = 20
 
@@ -71,6 +73,35 @@ it('works where the platform offers no cryptography of its own', async () => {
   expect(hashes).toEqual([nodeCrypto.sha256d(message, message)])
   await nodeCrypto.aesCtrInPlace(new Uint8Array(16), data, { offset: 21 })
   expect(data).toEqual(message)
+})
+
+it('says so where RSA needs what the platform has not', async () => {
+  const key = await nodeCrypto.generateRsaKey()
+  vi.stubGlobal('crypto', {})
+  const running = Promise.allSettled([
+    portableCrypto.generateRsaKey(),
+    portableCrypto.importRsaSigningKey(key.der),
+    portableCrypto.importRsaVerifyingKey(key.verifyingKey.der),
+  ])
+  vi.unstubAllGlobals()
+  for (const result of await running) {
+    expect(result).toMatchObject({
+      status: 'rejected',
+      reason: { name: 'CryptoUnavailableError', code: 'CRYPTO_UNAVAILABLE' },
+    })
+  }
+})
+
+it('signs with RSA what the other provider verifies', async () => {
+  const message = Uint8Array.of(1, 2, 3)
+  for (const [signer, verifier] of [
+    [nodeCrypto, portableCrypto],
+    [portableCrypto, nodeCrypto],
+  ] as const) {
+    const key = await signer.generateRsaKey()
+    const verifying = await verifier.importRsaVerifyingKey(key.verifyingKey.der)
+    expect(await verifying.verify(await key.sign(message), message)).toBe(true)
+  }
 })
 
 describe('work for threads with and without the addon', () => {
