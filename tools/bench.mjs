@@ -1,6 +1,7 @@
 // Figures of this machine in one run: the codec, a file through a local grid over HTTPS (client and
-// servers as separate processes) beside upstream's, and the memory of the client.
-//   pnpm bench [codec] [transfer] [memory] [--size MB] [--profile FOLDER]
+// servers as separate processes), mutable files and directories in the same way, each beside
+// upstream's, and the memory of the client.
+//   pnpm bench [codec] [transfer] [mutable] [memory] [--size MB] [--profile FOLDER]
 import { spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,6 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { OPERATIONS } from './bench/mutable-operations.mjs'
 import { root, setup } from './setup.mjs'
 
 const SERVER_COUNT = 10
@@ -75,19 +77,12 @@ function profiling(name) {
   ]
 }
 
-/** Uploads and downloads in another process. */
-async function transfer(clientFolder, file, key, codec) {
+/** Runs one of the clients of `bench/` in another process. */
+async function runClient(script, args, env = {}) {
   const child = spawn(
     process.execPath,
-    [
-      ...profiling('client'),
-      join(import.meta.dirname, 'bench/client.mjs'),
-      clientFolder,
-      file.path,
-      file.sha256,
-      key,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LAFS_CODEC: codec } },
+    [...profiling('client'), join(import.meta.dirname, 'bench', script), ...args],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } },
   )
   let text = ''
   child.stdout.on('data', (piece) => (text += piece))
@@ -96,8 +91,13 @@ async function transfer(clientFolder, file, key, codec) {
   return JSON.parse(text)
 }
 
-/** The same through upstream's client and servers, where upstream is installed. */
-async function upstreamTransfer(file) {
+/** Uploads and downloads in another process. */
+function transfer(clientFolder, file, key, codec) {
+  return runClient('client.mjs', [clientFolder, file.path, file.sha256, key], { LAFS_CODEC: codec })
+}
+
+/** Work with the web API of an upstream client, where upstream is installed. */
+async function withUpstream(work) {
   const { upstreamAbsence } = await import('../packages/interop/dist/upstream.js')
   const { startUpstreamClient, startUpstreamServer } =
     await import('../packages/interop/dist/upstream-node.js')
@@ -105,8 +105,7 @@ async function upstreamTransfer(file) {
     say(`  (upstream is left out: ${upstreamAbsence})`)
     return undefined
   }
-  const upstreamFolder = join(folder, 'upstream')
-  mkdirSync(upstreamFolder)
+  const upstreamFolder = await mkdtemp(join(folder, 'upstream-'))
   const nodes = []
   try {
     for (let number = 1; number <= SERVER_COUNT; number++) {
@@ -117,7 +116,7 @@ async function upstreamTransfer(file) {
       encoding: { requiredShares: 3, happyShares: 7, totalShares: 10 },
     })
     nodes.push(client)
-    return await throughWebApi(client.webUrl, file)
+    return await work(client.webUrl)
   } finally {
     for (const node of nodes) await node.stop()
   }
@@ -164,7 +163,7 @@ async function benchTransfer() {
     )
   }
   const [first] = rows
-  const upstream = await upstreamTransfer(file)
+  const upstream = await withUpstream((webUrl) => throughWebApi(webUrl, file))
   if (upstream !== undefined) {
     const up = rate(upstream.size, upstream.upMs)
     const down = rate(upstream.size, upstream.downMs)
@@ -177,6 +176,35 @@ async function benchTransfer() {
     )
   }
   say(`  ${'aim'.padEnd(30)}${cell(TARGETS.up, 8)}${cell(TARGETS.down, 8)}`)
+  say()
+}
+
+/** Milliseconds, or seconds for what takes long. */
+const duration = (ms) =>
+  ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(1)} s`
+
+async function benchMutable() {
+  say(
+    `mutable files and directories, any 3 of 10 shares, ${SERVER_COUNT} servers over HTTPS on loopback`,
+  )
+  const ours = await withGrid('grid-mutable', (client) => runClient('mutable-client.mjs', [client]))
+  const { measureUpstream } = await import('./bench/mutable-upstream.mjs')
+  const theirs = await withUpstream(measureUpstream)
+  say(
+    `  ${''.padEnd(30)}${cell('ours', 10)}${cell('aim', 10)}${cell('upstream', 10)}${cell('times', 8)}`,
+  )
+  for (const { name, upstreamMs } of OPERATIONS) {
+    const aim = upstreamMs / 10
+    const missed = ours[name] > aim ? '  misses its aim' : ''
+    const beside =
+      theirs === undefined
+        ? ''
+        : `${cell(duration(theirs[name]), 10)}${cell(`${(theirs[name] / ours[name]).toFixed(1)}x`, 8)}`
+    say(
+      `  ${name.padEnd(30)}${cell(duration(ours[name]), 10)}${cell(duration(aim), 10)}${beside}${missed}`,
+    )
+  }
+  say('  (the aims: a tenth of what upstream took on 2 cores; upstream through its web API)')
   say()
 }
 
@@ -209,6 +237,7 @@ say()
 try {
   if (wanted('codec')) benchCodec()
   if (wanted('transfer')) await benchTransfer()
+  if (wanted('mutable')) await benchMutable()
   if (wanted('memory')) await benchMemory()
 } finally {
   await rm(folder, { recursive: true, force: true })
