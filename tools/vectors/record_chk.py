@@ -4,31 +4,24 @@ Its encoder runs in this process and its shares go to memory, so no grid is need
 """
 
 import ast
-import hashlib
-from io import BytesIO
 from pathlib import Path
 
 import allmydata
 from common import stretch, write_bytes, write_json
-from twisted.internet.defer import inlineCallbacks, succeed
+from memory_grid import digest, encode
+from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import react
-from zope.interface import implementer
 
 from allmydata import uri
 from allmydata.hashtree import HashTree
-from allmydata.immutable import layout, upload
-from allmydata.immutable.encode import Encoder
-from allmydata.interfaces import DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE, IServer
+from allmydata.immutable import layout
+from allmydata.interfaces import DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE
 from allmydata.storage.immutable import ShareFile
-from allmydata.util import base32, mathutil
+from allmydata.util import base32
 
 KIB = 1024
 MIB = 1024 * KIB
 PARAMS = [(1, 1), (1, 3), (2, 3), (3, 10), (71, 255), (101, 256)]
-
-
-def digest(data):
-    return hashlib.sha256(data).digest()
 
 
 CONVERGENCE = [b"a" * 16, digest(b"Hello world")[:16]]
@@ -73,63 +66,6 @@ KEPT = {
     (71, 255, 1000, 2001, 1): list(range(41, 41 + 71)),
     (101, 256, 1000, 2000, 1): list(range(155, 256)),
 }
-
-
-class MemoryBucket:
-    """Takes what upstream's share writer sends to a server."""
-
-    def __init__(self):
-        self.data = BytesIO()
-
-    def callRemote(self, name, *args):
-        if name == "write":
-            offset, data = args
-            self.data.seek(offset)
-            self.data.write(data)
-        return succeed(None)
-
-
-@implementer(IServer)
-class MemoryServer:
-    def __init__(self, number):
-        self.number = number
-
-    def get_name(self):
-        return b"%d" % self.number
-
-    def get_serverid(self):
-        return self.number
-
-
-@inlineCallbacks
-def encode(data, k, n, segment_size, convergence, share_numbers=()):
-    """Gives (cap, encoder, {share number: its bytes}) of an upload."""
-    source = upload.Data(data, convergence)
-    source.set_default_encoding_parameters(
-        {"k": k, "happy": 1, "n": n, "max_segment_size": segment_size}
-    )
-    encoder = Encoder()
-    yield encoder.set_encrypted_uploadable(upload.EncryptAnUploadable(source))
-    buckets = {number: MemoryBucket() for number in share_numbers}
-    chain_length = len(HashTree([b""] * n).needed_hashes(0, include_leaf=True))
-    writers = {
-        number: layout.make_write_bucket_proxy(
-            bucket,
-            MemoryServer(number),
-            mathutil.div_ceil(len(data), k),
-            encoder.get_param("block_size"),
-            encoder.get_param("num_segments"),
-            chain_length,
-            encoder.get_uri_extension_size(),
-        )
-        for number, bucket in buckets.items()
-    }
-    encoder.set_shareholders(writers, {number: {number} for number in writers})
-    verify_cap = yield encoder.start()
-    key = yield source.get_encryption_key()
-    cap = uri.CHKFileURI(key, verify_cap.uri_extension_hash, k, n, len(data))
-    shares = {number: bucket.data.getvalue() for number, bucket in buckets.items()}
-    return cap, encoder, shares
 
 
 @inlineCallbacks

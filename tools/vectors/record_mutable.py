@@ -1,114 +1,39 @@
 """Mutable files: keys, caps, shares and the requests that store them, all made by upstream's publisher.
 
-Upstream's nodes run in this process against servers in memory. What it draws by chance is fixed: the
-keys are those of its published vectors, the salts of segments count up, and the salt of a signature
-derives from what is signed, in a PSS encoder that upstream's own verifier checks each time.
+Upstream's nodes run in this process, see memory_grid.py.
 """
 
 import ast
-import hashlib
-import os
 from base64 import b64decode
 from pathlib import Path
 
 import allmydata
 from common import stretch, write_bytes, write_json
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from foolscap.api import fireEventually
+from memory_grid import KEYS, PUBLISHED_KEYS, SECRETS, Grid, digest, keep, key_pair, salts, sign_data
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import react
 
 from allmydata import uri
-from allmydata.client import SecretHolder
 from allmydata.crypto import rsa
 from allmydata.interfaces import MDMF_VERSION, SDMF_VERSION
 from allmydata.mutable import publish
 from allmydata.mutable.common import derive_mutable_keys
-from allmydata.mutable.filenode import MutableFileNode
 from allmydata.mutable.layout import MDMFSlotReadProxy
 from allmydata.mutable.publish import MutableData
-from allmydata.node import config_from_string
 from allmydata.storage.mutable import MutableShareFile
-from allmydata.storage_client import StorageFarmBroker
-from allmydata.util import base32, hashutil
+from allmydata.util import hashutil
 
 KIB = 1024
 MIB = 1024 * KIB
 VERSIONS = {"sdmf": SDMF_VERSION, "mdmf": MDMF_VERSION}
 DEFAULT_SEGMENT = publish.DEFAULT_MUTABLE_MAX_SEGMENT_SIZE
-SECRETS = SecretHolder(stretch(b"lease secret. ", 32), stretch(b"convergence. ", 32))
 LEASE_SEEDS = [stretch(b"a lease seed. ", 20), bytes(20), bytes(range(236, 256))]
-COMMITTED = Path(__file__).parents[2] / "packages/vectors/data"
-PUBLISHED_KEYS = "mutable/published-keys.der"
-
-
-def digest(data):
-    return hashlib.sha256(data).digest()
-
-
-# Chance, fixed.
-def mgf1(seed, length):
-    blocks = (digest(seed + i.to_bytes(4, "big")) for i in range(-(-length // 32)))
-    return b"".join(blocks)[:length]
-
-
-def sign_data(private_key, data):
-    """RSASSA-PSS of RFC 8017 9.1.1 for 2048 bits: SHA-256, MGF1, 32 bytes of salt from the data."""
-    salt = digest(b"salt of " + data)
-    hashed = digest(bytes(8) + digest(data) + salt)
-    block = bytes(256 - 32 - 32 - 2) + b"\x01" + salt
-    masked = bytes(a ^ b for a, b in zip(block, mgf1(hashed, len(block))))
-    encoded = bytes([masked[0] & 0x7F]) + masked[1:] + hashed + b"\xbc"
-    numbers = private_key.private_numbers()
-    signed = pow(int.from_bytes(encoded, "big"), numbers.d, numbers.public_numbers.n)
-    signature = signed.to_bytes(256, "big")
-    rsa.verify_signature(private_key.public_key(), signature, data)
-    return signature
-
-
-class Salts:
-    """Stands where publish.py expects the module os."""
-
-    SEEK_END = os.SEEK_END
-
-    def __init__(self):
-        self.begin("")
-
-    def begin(self, label):
-        self.label, self.given = label, []
-
-    def urandom(self, count):
-        salt = digest(f"{self.label} {len(self.given)}".encode())[:count]
-        self.given.append(salt)
-        return salt
-
-
-salts = Salts()
-publish.os = salts
-rsa.sign_data = sign_data
 
 
 # Keys.
-def read_published_keys():
-    """The private keys of upstream's integration/vectors/test_vectors.yaml (2023-01-16.2)."""
-    joined = (COMMITTED / PUBLISHED_KEYS).read_bytes()
-    keys = []
-    while joined:
-        assert joined[:2] == b"\x30\x82"
-        length = 4 + int.from_bytes(joined[2:4], "big")
-        keys.append(joined[:length])
-        joined = joined[length:]
-    return keys
-
-
 # SHA-256 of the caps that upstream publishes for these keys, each followed by a line feed.
 PUBLISHED = "439d370fa6020106c4cc357d815a957b6dc9e8fe25df53a5cdddc0802286b3e8"
-KEYS = read_published_keys()
-
-
-def key_pair(number):
-    private, public = rsa.create_signing_keypair_from_string(KEYS[number])
-    return public, private
 
 
 def caps_of(writekey, fingerprint):
@@ -213,79 +138,6 @@ def record_pem():
     )
 
 
-# Servers.
-class MemoryServer:
-    """One slot, read and written as upstream's servers do; notes the writes it is asked for."""
-
-    def __init__(self, number, requests):
-        self.number = number
-        self.requests = requests
-        self.shares = {}
-
-    def callRemote(self, name, *arguments):
-        return fireEventually().addCallback(lambda _: getattr(self, name)(*arguments))
-
-    def slot_readv(self, _storage_index, numbers, vector):
-        return {
-            number: [data[offset : offset + length] for offset, length in vector]
-            for number, data in self.shares.items()
-            if not numbers or number in numbers
-        }
-
-    def slot_testv_and_readv_and_writev(self, storage_index, _secrets, vectors, read_vector):
-        good = all(
-            self.shares.get(number, b"")[offset : offset + length] == specimen
-            for number, (tests, _, _) in vectors.items()
-            for offset, length, _, specimen in tests
-        )
-        read = self.slot_readv(storage_index, [], read_vector)
-        self.requests.append((self.number, vectors, read_vector, good))
-        if good:
-            for number, (_, writes, new_length) in vectors.items():
-                self.write(number, writes, new_length)
-        return good, read
-
-    def write(self, number, writes, new_length):
-        data = bytearray(self.shares.get(number, b""))
-        for offset, piece in writes:
-            data.extend(bytes(max(0, offset - len(data))))
-            data[offset : offset + len(piece)] = piece
-        if new_length is not None and new_length < len(data):
-            del data[new_length:]
-        self.shares[number] = bytes(data)
-
-
-class Grid:
-    """Ten servers in memory and a node on them."""
-
-    def __init__(self, required, total):
-        self.encoding = {"k": required, "n": total}
-        self.requests = []
-        self.broker = StorageFarmBroker(True, None, config_from_string("/dev/null", "", ""))
-        self.servers = [MemoryServer(number, self.requests) for number in range(10)]
-        for server in self.servers:
-            name = base32.b2a(digest(b"server %d" % server.number)[:20])
-            announcement = {
-                "anonymous-storage-FURL": f"pb://{name.decode()}@nowhere/fake",
-                "permutation-seed-base32": name,
-            }
-            self.broker.test_add_rref(name, server, announcement)
-
-    def new_node(self):
-        return MutableFileNode(self.broker, SECRETS, self.encoding, None)
-
-    def node_of(self, cap):
-        return self.new_node().init_from_cap(cap)
-
-    def shares(self):
-        found = {}
-        for server in self.servers:
-            for number, data in server.shares.items():
-                assert number not in found
-                found[number] = data
-        return dict(sorted(found.items()))
-
-
 async def share_facts(shares):
     """What the header of a version says, from upstream's own reader."""
     reader = MDMFSlotReadProxy(None, None, 0, shares[0])
@@ -302,16 +154,6 @@ async def share_facts(shares):
     }
     assert list(shares) == list(range(total))
     return facts
-
-
-def keep(name, shares, numbers):
-    """Writes the named shares into one file."""
-    write_bytes(name, b"".join(shares[number] for number in numbers))
-    return {
-        "file": name,
-        "shareNumbers": numbers,
-        "sizes": [len(shares[number]) for number in numbers],
-    }
 
 
 def request_facts(requests):
