@@ -1,4 +1,6 @@
 export * from './chk-layout.ts'
 export * from './chk-reader.ts'
 export * from './chk-writer.ts'
+export * from './mutable-layout.ts'
+export * from './mutable-reader.ts'
 export * from './share-hash-order.ts'
