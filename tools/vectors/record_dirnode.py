@@ -94,6 +94,8 @@ def node_facts(node):
         "readUri": text(node.get_readonly_uri()),
         "allowedInImmutable": node.is_allowed_in_immutable_directory(),
     }
+    if node.is_unknown():
+        facts["allegedImmutable"] = node.is_alleged_immutable()
     if node.is_unknown() and node.error is not None:
         facts["error"] = error_facts(node.error)
     return facts
@@ -160,7 +162,7 @@ METADATA = {
     "usual": {"tahoe": SYSTEM},
     "old": {"ctime": 1246663897.4336269, "mtime": 1246663897.4336269, "tahoe": {"linkcrtime": 1246663897.4336269, "linkmotime": 1246663897.4336269}},
     "order of keys": {"z": 1, "a": {"y": 2, "b": 3}, "tahoe": SYSTEM},
-    "numbers": {"integer": 0, "negative": -7, "float": 1.0, "large": 2**53 + 1, "huge": 10**30, "small": 1e-7, "exponent": 1.5e300, "tenth": 0.1, "minus zero": -0.0},
+    "numbers": {"integer": 0, "negative": -7, "float": 1.0, "large": 2**53 + 1, "huge": 10**30, "small": 1e-7, "exponent": 1.5e300, "round": 1e22, "fraction": 1e-5, "tenth": 0.1, "minus zero": -0.0},
     "not finite": {"nan": float("nan"), "infinity": float("inf"), "minus": float("-inf")},
     "text": {"unicode": "\u00e9\u2603\U0001f600", "control": "\x00\x1f\x7f\"\\/\n", "empty": ""},
     "nested": {"list": [1, "two", None, True, False, [], {}], "deep": {"deeper": {"deepest": []}}},
@@ -243,6 +245,10 @@ REFUSED_TABLES = {
 }
 
 
+def as_json(metadata):
+    return None if metadata is None else json.dumps(metadata)
+
+
 def bytes_or_none(value):
     return None if value is None else value.encode("utf-8")
 
@@ -259,7 +265,7 @@ def pack(table, deep_immutable, nodes_immutable=None):
 
 def given(table):
     """The children as they were given; metadata as JSON text, whose numbers Python writes its own way."""
-    return [{**one, "name": name, "metadata": json.dumps(one["metadata"])} for name, one in table.items()]
+    return [{**one, "name": name, "metadata": as_json(one["metadata"])} for name, one in table.items()]
 
 
 def record_tables():
@@ -455,11 +461,11 @@ def record_metadata():
         for new_name, given_metadata in new.items():
             copies = [json.loads(json.dumps(one)) for one in (before, given_metadata)]
             result = update_metadata(*copies, NOW)
-            cases.append({"name": f"{old_name} + {new_name}", "old": before, "new": given_metadata, "now": NOW, "result": result})
+            cases.append({"name": f"{old_name} + {new_name}", "old": as_json(before), "new": as_json(given_metadata), "now": NOW, "result": as_json(result)})
     write_json(
         "dirnode/metadata.json",
-        "What upstream's update_metadata makes of the old metadata of a link (null where there was"
-        " none), the new (null where none is given) and the time.",
+        "What upstream's update_metadata makes of the old metadata of a link (JSON text, null where"
+        " there was none), the new (null where none is given) and the time.",
         cases=cases,
     )
 
@@ -537,6 +543,10 @@ def edit(kind, arguments):
         flags = (arguments.get("mustExist", True), arguments.get("mustBeDirectory", False), arguments.get("mustBeFile", False))
         change = dirnode.Deleter(node, arguments["name"], *flags)
     case = {"edit": kind, **arguments, "firstTime": first_time}
+    if "entries" in case:
+        case["entries"] = given(case["entries"])
+    if "metadata" in case:
+        case["metadata"] = as_json(case["metadata"])
     try:
         after = change.modify(before, None, first_time)
     except Exception as error:
@@ -550,7 +560,7 @@ def record_edits():
         "dirnode/edits.json",
         "Edits of one packed table (before) under the write key of tables.json at the time now: the"
         " table afterwards, null where nothing is to be written, or the error. firstTime is false when"
-        " an edit is tried again after a collision.",
+        " an edit is tried again after a collision. Metadata is JSON text, null where none is given.",
         now=NOW,
         before=pack(START, False),
         cases=[edit(kind, arguments) for kind, arguments in EDITS],
@@ -559,7 +569,8 @@ def record_edits():
 
 # Statistics.
 def record_stats():
-    sizes = [0, 1, 3, 4, 10, 11, 31, 32, 100, 316, 317, 1000, 1001, 10**6, 10**9, 2**40]
+    bounds = [int(10 ** (exponent / 2)) for exponent in range(31)]
+    sizes = sorted({0, *(bound + step for bound in bounds for step in (-1, 0, 1))})
     cases = []
     for chosen in [[], sizes, [1] * 3, [12345, 12345, 99]]:
         stats = DeepStats(directory(DIRECTORY))
