@@ -1,4 +1,4 @@
-import type { OperationOptions } from './types.ts'
+import type { OperationOptions, ReadTestWriteResult, TestWriteVectors } from './types.ts'
 
 /** Options of {@link IStorageBucketWriter.putBlock}. */
 export interface PutBlockOptions extends OperationOptions {
@@ -72,31 +72,42 @@ export interface IStorageBucketReader {
 }
 
 /**
- * Builds one share of a new version of a mutable file and writes it with one test-and-write.
+ * Builds one share of a new version of a mutable file and writes it with one test-and-write. Nothing
+ * is sent before the end; the parts may come in any order and are borrowed until then.
+ *
+ * A part of the wrong size, or one that is missing when it is needed, is a RangeError.
  *
  * @see allmydata.interfaces.IMutableSlotWriter
  */
 export interface IMutableSlotWriter {
-  /** Sets what must stand on the server for the write to go through. */
+  /**
+   * Sets the bytes that the share must begin with on the server for the write to go through. Without
+   * it, or when they are none, there must be no such share.
+   */
   setCheckstring(checkstring: Uint8Array): void
   /** The checkstring of the version being written: version byte, sequence number, root hash (and salt). */
   checkstring(): Uint8Array
   /** The block of one segment and the 16 bytes of the segment's salt. */
-  putBlock(block: Uint8Array, segmentIndex: number, salt: Uint8Array): Promise<void>
+  putBlock(block: Uint8Array, segmentIndex: number, salt: Uint8Array): void
   /** The private key, as DER, encrypted with the write key. */
-  putEncryptedPrivateKey(key: Uint8Array): Promise<void>
+  putEncryptedPrivateKey(key: Uint8Array): void
   /** Every node of this share's block hash tree, root first. */
-  putBlockHashes(hashes: readonly Uint8Array[]): Promise<void>
+  putBlockHashes(hashes: readonly Uint8Array[]): void
   /** The nodes of the share hash tree that this share needs, by their number in that tree. */
-  putShareHashes(hashes: ReadonlyMap<number, Uint8Array>): Promise<void>
+  putShareHashes(hashes: ReadonlyMap<number, Uint8Array>): void
   /** The root of the share hash tree, 32 bytes: from then on {@link signable} is known. */
-  putRootHash(rootHash: Uint8Array): Promise<void>
+  putRootHash(rootHash: Uint8Array): void
   /** The bytes that the signature covers. */
   signable(): Uint8Array
   /** The signature over {@link signable}. */
-  putSignature(signature: Uint8Array): Promise<void>
+  putSignature(signature: Uint8Array): void
   /** The public key, as DER. */
-  putVerificationKey(key: Uint8Array): Promise<void>
-  /** Sends everything. The outcome says whether the test held and what stood there before. */
-  finishPublishing(options?: OperationOptions): Promise<{ wrote: boolean; readBack: Uint8Array[] }>
+  putVerificationKey(key: Uint8Array): void
+  /** What is to be tested and written, for a request that writes several shares of one server. */
+  testWriteVectors(): TestWriteVectors
+  /**
+   * Sends everything in a request of its own. The outcome says whether the test held, and with which
+   * bytes each share of the slot on that server began before: as many as a checkstring has.
+   */
+  finishPublishing(options?: OperationOptions): Promise<ReadTestWriteResult>
 }

@@ -150,11 +150,18 @@ export function numberOfSegments(shape: MutableShareShape): number {
   return shape.dataLength === 0 ? 0 : Math.ceil(shape.dataLength / shape.segmentSize)
 }
 
-/** Bytes of the block of a segment, without its salt. */
-function blockLength(shape: MutableShareShape, segmentIndex: number): number {
-  const { segmentSize, dataLength, requiredShares } = shape
-  const left = dataLength - segmentIndex * segmentSize
-  return Math.ceil(Math.min(left, segmentSize) / requiredShares)
+/**
+ * Bytes of the block of a segment, without its salt.
+ *
+ * @throws RangeError when there is no such segment.
+ */
+export function blockLength(shape: MutableShareShape, segmentIndex: number): number {
+  const segments = numberOfSegments(shape)
+  if (!Number.isInteger(segmentIndex) || segmentIndex < 0 || segmentIndex >= segments) {
+    throw new RangeError(`expected a segment in [0, ${segments}), got ${segmentIndex}`)
+  }
+  const left = shape.dataLength - segmentIndex * shape.segmentSize
+  return Math.ceil(Math.min(left, shape.segmentSize) / shape.requiredShares)
 }
 
 /** Bytes of all blocks of a share with their salts. */
@@ -175,16 +182,13 @@ export function blockSpan(
   header: MutableShareShape & Pick<MutableShareLayout, 'sections'>,
   segmentIndex: number,
 ): MutableBlockSpan {
-  const segments = numberOfSegments(header)
-  if (!Number.isInteger(segmentIndex) || segmentIndex < 0 || segmentIndex >= segments) {
-    throw new RangeError(`expected a segment in [0, ${segments}), got ${segmentIndex}`)
-  }
+  const length = blockLength(header, segmentIndex)
   const saltLength = header.version === MDMF_VERSION ? SALT_SIZE : 0
   const stride = header.segmentSize / header.requiredShares + saltLength
   return {
     offset: header.sections.shareData.offset + segmentIndex * stride,
     saltLength,
-    length: blockLength(header, segmentIndex),
+    length,
   }
 }
 
@@ -214,7 +218,7 @@ function flawOf(shape: MutableShareShape): string | undefined {
  *
  * @throws RangeError when the sizes make no sense or a section does not fit.
  */
-export function planMutableLayout(sizes: MutableShareSizes): MutableShareLayout {
+export function planMutableShareLayout(sizes: MutableShareSizes): MutableShareLayout {
   const flaw = flawOf(sizes)
   if (flaw !== undefined) throw new RangeError(`mutable share: ${flaw}`)
   const { version } = sizes
@@ -245,6 +249,35 @@ export function planMutableLayout(sizes: MutableShareSizes): MutableShareLayout 
   }
   if (!Number.isSafeInteger(shareEnd)) throw new RangeError('mutable share: sizes above 2^53')
   return { sections: sections as MutableSections, shareEnd }
+}
+
+/**
+ * Where the sections of an MDMF share are once it is changed in place: only what follows the blocks
+ * moves.
+ *
+ * @param base - the share as it stands.
+ * @param shape - what it will be: as long or longer, everything else alike.
+ * @throws RangeError when the change cannot be made in place.
+ */
+export function growMutableShareLayout(
+  base: MutableShareShape & MutableShareLayout,
+  shape: MutableShareShape,
+): MutableShareLayout {
+  const flaw = flawOf(shape)
+  if (flaw !== undefined) throw new RangeError(`mutable share: ${flaw}`)
+  const alike = (['version', 'requiredShares', 'totalShares', 'segmentSize'] as const).every(
+    (name) => base[name] === shape[name],
+  )
+  if (!alike || base.version !== MDMF_VERSION || shape.dataLength < base.dataLength) {
+    throw new RangeError('mutable share: expected MDMF that grows and keeps k, N and segment size')
+  }
+  const { offset } = base.sections.shareData
+  const dataEnd = offset + shareDataSize(shape)
+  const shareEnd = dataEnd + hashTreeNodeCount(numberOfSegments(shape)) * HASH_SIZE
+  if (!Number.isSafeInteger(shareEnd)) throw new RangeError('mutable share: sizes above 2^53')
+  const shareData = { offset, end: dataEnd }
+  const blockHashTree = { offset: dataEnd, end: shareEnd }
+  return { sections: { ...base.sections, shareData, blockHashTree }, shareEnd }
 }
 
 /**

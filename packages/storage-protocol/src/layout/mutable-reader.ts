@@ -186,7 +186,8 @@ class SlotReader implements MutableShareReader {
   #keep(names: readonly LoadableSection[], parts: readonly Uint8Array[]): void {
     for (const [index, name] of names.entries()) {
       const bytes = parts[index]
-      if (bytes !== undefined) this.#sections.set(name, bytes)
+      // A copy, or it would keep the blocks alive that came with it.
+      if (bytes !== undefined) this.#sections.set(name, bytes.slice())
     }
   }
 
