@@ -113,6 +113,13 @@ export class ServerMap implements IMutableFileServerMap {
     if (shares?.size === 0) this.#entries.delete(server.serverId)
   }
 
+  /** The server has no other shares than these any more, good or bad. */
+  forgetSharesExcept(server: IServer, present: { has(shareNumber: ShareNumber): boolean }): void {
+    for (const shareNumber of [...(this.#entries.get(server.serverId)?.keys() ?? [])]) {
+      if (!present.has(shareNumber)) this.forgetShare(server, shareNumber)
+    }
+  }
+
   #set(server: IServer, shareNumber: ShareNumber, entry: Entry): void {
     const shares = this.#entries.get(server.serverId) ?? new Map<ShareNumber, Entry>()
     this.#entries.set(server.serverId, shares.set(shareNumber, entry))
@@ -146,9 +153,9 @@ export class ServerMap implements IMutableFileServerMap {
     return [...new Map([...this.shares()].map(({ server }) => [server.serverId, server])).values()]
   }
 
-  /** Whether the share is one of those that are worth nothing. */
-  isBad(server: IServer, shareNumber: ShareNumber): boolean {
-    return this.#get(server, shareNumber)?.bad !== undefined
+  /** The share, if it is one of those that are worth nothing. */
+  badShare(server: IServer, shareNumber: ShareNumber): BadShare | undefined {
+    return this.#get(server, shareNumber)?.bad
   }
 
   /** The version of a good share. */
