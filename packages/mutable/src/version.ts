@@ -1,0 +1,176 @@
+import { concatBytes } from '@lafs/crypto'
+import { NotWriteableError, UnrecoverableFileError } from '@lafs/filesystem-interface'
+import type {
+  IMutableFileServerMap,
+  IMutableFileVersion,
+  IMutableUploadable,
+  IPublishStatus,
+  MutableModifier,
+  MutableVersionInfo,
+  ProgressOptions,
+  ReadOptions,
+} from '@lafs/filesystem-interface'
+import type { OperationOptions } from '@lafs/storage-interface'
+import type { MutableFile } from './file.ts'
+import { modifyFile, readWhole } from './modify.ts'
+import type { OperationQueue } from './operation-queue.ts'
+import { publish } from './publish.ts'
+import { canUpdateInPlace, publishUpdate } from './publish-update.ts'
+import { fetchUpdateSegments, retrieve } from './retrieve.ts'
+import { ServerMap } from './server-map.ts'
+import { mutableUploadableFromBytes } from './uploadable.ts'
+import type { VersionInfo } from './version-info.ts'
+
+/** What a version is made of. */
+export interface MutableVersionParts {
+  readonly file: MutableFile
+  /** The node's. */
+  readonly queue: OperationQueue
+  readonly map: ServerMap
+  readonly version: VersionInfo
+  /** Whether the version can be changed; the file then has a write key. */
+  readonly writeable: boolean
+}
+
+/**
+ * One version of a mutable file. It follows its own writes: after one it is the version that was
+ * written.
+ *
+ * @see allmydata.mutable.filenode.MutableFileVersion
+ */
+export class MutableFileVersion implements IMutableFileVersion {
+  readonly mutable = true
+  readonly writekey: Uint8Array | undefined
+  readonly #file: MutableFile
+  readonly #queue: OperationQueue
+  readonly #map: ServerMap
+  #version: VersionInfo
+
+  constructor({ file, queue, map, version, writeable }: MutableVersionParts) {
+    this.#file = file
+    this.#queue = queue
+    this.#map = map
+    this.#version = version
+    this.writekey = writeable ? file.writekey : undefined
+  }
+
+  get readonly(): boolean {
+    return this.writekey === undefined
+  }
+
+  get storageIndex(): Uint8Array {
+    return this.#file.storageIndex
+  }
+
+  get size(): number {
+    return this.#version.size
+  }
+
+  get sequenceNumber(): number {
+    return this.#version.sequenceNumber
+  }
+
+  get servermap(): IMutableFileServerMap {
+    return this.#map
+  }
+
+  read(options?: ReadOptions): AsyncIterable<Uint8Array> {
+    return retrieve(this.#file, this.#map, this.#version, options)
+  }
+
+  downloadToData(options: ProgressOptions = {}): Promise<Uint8Array> {
+    return readWhole(this.#file, this.#map, this.#version, options)
+  }
+
+  overwrite(
+    newContents: Uint8Array | IMutableUploadable,
+    options: ProgressOptions = {},
+  ): Promise<IPublishStatus> {
+    return this.#edit(() =>
+      publish(this.#file, this.#map, asMutableUploadable(newContents), options),
+    )
+  }
+
+  modify(modifier: MutableModifier, options: ProgressOptions = {}): Promise<IPublishStatus> {
+    return this.#edit(() => modifyFile(this.#file, this.#map, modifier, options))
+  }
+
+  update(
+    data: Uint8Array | IMutableUploadable,
+    offset: number,
+    options: ProgressOptions = {},
+  ): Promise<IPublishStatus> {
+    return this.#edit(() => this.#update(asMutableUploadable(data), offset, options))
+  }
+
+  async #update(
+    data: IMutableUploadable,
+    offset: number,
+    options: ProgressOptions,
+  ): Promise<IPublishStatus> {
+    const [file, map, version] = [this.#file, this.#map, this.#version]
+    assertOffset(offset, version.size)
+    if (canUpdateInPlace(map, version, offset, data.size)) {
+      const span = { ...options, offset, length: data.size }
+      const basis = await fetchUpdateSegments(file, map, version, span)
+      if (basis.blockHashes.size === version.totalShares) {
+        return publishUpdate(file, map, version, { offset, data, basis }, options)
+      }
+    }
+    const bytes = await bytesOf(data, options)
+    return modifyFile(file, map, (old) => splice(old, bytes, offset), options)
+  }
+
+  /** Runs an edit once the others of this node are over. */
+  #edit(write: () => Promise<IPublishStatus>): Promise<IPublishStatus> {
+    return this.#queue.edit(async () => {
+      if (this.readonly) throw new NotWriteableError('this version is for reading alone')
+      const status = await write()
+      this.#version = this.#map.bestRecoverableVersion() ?? this.#version
+      return status
+    })
+  }
+}
+
+function assertOffset(offset: number, size: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset > size) {
+    throw new RangeError(`expected an offset from 0 to ${size}, where the file ends, got ${offset}`)
+  }
+}
+
+/** The old bytes, with the data in the place of those from `offset` on. */
+function splice(old: Uint8Array, data: Uint8Array, offset: number): Uint8Array {
+  assertOffset(offset, old.length)
+  return concatBytes([old.subarray(0, offset), data, old.subarray(offset + data.length)])
+}
+
+async function bytesOf(data: IMutableUploadable, options: OperationOptions): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of data.read(options)) pieces.push(piece.slice())
+  return concatBytes(pieces)
+}
+
+/** What is published in the place of bytes. */
+export function asMutableUploadable(data: Uint8Array | IMutableUploadable): IMutableUploadable {
+  return data instanceof Uint8Array ? mutableUploadableFromBytes(data) : data
+}
+
+/** The map as this package makes them. */
+export function asServerMap(map: IMutableFileServerMap): ServerMap {
+  if (map instanceof ServerMap) return map
+  throw new TypeError('expected a servermap that a node of this package has made')
+}
+
+/**
+ * The version of a map that has this id.
+ *
+ * @throws {@link UnrecoverableFileError} where the map has too few shares of it.
+ */
+export function recoverableVersion(
+  map: ServerMap,
+  { id, summary }: MutableVersionInfo,
+): VersionInfo {
+  const found = map.recoverableVersions().find((version) => version.id === id)
+  if (found !== undefined) return found
+  throw new UnrecoverableFileError(`too few shares of version ${summary} are known`)
+}
