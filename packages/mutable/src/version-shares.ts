@@ -1,0 +1,359 @@
+import { sameBytes } from '@lafs/crypto'
+import { isFilesystemError, NotEnoughSharesError } from '@lafs/filesystem-interface'
+import { StorageError, isStorageError } from '@lafs/storage-interface'
+import type { IServer, OperationOptions } from '@lafs/storage-interface'
+import {
+  createMutableShareReader,
+  numberOfSegments,
+  parseCheckstring,
+} from '@lafs/storage-protocol/layout'
+import { within } from '@lafs/storage-protocol/waiting'
+import type { Cancellation } from '@lafs/storage-protocol/waiting'
+import type { MutableFile } from './file.ts'
+import type { RetrieveStatus } from './retrieve-status.ts'
+import type { ServerMap } from './server-map.ts'
+import { shareTreeOf, ShareVerifier } from './share-verifier.ts'
+import type { VersionInfo } from './version-info.ts'
+
+/** After this long without an answer another share is tried as well. */
+const OVERDUE_MS = 10_000
+/** Large answers have more time: as much as a link of this many bytes a millisecond takes. */
+const SLOW_BYTES_PER_MS = 256
+/** A share is given up after this many times the time after which it is overdue. */
+const PATIENCE = 6
+
+/** How long an answer of so many bytes may take before it is overdue. */
+export function overdueMs(size: number): number {
+  return OVERDUE_MS + size / SLOW_BYTES_PER_MS
+}
+
+/** One share of the version on one server, as the servermap has it. */
+export interface VersionShare {
+  readonly server: IServer
+  readonly shareNumber: number
+  /** Checks the share against the version; made when first wanted. */
+  readonly verifier: (options: OperationOptions) => Promise<ShareVerifier>
+  /** Whether these blocks came with the servermap. */
+  readonly holds: (first: number, last: number) => boolean
+  /** Why it is not used any more. */
+  failure: unknown
+  /** It has given something. */
+  used: boolean
+}
+
+/** What to do with shares until enough of them, with different numbers, have given something. */
+export interface Gathering<T> {
+  /** How many must give something. */
+  readonly need: number
+  /** Bytes of all answers together; they may share one link. */
+  readonly size: number
+  readonly act: (verifier: ShareVerifier, options: OperationOptions) => Promise<T>
+  /** Which shares may be tried. Default: all. */
+  readonly usable?: (share: VersionShare) => boolean
+  /** Which ones come first. */
+  readonly holds?: (share: VersionShare) => boolean
+  /** How many segments have been handed out, for messages. */
+  readonly segmentsDone: number
+}
+
+/** The state of one {@link Gathering}. */
+interface Gathered<T> {
+  readonly got: Map<number, T>
+  readonly pending: Set<VersionShare>
+  readonly overdue: Set<VersionShare>
+  readonly timers: Set<() => void>
+}
+
+/**
+ * The shares of one version that a servermap knows, for one retrieval: chooses among them, and
+ * replaces those that fail, that are damaged or that keep us waiting by others.
+ *
+ * A share that fails is marked as bad in the servermap; where it is damaged its server hears of it.
+ */
+export class VersionShares {
+  readonly all: readonly VersionShare[]
+  readonly #cancellation: Cancellation
+  readonly #file: MutableFile
+  readonly #map: ServerMap
+  readonly #version: VersionInfo
+  readonly #status: RetrieveStatus
+  readonly #failures: unknown[] = []
+  readonly #troubled = new Set<string>()
+  #waiting: (() => void)[] = []
+
+  constructor(
+    file: MutableFile,
+    map: ServerMap,
+    version: VersionInfo,
+    {
+      status,
+      cancellation,
+    }: { readonly status: RetrieveStatus; readonly cancellation: Cancellation },
+  ) {
+    this.#file = file
+    this.#map = map
+    this.#version = version
+    this.#status = status
+    this.#cancellation = cancellation
+    cancellation.signal.addEventListener('abort', () => this.#notify(), { once: true })
+    const shareTree = shareTreeOf(version, file.context.crypto)
+    this.all = map
+      .sharesOf(version)
+      .map(({ server, shareNumber }) => this.#share(server, shareNumber, shareTree))
+  }
+
+  /**
+   * What `need` shares of different numbers give, by share number; now and then more.
+   *
+   * @throws {@link NotEnoughSharesError} when too few shares are left; the reason of the signal.
+   */
+  async gather<T>(gathering: Gathering<T>): Promise<Map<number, T>> {
+    const { need } = gathering
+    const state: Gathered<T> = {
+      got: new Map(),
+      pending: new Set(),
+      overdue: new Set(),
+      timers: new Set(),
+    }
+    try {
+      for (;;) {
+        const change = this.#change()
+        this.#cancellation.signal.throwIfAborted()
+        if (state.got.size >= need) {
+          for (const share of state.overdue) this.fail(share, noAnswer(share))
+          return state.got
+        }
+        if (this.#possible(gathering, state) < need) throw this.#notEnough(gathering.segmentsDone)
+        while (hopeful(state).size < need) {
+          const share = this.#choose(gathering, state)
+          if (share === undefined) break
+          this.#start(share, gathering, state)
+        }
+        await change
+      }
+    } finally {
+      for (const cancel of state.timers) cancel()
+    }
+  }
+
+  /** What one of the shares with this number gives; undefined where all of them fail. */
+  async gatherOne<T>(shareNumber: number, act: Gathering<T>['act']): Promise<T | undefined> {
+    const gathering = {
+      need: 1,
+      size: 0,
+      act,
+      usable: (share: VersionShare) => share.shareNumber === shareNumber,
+      segmentsDone: 0,
+    }
+    try {
+      return (await this.gather(gathering)).get(shareNumber)
+    } catch (error) {
+      if (isFilesystemError(error, 'DOWNLOAD_NOT_ENOUGH_SHARES')) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * What a share gives; undefined, and the share is marked as bad, where that fails or takes too long.
+   *
+   * @param limitMs - how long it may take.
+   */
+  async attempt<T>(
+    share: VersionShare,
+    act: Gathering<T>['act'],
+    limitMs: number,
+  ): Promise<T | undefined> {
+    const { clock } = this.#file.context
+    const startedMs = clock.nowMs()
+    try {
+      const work = this.#cancellation.run(async (signal) =>
+        act(await share.verifier({ signal }), { signal }),
+      )
+      const timeout = (): Error => noAnswer(share)
+      const value = await within(work, { clock, delayMs: limitMs, timeout })
+      share.used = true
+      this.#status.addFetch(share.server.serverId, clock.nowMs() - startedMs)
+      return value
+    } catch (error) {
+      if (!this.#cancellation.signal.aborted) this.fail(share, error)
+      return undefined
+    }
+  }
+
+  /** Uses a share no more. */
+  fail(share: VersionShare, error: unknown): void {
+    if (share.failure !== undefined) return
+    const { server, shareNumber } = share
+    share.failure = error
+    this.#failures.push(error)
+    this.#troubled.add(server.serverId)
+    this.#status.addProblem(server.serverId, error)
+    // Somebody may have written another version there, and noted it, meanwhile.
+    if (this.#map.versionOn(server, shareNumber)?.id === this.#version.id) {
+      this.#map.markBadShare(server, shareNumber, this.#version.header.checkstring)
+    }
+    if (isDamage(error)) void this.#report(share, error).catch(() => {})
+    this.#notify()
+  }
+
+  #share(
+    server: IServer,
+    shareNumber: number,
+    shareTree: ReturnType<typeof shareTreeOf>,
+  ): VersionShare {
+    const version = this.#version
+    const { storageIndex, context } = this.#file
+    const known = this.#map.readerFor(server, shareNumber)
+    let verifier: Promise<ShareVerifier> | undefined
+    const open = async (options: OperationOptions): Promise<ShareVerifier> => {
+      const reader =
+        known ??
+        createMutableShareReader({
+          server: await server.storageServer(options),
+          storageIndex,
+          shareNumber,
+          header: version.header,
+        })
+      return new ShareVerifier({ version, shareNumber, shareTree, reader, crypto: context.crypto })
+    }
+    return {
+      server,
+      shareNumber,
+      verifier: (options) => (verifier ??= open(options)),
+      holds: (first, last) => known?.holdsBlocks(first, last) === true,
+      failure: undefined,
+      used: false,
+    }
+  }
+
+  /**
+   * The best share that may be tried: from a server without trouble, one that has given something,
+   * one whose blocks are here, from a server that is not busy for us, with a low number.
+   */
+  #choose<T>({ usable, holds }: Gathering<T>, state: Gathered<T>): VersionShare | undefined {
+    const taken = hopeful(state)
+    const busy = new Map<string, number>()
+    for (const { server } of state.pending) {
+      busy.set(server.serverId, (busy.get(server.serverId) ?? 0) + 1)
+    }
+    const rank = (share: VersionShare): number[] => [
+      this.#troubled.has(share.server.serverId) ? 1 : 0,
+      share.used ? 0 : 1,
+      holds?.(share) === true ? 0 : 1,
+      busy.get(share.server.serverId) ?? 0,
+      share.shareNumber,
+    ]
+    let best: { readonly share: VersionShare; readonly rank: readonly number[] } | undefined
+    for (const share of this.all) {
+      if (share.failure !== undefined || state.pending.has(share)) continue
+      if (taken.has(share.shareNumber) || usable?.(share) === false) continue
+      const candidate = { share, rank: rank(share) }
+      if (best === undefined || precedes(candidate.rank, best.rank)) best = candidate
+    }
+    return best?.share
+  }
+
+  #start<T>(share: VersionShare, { act, size }: Gathering<T>, state: Gathered<T>): void {
+    const { clock } = this.#file.context
+    const lateMs = overdueMs(size)
+    state.pending.add(share)
+    const cancelOverdue = clock.after(lateMs, () => {
+      state.overdue.add(share)
+      this.#notify()
+    })
+    state.timers.add(cancelOverdue)
+    void this.attempt(share, act, lateMs * PATIENCE).then((value) => {
+      cancelOverdue()
+      state.timers.delete(cancelOverdue)
+      state.pending.delete(share)
+      state.overdue.delete(share)
+      if (value !== undefined) state.got.set(share.shareNumber, value)
+      this.#notify()
+    })
+  }
+
+  /** How many share numbers have given something, or still may. */
+  #possible<T>({ usable }: Gathering<T>, { got, pending }: Gathered<T>): number {
+    const numbers = new Set(got.keys())
+    for (const { shareNumber } of pending) numbers.add(shareNumber)
+    for (const share of this.all) {
+      if (share.failure === undefined && usable?.(share) !== false) numbers.add(share.shareNumber)
+    }
+    return numbers.size
+  }
+
+  #notEnough(segmentsDone: number): NotEnoughSharesError {
+    const { requiredShares, totalShares, header } = this.#version
+    const failures = this.#failures
+    const good = this.all.filter(({ failure }) => failure === undefined)
+    const remaining = new Set(good.map(({ shareNumber }) => shareNumber)).size
+    const last = failures.at(-1)
+    const lastText = last instanceof Error ? last.message : 'None'
+    return new NotEnoughSharesError(
+      `ran out of servers: have ${segmentsDone} of ${numberOfSegments(header)} segments; found ${failures.length} bad shares; have ${remaining} remaining shares of the right version; encoding ${requiredShares}-of-${totalShares}, last failure: ${lastText}`,
+      { errors: failures, sharesFound: remaining, requiredShares },
+    )
+  }
+
+  /** Tells a server that its share is damaged, unless a newer version has come to stand there. */
+  async #report({ server, shareNumber }: VersionShare, error: Error): Promise<void> {
+    const { storageIndex } = this.#file
+    const { checkstring, sequenceNumber } = this.#version.header
+    const storage = await server.storageServer()
+    const spans = [{ offset: 0, size: checkstring.length }]
+    const now = (await storage.slotReadv(storageIndex, [shareNumber], spans)).get(shareNumber)?.[0]
+    if (now === undefined) return
+    if (!sameBytes(now, checkstring) && sequenceNumberIn(now) > sequenceNumber) return
+    await storage.adviseCorruptShare('mutable', storageIndex, shareNumber, error.message)
+  }
+
+  /** Settles at the next change. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+    })
+  }
+
+  #notify(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+/** The share numbers that have given something, or are expected to in time. */
+function hopeful<T>({ got, pending, overdue }: Gathered<T>): Set<number> {
+  const numbers = new Set(got.keys())
+  for (const share of pending) {
+    if (!overdue.has(share) && share.failure === undefined) numbers.add(share.shareNumber)
+  }
+  return numbers
+}
+
+function noAnswer({ server, shareNumber }: VersionShare): StorageError {
+  return new StorageError(
+    'STORAGE_TIMEOUT',
+    `no answer from ${server.name} for share ${shareNumber}`,
+  )
+}
+
+/** Whether an error says that the share is not as it was written. */
+function isDamage(error: unknown): error is Error {
+  if (isStorageError(error, 'STORAGE_BAD_SHARE')) return true
+  return isFilesystemError(error) && error.code.startsWith('SHARE_')
+}
+
+/** The sequence number of what may be the beginning of a share; -1 where it is none. */
+function sequenceNumberIn(bytes: Uint8Array): number {
+  try {
+    return parseCheckstring(bytes).sequenceNumber
+  } catch {
+    return -1
+  }
+}
+
+function precedes(a: readonly number[], b: readonly number[]): boolean {
+  for (const [index, value] of a.entries()) {
+    const other = b[index] ?? 0
+    if (value !== other) return value < other
+  }
+  return false
+}
