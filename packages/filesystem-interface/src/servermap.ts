@@ -62,6 +62,6 @@ export interface IMutableFileServerMap {
   bestRecoverableVersion(): MutableVersionInfo | undefined
   /** Versions with fewer shares than they need that are newer than every recoverable one. */
   unrecoverableNewerVersions(): readonly MutableVersionInfo[]
-  /** Whether several recoverable versions share the greatest sequence number. */
+  /** Whether several recoverable versions have the same sequence number: reading one loses the others. */
   needsMerge(): boolean
 }
