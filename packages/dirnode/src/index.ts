@@ -1,1 +1,7 @@
-export {}
+export { DeepStatsWalker, histogramBucket } from './deep-stats.ts'
+export { createDirectoryNode, type DirectoryContext } from './directory-node.ts'
+export { ManifestWalker } from './manifest.ts'
+export { createMonitor } from './monitor.ts'
+export { packChildren, type PackOptions } from './packing.ts'
+export { deepTraverse, type TreeWalker } from './traverse.ts'
+export { createUnknownNode } from './unknown-node.ts'

@@ -117,9 +117,12 @@ export interface Manifest {
  * A directory: names and their children, each a file, a directory or something unknown. A child may
  * stand in any number of directories, which may form circles.
  *
- * Names are text, normalised to NFC. Operations that change something reject with
- * `NODE_NOT_WRITEABLE` where the node is read-only, and may reject with
- * `MUTABLE_UNCOORDINATED_WRITE`; caps that break a constraint reject with a
+ * Names are text, normalised to NFC. One with half a surrogate pair rejects with
+ * `DIRECTORY_BAD_CHILD_NAME`, and an empty one cannot be added (`DIRECTORY_EMPTY_PATHNAME_COMPONENT`).
+ *
+ * All operations reject with `DIRECTORY_MALFORMED` where the table cannot be understood. Operations
+ * that change something reject with `NODE_NOT_WRITEABLE` where the node is read-only, and may reject
+ * with `MUTABLE_UNCOORDINATED_WRITE`; caps that break a constraint reject with a
  * {@link CapConstraintError}.
  *
  * @see allmydata.interfaces.IDirectoryNode

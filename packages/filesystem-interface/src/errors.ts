@@ -44,6 +44,10 @@ export type FilesystemErrorCode =
   | 'DIRECTORY_CHILD_OF_WRONG_TYPE'
   /** A path with an empty component. */
   | 'DIRECTORY_EMPTY_PATHNAME_COMPONENT'
+  /** A name that is no text: a part of a surrogate pair stands alone in it. */
+  | 'DIRECTORY_BAD_CHILD_NAME'
+  /** What the directory's file holds is no table of a directory. */
+  | 'DIRECTORY_MALFORMED'
   /** A mutable file can be repaired with its write cap alone. */
   | 'REPAIR_REQUIRES_WRITECAP'
   /** A repair would drop versions; it must be forced. */
@@ -339,6 +343,22 @@ export class EmptyPathnameComponentError extends FilesystemError {
   override name = 'EmptyPathnameComponentError'
   constructor(message: string, details?: FilesystemErrorDetails) {
     super('DIRECTORY_EMPTY_PATHNAME_COMPONENT', message, details)
+  }
+}
+
+/** A name of an entry that is no text, so that it has no UTF-8 bytes. */
+export class BadChildNameError extends FilesystemError {
+  override name = 'BadChildNameError'
+  constructor(message: string, details?: FilesystemErrorDetails) {
+    super('DIRECTORY_BAD_CHILD_NAME', message, details)
+  }
+}
+
+/** What a directory's file holds is no table of a directory. Nothing is written over it. */
+export class MalformedDirectoryError extends FilesystemError {
+  override name = 'MalformedDirectoryError'
+  constructor(message: string, details?: FilesystemErrorDetails) {
+    super('DIRECTORY_MALFORMED', message, details)
   }
 }
 

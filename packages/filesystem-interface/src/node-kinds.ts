@@ -1,5 +1,10 @@
 import type { IDirectoryNode } from './directory.ts'
-import type { IFilesystemNode, IImmutableFileNode, IMutableFileNode } from './node.ts'
+import type { IFileNode, IFilesystemNode, IImmutableFileNode, IMutableFileNode } from './node.ts'
+
+/** Whether a node is a file, immutable or mutable. */
+export function isFileNode(node: IFilesystemNode): node is IFileNode {
+  return node.kind === 'immutable-file' || node.kind === 'mutable-file'
+}
 
 /** Whether a node is an immutable file. */
 export function isImmutableFileNode(node: IFilesystemNode): node is IImmutableFileNode {

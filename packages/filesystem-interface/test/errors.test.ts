@@ -36,6 +36,8 @@ const table = [
     'EmptyPathnameComponentError',
     'DIRECTORY_EMPTY_PATHNAME_COMPONENT',
   ],
+  [contracts.BadChildNameError, 'BadChildNameError', 'DIRECTORY_BAD_CHILD_NAME'],
+  [contracts.MalformedDirectoryError, 'MalformedDirectoryError', 'DIRECTORY_MALFORMED'],
   [
     contracts.RepairRequiresWritecapError,
     'RepairRequiresWritecapError',
