@@ -5,21 +5,30 @@ import type { CryptoProvider } from '@lafs/crypto'
 import type {
   EncodingDefaults,
   IClient,
-  IImmutableFileNode,
+  IDirectoryNode,
+  INodeMaker,
   IUploadable,
+  IUploader,
   IUploadResults,
+  NewChild,
   ProgressOptions,
 } from '@lafs/filesystem-interface'
-import { createImmutableNode, uploadableFromBytes, uploadImmutable } from '@lafs/immutable'
-import { DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE } from '@lafs/storage-interface'
-import type { StorageTransport } from '@lafs/storage-interface'
-import { parseCapStrict } from '@lafs/uri'
-import type { Cap } from '@lafs/uri'
+import { uploadableFromBytes, uploadImmutable } from '@lafs/immutable'
+import { createKeyPool } from '@lafs/mutable'
+import type { KeyPool } from '@lafs/mutable'
+import {
+  DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE,
+  MDMF_VERSION,
+  SDMF_VERSION,
+} from '@lafs/storage-interface'
+import type { OperationOptions, StorageTransport } from '@lafs/storage-interface'
+import { systemClock } from '@lafs/storage-protocol/waiting'
 import { defaultTransports } from '#default-transports'
 import type { ServerDescription } from './announcement.ts'
 import { createStorageBroker } from './broker.ts'
 import type { StorageBroker } from './broker.ts'
-import { ClientError, UnsupportedCapError } from './errors.ts'
+import { ClientError } from './errors.ts'
+import { createNodeMaker } from './node-maker.ts'
 
 /** How files are encoded unless somebody says otherwise: any 3 of 10 shares, on 7 servers. */
 export const DEFAULT_ENCODING: EncodingDefaults = {
@@ -52,14 +61,23 @@ export interface ClientOptions {
   readonly leaseSecret?: Uint8Array
   /** Ids of the servers that come first in every file's order. */
   readonly preferredServerIds?: Iterable<string>
+  /** Of new mutable files and directories that ask for neither. Default: SDMF. */
+  readonly mutableFormat?: MutableFormat
+  /** How many RSA keys to make ahead, from the first mutable file or directory on. Default: 8. */
+  readonly keyPoolSize?: number
 }
 
-/** A client of a grid, for immutable files. Close it to end its connections. */
-export interface Client extends Pick<IClient, 'upload' | 'createNodeFromUri'>, AsyncDisposable {
+/** The formats of mutable files: whole at once, or in segments that can be changed alone. */
+export type MutableFormat = 'SDMF' | 'MDMF'
+
+/** A client of a grid. Close it to end its connections. */
+export interface Client extends IClient, AsyncDisposable {
   readonly broker: StorageBroker
   readonly encoding: EncodingDefaults
   /** The erasure code in use. */
   readonly codec: CodecProvider
+  /** Where the keys of new mutable files and directories come from; `prepare` makes some ahead. */
+  readonly keyPool: KeyPool
   /**
    * Stores an immutable file.
    *
@@ -70,13 +88,15 @@ export interface Client extends Pick<IClient, 'upload' | 'createNodeFromUri'>, A
    */
   upload(data: Uint8Array | IUploadable, options?: ProgressOptions): Promise<IUploadResults>
   /**
-   * The file that a cap names.
+   * Makes an immutable directory that stands in no other; every child must be deep-immutable.
    *
-   * @throws {@link ClientError} `CLIENT_UNSUPPORTED_CAP`.
-   * @throws {@link UriError} for text that is no cap.
-   * @see allmydata.interfaces.INodeMaker.create_from_cap
+   * @throws {@link CapConstraintError} `URI_MUST_BE_DEEP_IMMUTABLE`.
+   * @see allmydata.nodemaker.NodeMaker.create_immutable_directory
    */
-  createNodeFromUri(cap: string | Cap): IImmutableFileNode
+  createImmutableDirectory(
+    children: ReadonlyMap<string, NewChild>,
+    options?: OperationOptions,
+  ): Promise<IDirectoryNode>
   close(): Promise<void>
 }
 
@@ -92,26 +112,12 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     crypto,
     ...(options.preferredServerIds && { preferredServerIds: options.preferredServerIds }),
   })
-  const secrets = {
-    leaseSecret,
-    ...(options.convergence && { convergence: options.convergence }),
-  }
-  let closed = false
-  const assertOpen = (): void => {
-    if (closed) throw new ClientError('CLIENT_CLOSED', 'the client has been closed')
-  }
-  const close = async (): Promise<void> => {
-    closed = true
-    await broker.close()
-  }
-  return {
-    broker,
-    encoding,
-    codec,
-    upload: async (data, { onProgress, signal } = {}) => {
-      assertOpen()
-      const uploadable = data instanceof Uint8Array ? uploadableFromBytes(data) : data
-      return uploadImmutable(uploadable, {
+  const keyPool = createKeyPool({ crypto, size: options.keyPoolSize })
+  const { convergence } = options
+  const secrets = { leaseSecret, ...(convergence && { convergence }) }
+  const uploader: Pick<IUploader, 'upload'> = {
+    upload: async (uploadable, { onProgress, signal } = {}) =>
+      uploadImmutable(uploadable, {
         broker,
         codec,
         crypto,
@@ -119,18 +125,52 @@ export async function createClient(options: ClientOptions): Promise<Client> {
         encoding,
         ...(onProgress && { onProgress }),
         ...(signal && { signal }),
-      })
-    },
-    createNodeFromUri: (cap) => {
+      }),
+  }
+  const random = Math.random
+  const mutable = { broker, codec, crypto, clock: systemClock, leaseSecret, encoding, random }
+  const mutableVersion = options.mutableFormat === 'MDMF' ? MDMF_VERSION : SDMF_VERSION
+  const nodeMaker = createNodeMaker({ mutable, keyPool, uploader, mutableVersion })
+  return clientOf({ broker, encoding, codec, keyPool }, nodeMaker, uploader)
+}
+
+/** A client of these parts, which it owns. */
+function clientOf(
+  parts: Pick<Client, 'broker' | 'encoding' | 'codec' | 'keyPool'>,
+  nodeMaker: INodeMaker,
+  uploader: Pick<IUploader, 'upload'>,
+): Client {
+  let closed = false
+  const assertOpen = (): void => {
+    if (closed) throw new ClientError('CLIENT_CLOSED', 'the client has been closed')
+  }
+  const close = async (): Promise<void> => {
+    closed = true
+    parts.keyPool.close()
+    await parts.broker.close()
+  }
+  return {
+    ...parts,
+    upload: async (data, options) => {
       assertOpen()
-      const parsed = typeof cap === 'string' ? parseCapStrict(cap) : cap
-      if (parsed.kind === 'chk' || parsed.kind === 'lit') {
-        return createImmutableNode(parsed, { broker, codec, crypto })
-      }
-      throw new UnsupportedCapError(
-        parsed.kind,
-        `expected the cap of an immutable file (chk or lit), got one of kind ${parsed.kind}`,
-      )
+      const uploadable = data instanceof Uint8Array ? uploadableFromBytes(data) : data
+      return uploader.upload(uploadable, options)
+    },
+    createMutableFile: async (contents, options) => {
+      assertOpen()
+      return nodeMaker.createMutableFile(contents, options)
+    },
+    createDirnode: async (initialChildren, options) => {
+      assertOpen()
+      return nodeMaker.createNewMutableDirectory(initialChildren, options)
+    },
+    createImmutableDirectory: async (children, options) => {
+      assertOpen()
+      return nodeMaker.createImmutableDirectory(children, options)
+    },
+    createNodeFromUri: (uri, readonlyUri) => {
+      assertOpen()
+      return nodeMaker.createFromCap(uri, readonlyUri)
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -12,8 +12,6 @@ export type ClientErrorCode =
   | 'CLIENT_BAD_SECRET'
   /** The folder is no node directory: it has neither `tahoe.cfg` nor `private/`. */
   | 'CLIENT_NO_NODE_DIRECTORY'
-  /** A cap of a kind that this client cannot open; `kind` says which. */
-  | 'CLIENT_UNSUPPORTED_CAP'
   /** The client has been closed. */
   | 'CLIENT_CLOSED'
   /** Another process runs a local grid in the folder. */
@@ -27,18 +25,6 @@ export class ClientError extends Error {
   constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
-  }
-}
-
-/** A cap of a kind that this client cannot open. */
-export class UnsupportedCapError extends ClientError {
-  override name = 'UnsupportedCapError'
-  /** The discriminant of the cap, such as `ssk` or `dir2`. */
-  readonly kind: string
-
-  constructor(kind: string, message: string, options?: ErrorOptions) {
-    super('CLIENT_UNSUPPORTED_CAP', message, options)
-    this.kind = kind
   }
 }
 

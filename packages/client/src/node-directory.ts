@@ -5,7 +5,7 @@ import { nodeCrypto } from '@lafs/crypto/node'
 import type { EncodingDefaults } from '@lafs/filesystem-interface'
 import type { ServerDescription } from './announcement.ts'
 import { createClient, DEFAULT_ENCODING } from './client.ts'
-import type { Client, ClientOptions } from './client.ts'
+import type { Client, ClientOptions, MutableFormat } from './client.ts'
 import { ClientError } from './errors.ts'
 import { hasSystemCode, readIfThere } from './files.ts'
 import { parseServersYaml } from './servers-yaml.ts'
@@ -20,6 +20,8 @@ export interface ClientDirectory {
   readonly servers: readonly ServerDescription[]
   readonly preferredServerIds: readonly string[]
   readonly encoding: EncodingDefaults
+  /** `mutable.format` in the section `[client]`. */
+  readonly mutableFormat: MutableFormat
   /** The content of `private/convergence`: a secret. */
   readonly convergence: Uint8Array
   /** The content of `private/secret`: a secret of 32 bytes. */
@@ -54,6 +56,7 @@ export async function readClientDirectory(folder: string): Promise<ClientDirecto
       .map((serverId) => serverId.trim())
       .filter((serverId) => serverId !== ''),
     encoding: readEncoding(cfg),
+    mutableFormat: readMutableFormat(cfg),
     convergence: await readOrMakeSecret(folder, 'convergence'),
     leaseSecret,
   }
@@ -123,6 +126,16 @@ function readEncoding(cfg: TahoeCfg): EncodingDefaults {
     )
   }
   return { requiredShares, happyShares, totalShares, maxSegmentSize }
+}
+
+/** Upstream takes anything but MDMF for SDMF; here a misspelt format is no silent SDMF. */
+function readMutableFormat(cfg: TahoeCfg): MutableFormat {
+  const format = (tahoeCfgOption(cfg, 'client', 'mutable.format') ?? 'SDMF').trim().toUpperCase()
+  if (format === 'SDMF' || format === 'MDMF') return format
+  throw new ClientError(
+    'CLIENT_BAD_CONFIG',
+    'tahoe.cfg: expected SDMF or MDMF at [client] mutable.format',
+  )
 }
 
 function badSecret(name: string, expected: string): ClientError {

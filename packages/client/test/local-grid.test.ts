@@ -1,15 +1,24 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isImmutableFileNode } from '@lafs/filesystem-interface'
+import type { IImmutableFileNode } from '@lafs/filesystem-interface'
 import { stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient, parseServersYaml } from '../src/index.ts'
+import type { Client } from '../src/index.ts'
 import { isClientError } from '../src/errors.ts'
 import { createLocalGrid } from '../src/local-grid.ts'
 import { createClientFromDirectory } from '../src/node-directory.ts'
 
 const TEXT = stretch(new TextEncoder().encode('A file of some size. '), 100_000)
 const ENCODING = { requiredShares: 2, totalShares: 4, maxSegmentSize: 30_000 }
+
+function fileOf(client: Client, cap: string): IImmutableFileNode {
+  const node = client.createNodeFromUri(cap)
+  if (isImmutableFileNode(node)) return node
+  throw new TypeError(`expected an immutable file, got ${node.kind}`)
+}
 
 let root: string
 beforeAll(async () => {
@@ -24,7 +33,7 @@ describe.each(['https', 'memory'] as const)('createLocalGrid over %s', (transpor
     const results = await client.upload(TEXT)
     expect(results).toMatchObject({ pushedShares: 4, fileSize: TEXT.length })
     expect([...results.sharemap.keys()].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3])
-    const node = client.createNodeFromUri(results.uri)
+    const node = fileOf(client, results.uri)
     expect(Buffer.compare(await node.downloadBestVersion(), TEXT)).toBe(0)
     const part: Uint8Array[] = []
     for await (const piece of node.read({ offset: 29_990, size: 30_020 })) part.push(piece)
@@ -47,7 +56,7 @@ describe.each(['https', 'memory'] as const)('createLocalGrid over %s', (transpor
     await using client = await grid.createClient()
     const { uri } = await client.upload(TEXT)
     for (const server of grid.servers.slice(0, 2)) await server.stop()
-    const node = client.createNodeFromUri(uri)
+    const node = fileOf(client, uri)
     expect(Buffer.compare(await node.downloadBestVersion(), TEXT)).toBe(0)
   })
 })
@@ -64,7 +73,7 @@ describe('createLocalGrid', () => {
     await using second = await createLocalGrid({ servers: 3, folder, encoding: ENCODING })
     expect(second.serversYaml).toBe(first.serversYaml)
     await using later = await second.createClient()
-    const node = later.createNodeFromUri(uri)
+    const node = fileOf(later, uri)
     expect(Buffer.compare(await node.downloadBestVersion(), TEXT)).toBe(0)
     expect(await later.upload(TEXT)).toMatchObject({ uri, preexistingShares: 4 })
   })
@@ -113,7 +122,7 @@ describe('createLocalGrid', () => {
     expect(fromFolder.encoding).toEqual({ ...ENCODING, happyShares: 2 })
     expect((await fromFolder.upload(TEXT)).uri).toBe(uri)
     await using fromYaml = await createClient({ servers: parseServersYaml(grid.serversYaml) })
-    const node = fromYaml.createNodeFromUri(uri)
+    const node = fileOf(fromYaml, uri)
     expect(Buffer.compare(await node.downloadBestVersion(), TEXT)).toBe(0)
   })
 

@@ -32,6 +32,7 @@ describe('readClientDirectory', () => {
       servers: [{ serverId: 'v0-a', announcement: { nickname: 'one' } }],
       preferredServerIds: [],
       encoding: { requiredShares: 2, happyShares: 3, totalShares: 4, maxSegmentSize: 1024 * 1024 },
+      mutableFormat: 'SDMF',
       leaseSecret: secret,
       convergence: Uint8Array.of(1, 2, 3),
     })
@@ -42,6 +43,15 @@ describe('readClientDirectory', () => {
     const { encoding, preferredServerIds } = await readClientDirectory(folder)
     expect(encoding).toMatchObject({ requiredShares: 3, happyShares: 7, totalShares: 10 })
     expect(preferredServerIds).toEqual(['v0-a', 'v0-b'])
+  })
+
+  it.each([
+    ['', 'SDMF'],
+    ['mutable.format = mdmf\n', 'MDMF'],
+    ['mutable.format = SDMF\n', 'SDMF'],
+  ])('reads the format of mutable files from %j', async (line, format) => {
+    await put('tahoe.cfg', `[client]\n${line}`)
+    expect((await readClientDirectory(folder)).mutableFormat).toBe(format)
   })
 
   it('makes missing secrets once, whole, and for their owner alone', async () => {
@@ -66,6 +76,7 @@ describe('readClientDirectory', () => {
 
   it.each([
     ['CLIENT_BAD_CONFIG', 'tahoe.cfg', 'no section'],
+    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nmutable.format = topsecret\n'],
     ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = three\n'],
     ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 0\n'],
     ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 11\n'],
@@ -93,17 +104,10 @@ describe('createClientFromDirectory', () => {
     expect(client.encoding).toMatchObject({ requiredShares: 1, totalShares: 10 })
     const { uri } = await client.upload(new TextEncoder().encode('small'))
     expect(uri).toBe('URI:LIT:onwwc3dm')
-    expect(
-      new TextDecoder().decode(await client.createNodeFromUri(uri).downloadBestVersion()),
-    ).toBe('small')
-    const mutable = `URI:SSK-RO:${'a'.repeat(26)}:${'a'.repeat(52)}`
-    const attempts = { ssk: mutable, unknown: 'x-tahoe-future:secret' }
-    for (const cap of Object.values(attempts)) {
-      expect(() => client.createNodeFromUri(cap)).toThrow(/^(?!.*(aaaa|secret))/)
-    }
-    expect(() => client.createNodeFromUri(mutable)).toThrow(
-      expect.objectContaining({ code: 'CLIENT_UNSUPPORTED_CAP', kind: 'ssk-ro' }),
-    )
+    expect(client.createNodeFromUri(uri)).toMatchObject({ kind: 'immutable-file', size: 5 })
+    const future = client.createNodeFromUri('x-tahoe-future:secret')
+    expect(future).toMatchObject({ kind: 'unknown', uri: undefined })
+    expect(() => future.raiseError()).toThrow(/^(?!.*secret)/)
     await client.close()
     await expect(client.upload(new Uint8Array(1))).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
     expect(() => client.createNodeFromUri(uri)).toThrow(

@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createClient } from '@lafs/client'
 import type { Client, ServerDescription } from '@lafs/client'
+import { isFileNode } from '@lafs/filesystem-interface'
 import { toBase32 } from '@lafs/crypto'
 import {
   createResourceStack,
@@ -78,7 +79,11 @@ interface AnyClient {
 
 const ofOwn = (client: Client): AnyClient => ({
   put: async (data) => (await client.upload(data)).uri,
-  get: (cap) => client.createNodeFromUri(cap).downloadBestVersion(),
+  get: async (cap) => {
+    const node = client.createNodeFromUri(cap)
+    if (!isFileNode(node)) throw new TypeError(`expected a file, got ${node.kind}`)
+    return node.downloadBestVersion()
+  },
 })
 
 const plaintext = (label: string, size: number): Uint8Array =>

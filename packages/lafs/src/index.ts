@@ -3,12 +3,18 @@ export * from '@lafs/client/node'
 export * from '@lafs/hashtree'
 export * from '@lafs/uri'
 export { loadCodec } from '@lafs/codec'
-export { defaultCrypto } from '@lafs/crypto'
+export { defaultCrypto, rsaPrivateKeyFromPem } from '@lafs/crypto'
 export type { CodecProvider } from '@lafs/codec-interface'
 export type { CryptoProvider } from '@lafs/crypto'
 export type * from '@lafs/filesystem-interface'
 export { uploadableFromBytes } from '@lafs/immutable'
 export { uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
-export { isFilesystemError } from '@lafs/filesystem-interface'
-export { isStorageError } from '@lafs/storage-interface'
+export {
+  isDirectoryNode,
+  isFileNode,
+  isFilesystemError,
+  isImmutableFileNode,
+  isMutableFileNode,
+} from '@lafs/filesystem-interface'
+export { isStorageError, MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
 export type * from '@lafs/storage-interface'

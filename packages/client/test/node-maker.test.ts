@@ -1,0 +1,193 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isDirectoryNode, isMutableFileNode } from '@lafs/filesystem-interface'
+import type { IDirectoryNode, IMutableFileNode } from '@lafs/filesystem-interface'
+import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Client } from '../src/client.ts'
+import { createLocalGrid } from '../src/local-grid.ts'
+import type { LocalGrid } from '../src/local-grid.ts'
+import { WeakValueMap } from '../src/weak-value-map.ts'
+
+let grid: LocalGrid
+let client: Client
+beforeAll(async () => {
+  const encoding = { requiredShares: 1, totalShares: 2 }
+  grid = await createLocalGrid({ servers: 2, transport: 'memory', encoding })
+  client = await grid.createClient()
+})
+afterAll(async () => {
+  await client.close()
+  await grid.close()
+})
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const text = (data: Uint8Array): string => new TextDecoder().decode(data)
+
+function mutableFile(of: Client, cap: string): IMutableFileNode {
+  const node = of.createNodeFromUri(cap)
+  if (isMutableFileNode(node)) return node
+  throw new TypeError(`expected a mutable file, got ${node.kind}`)
+}
+
+function directory(of: Client, cap: string): IDirectoryNode {
+  const node = of.createNodeFromUri(cap)
+  if (isDirectoryNode(node)) return node
+  throw new TypeError(`expected a directory, got ${node.kind}`)
+}
+
+describe('createMutableFile', () => {
+  it.each([
+    ['SDMF', SDMF_VERSION, /^URI:SSK:/],
+    ['MDMF', MDMF_VERSION, /^URI:MDMF:/],
+  ] as const)(
+    'makes a file of the client’s own format, %s',
+    async (mutableFormat, version, cap) => {
+      await using own = await grid.createClient({ mutableFormat })
+      const node = await own.createMutableFile(bytes('first'))
+      expect(node.uri).toMatch(cap)
+      expect(node.version).toBe(version)
+      await node.overwrite(bytes('second'))
+      await using other = await grid.createClient()
+      expect(text(await mutableFile(other, node.readonlyUri).downloadBestVersion())).toBe('second')
+    },
+  )
+
+  it('makes the format that is asked for', async () => {
+    const node = await client.createMutableFile(undefined, { version: MDMF_VERSION })
+    expect(node.cap.kind).toBe('mdmf')
+    expect(await node.downloadBestVersion()).toEqual(new Uint8Array(0))
+  })
+})
+
+describe('createNodeFromUri', () => {
+  it('gives one node for one cap of a mutable object, so that its edits wait for each other', async () => {
+    const file = await client.createMutableFile(bytes('0'))
+    expect(client.createNodeFromUri(file.uri)).toBe(file)
+    const reader = client.createNodeFromUri(undefined, file.readonlyUri)
+    expect(reader).not.toBe(file)
+    expect(client.createNodeFromUri(file.readonlyUri)).toBe(reader)
+    const add = (): Promise<unknown> =>
+      mutableFile(client, file.uri).modify((old) => bytes(String(Number(text(old)) + 1)))
+    await Promise.all(Array.from({ length: 5 }, add))
+    expect(text(await file.downloadBestVersion())).toBe('5')
+  })
+
+  it('gives a directory and the file of its table together', async () => {
+    const made = await client.createDirnode()
+    expect(client.createNodeFromUri(made.uri)).toBe(made)
+    expect(made.uri).toMatch(/^URI:DIR2:/)
+    const names = Array.from({ length: 5 }, (_, index) => `child ${index}`)
+    await Promise.all(
+      names.map((name) => directory(client, made.uri).setUri(name, 'URI:LIT:onwwc3dm')),
+    )
+    expect([...(await made.list()).keys()].toSorted()).toEqual(names)
+    await using other = await grid.createClient()
+    const readonly = directory(other, made.readonlyUri)
+    expect(readonly.readonly).toBe(true)
+    expect((await readonly.list()).size).toBe(5)
+  })
+
+  it('takes the cap that writes before the one that reads', async () => {
+    const file = await client.createMutableFile()
+    expect(client.createNodeFromUri(file.uri, file.readonlyUri)).toBe(file)
+    expect(client.createNodeFromUri('', file.readonlyUri).readonly).toBe(true)
+    expect(client.createNodeFromUri(file.cap)).toBe(file)
+  })
+
+  it('knows immutable files and directories, and has no need to keep them', () => {
+    const cap = `URI:CHK:${'a'.repeat(26)}:${'a'.repeat(52)}:1:2:1000`
+    const node = client.createNodeFromUri(cap)
+    expect(node).toMatchObject({ kind: 'immutable-file', size: 1000, uri: cap })
+    expect(client.createNodeFromUri(cap)).not.toBe(node)
+    expect(client.createNodeFromUri('URI:DIR2-LIT:')).toMatchObject({ kind: 'directory' })
+  })
+
+  const KEYS = `${'a'.repeat(26)}:${'a'.repeat(52)}`
+  it.each([
+    ['a cap of the future', 'x-tahoe-future:secret', 'URI_MUST_NOT_BE_UNKNOWN_RW'],
+    ['a malformed cap', 'URI:SSK:secret', 'URI_MUST_NOT_BE_UNKNOWN_RW'],
+    ['a verify cap', `URI:SSK-Verifier:${KEYS}`, 'URI_MUST_NOT_BE_UNKNOWN_RW'],
+    ['a write cap that says it does not write', `ro.URI:SSK:${KEYS}`, 'URI_MUST_BE_READONLY'],
+    ['a mutable cap that says it is none', `imm.URI:SSK-RO:${KEYS}`, 'URI_MUST_BE_DEEP_IMMUTABLE'],
+  ])('gives an unknown node for %s, which holds the error', (_what, cap, code) => {
+    const node = client.createNodeFromUri(cap)
+    expect(node).toMatchObject({ kind: 'unknown', unknown: true, uri: undefined })
+    expect(() => node.raiseError()).toThrow(expect.objectContaining({ code }))
+    expect(() => node.raiseError()).toThrow(/^(?!.*(secret|aaaa))/)
+  })
+
+  it('keeps a cap of the future that says it only reads', () => {
+    const node = client.createNodeFromUri('ro.x-tahoe-future:reads')
+    expect(node).toMatchObject({ kind: 'unknown', readonlyUri: 'ro.x-tahoe-future:reads' })
+    expect(() => node.raiseError()).not.toThrow()
+  })
+
+  it('gives a node without a cap for no cap at all', () => {
+    expect(client.createNodeFromUri(undefined)).toMatchObject({ kind: 'unknown', uri: undefined })
+  })
+})
+
+describe('createDirnode', () => {
+  it('makes a directory with its first children, of the format that is asked for', async () => {
+    const child = client.createNodeFromUri('URI:LIT:onwwc3dm')
+    const children = new Map([['Å', { node: child, metadata: { own: 1 } }]])
+    const made = await client.createDirnode(children, { version: MDMF_VERSION })
+    expect(made.uri).toMatch(/^URI:DIR2-MDMF:/)
+    await using other = await grid.createClient()
+    const [entry] = await directory(other, made.uri).list()
+    expect(entry).toMatchObject(['Å', { metadata: { own: 1 }, node: { uri: 'URI:LIT:onwwc3dm' } }])
+  })
+
+  it('refuses a child that breaks a constraint, before it makes anything', async () => {
+    const node = client.createNodeFromUri('x-tahoe-future:secret')
+    await expect(client.createDirnode(new Map([['bad', { node }]]))).rejects.toMatchObject({
+      code: 'URI_MUST_NOT_BE_UNKNOWN_RW',
+    })
+  })
+})
+
+describe('createImmutableDirectory', () => {
+  it('makes a directory of immutable children, in the cap itself or on the servers', async () => {
+    const node = client.createNodeFromUri('URI:LIT:onwwc3dm')
+    expect((await client.createImmutableDirectory(new Map())).uri).toBe('URI:DIR2-LIT:')
+    const metadata = { note: 'too much for the cap itself '.repeat(3) }
+    const made = await client.createImmutableDirectory(new Map([['one', { node, metadata }]]))
+    expect(made.uri).toMatch(/^URI:DIR2-CHK:/)
+    expect([...(await directory(client, made.uri).list()).keys()]).toEqual(['one'])
+    await expect(made.setUri('two', 'URI:LIT:onwwc3dm')).rejects.toMatchObject({
+      code: 'NODE_NOT_WRITEABLE',
+    })
+  })
+
+  it('refuses a child that can change', async () => {
+    const node = await client.createMutableFile()
+    await expect(
+      client.createImmutableDirectory(new Map([['mutable', { node }]])),
+    ).rejects.toMatchObject({ code: 'URI_MUST_BE_DEEP_IMMUTABLE' })
+  })
+})
+
+describe('a closed client', () => {
+  it('makes nothing more', async () => {
+    const own = await grid.createClient()
+    await own.close()
+    const closed = { code: 'CLIENT_CLOSED' }
+    await expect(own.createMutableFile()).rejects.toMatchObject(closed)
+    await expect(own.createDirnode()).rejects.toMatchObject(closed)
+    await expect(own.createImmutableDirectory(new Map())).rejects.toMatchObject(closed)
+    expect(() => own.createNodeFromUri('URI:LIT:')).toThrow(expect.objectContaining(closed))
+  })
+})
+
+describe('WeakValueMap', () => {
+  it('gives what somebody holds, and the newest of two', async () => {
+    const map = new WeakValueMap<object>()
+    const [first, second] = [{ n: 1 }, { n: 2 }]
+    expect(map.get('key')).toBeUndefined()
+    map.set('key', first)
+    expect(map.get('key')).toBe(first)
+    map.set('key', second)
+    await sleep(0)
+    expect(map.get('key')).toBe(second)
+  })
+})
