@@ -21,7 +21,7 @@ export type LoadableSection = Exclude<MutableSectionName, 'shareData'>
 
 /** What a {@link MutableShareReader} reads from, and what is known already. */
 export interface MutableShareReaderOptions {
-  readonly server: IStorageServer
+  readonly server: Pick<IStorageServer, 'slotReadv'>
   readonly storageIndex: StorageIndex
   readonly shareNumber: ShareNumber
   /** The beginning of the share, from its first byte on; kept. */
@@ -91,7 +91,7 @@ export function createMutableShareReader(options: MutableShareReaderOptions): Mu
 
 class SlotReader implements MutableShareReader {
   readonly shareNumber: ShareNumber
-  readonly #server: IStorageServer
+  readonly #server: Pick<IStorageServer, 'slotReadv'>
   readonly #storageIndex: StorageIndex
   readonly #sections = new Map<LoadableSection, Uint8Array>()
   #prefetched: Uint8Array

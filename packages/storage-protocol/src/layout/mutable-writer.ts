@@ -33,7 +33,7 @@ import {
 
 /** Which share of which version to write, and where. Sizes are bytes. */
 export interface MutableSlotWriterOptions {
-  readonly server: IStorageServer
+  readonly server: Pick<IStorageServer, 'slotTestvAndReadvAndWritev'>
   readonly storageIndex: StorageIndex
   readonly secrets: SlotSecrets
   readonly shareNumber: ShareNumber
@@ -242,7 +242,8 @@ function expectSize(what: string, bytes: Uint8Array, size: number): void {
 /** The same writes, by offset, those that touch as one: each costs a server a write of its own. */
 function joinAdjacent(writes: readonly WriteVector[]): WriteVector[] {
   const runs: { offset: number; end: number; parts: WriteVector[] }[] = []
-  for (const write of writes.toSorted((a, b) => a.offset - b.offset)) {
+  const filled = writes.filter(({ data }) => data.length > 0)
+  for (const write of filled.toSorted((a, b) => a.offset - b.offset)) {
     const end = write.offset + write.data.length
     const run = runs.at(-1)
     if (run !== undefined && run.end === write.offset) {
