@@ -8,13 +8,15 @@ import {
 } from '@lafs/crypto'
 import {
   CHK_HEADER_SIZE_MAX,
+  hashTreeNodeCount,
+  numberOfSegments,
   parseChkHeader,
   parseUriExtensionSize,
 } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
 import { ChkVerifierCap, MdmfVerifierCap, SskVerifierCap, unpackUriExtension } from '@lafs/uri'
-import { hashCount, mutableFileOffset, readMutableHeader } from '../mutable-share.ts'
-import type { MutableShareHeader } from '../mutable-share.ts'
+import { mutableOffsets, readMutableShare } from '../mutable-share.ts'
+import type { MutableShareContents } from '../mutable-share.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../run.ts'
 import {
@@ -191,19 +193,21 @@ function remaining({ expiresAtSeconds }: LeaseRecord, { nowSeconds }: DumpContex
 }
 
 async function dumpMutable(share: MutableShareFile, context: DumpContext): Promise<string[]> {
-  const header = await readMutableHeader(share)
+  const contents = await readMutableShare(share)
   return [
     '',
     'Mutable slot found:',
-    ` share_type: ${header?.format ?? 'unknown'}`,
+    ` share_type: ${contents?.format ?? 'unknown'}`,
     ` write_enabler: ${toBase32(share.writeEnabler)}`,
     ` WE for nodeid: ${toBase32(share.nodeId)}`,
     ` num_extra_leases: ${share.extraLeaseCount}`,
     ` container_size: ${share.extraLeaseOffset - MUTABLE_DATA_OFFSET}`,
     ` data_length: ${share.dataLength}`,
     ...dumpMutableLeases(share, context),
-    ...(header === undefined ? [] : ['', ...dumpContents(header, context)]),
-    ...(header === undefined || context.offsets !== true ? [] : dumpMutableOffsets(header, share)),
+    ...(contents === undefined ? [] : ['', ...dumpContents(contents, context)]),
+    ...(contents === undefined || context.offsets !== true
+      ? []
+      : dumpMutableOffsets(contents, share)),
   ]
 }
 
@@ -222,43 +226,45 @@ function dumpMutableLeases(share: MutableShareFile, context: DumpContext): strin
   ])
 }
 
-function dumpContents(header: MutableShareHeader, { storageIndex }: DumpContext): string[] {
-  const { format, sizes } = header
+function dumpContents(
+  { format, header, verificationKey, shareHashNodes }: MutableShareContents,
+  { storageIndex }: DumpContext,
+): string[] {
+  const { sections, salt } = header
+  const sizeOf = (name: keyof typeof sections): number => sections[name].end - sections[name].offset
   // Upstream sorts the numbers as text for one format and as numbers for the other.
   const nodes =
-    format === 'SDMF' ? header.shareHashNodes.map(String).toSorted() : header.shareHashNodes
+    format === 'SDMF'
+      ? shareHashNodes.map(String).toSorted()
+      : shareHashNodes.toSorted((a, b) => a - b)
   const VerifierCap = format === 'SDMF' ? SskVerifierCap : MdmfVerifierCap
-  const fingerprint = sskPubkeyFingerprintHash(header.pubkey)
+  const fingerprint = sskPubkeyFingerprintHash(verificationKey)
   return [
     ` ${format} contents:`,
     `  seqnum: ${header.sequenceNumber}`,
     `  root_hash: ${toBase32(header.rootHash)}`,
-    ...(header.iv === undefined ? [] : [`  IV: ${toBase32(header.iv)}`]),
+    ...(salt === undefined ? [] : [`  IV: ${toBase32(salt)}`]),
     `  required_shares: ${header.requiredShares}`,
     `  total_shares: ${header.totalShares}`,
     `  segsize: ${header.segmentSize}`,
     `  datalen: ${header.dataLength}`,
-    `  enc_privkey: ${sizes.encPrivkey} bytes`,
-    `  pubkey: ${sizes.pubkey} bytes`,
-    `  signature: ${sizes.signature} bytes`,
+    `  enc_privkey: ${sizeOf('encryptedPrivateKey')} bytes`,
+    `  pubkey: ${verificationKey.length} bytes`,
+    `  signature: ${sizeOf('signature')} bytes`,
     `  share_hash_chain: ${nodes.join(',')}`,
-    `  block_hash_tree: ${hashCount(sizes.blockHashes)} nodes`,
+    `  block_hash_tree: ${hashTreeNodeCount(numberOfSegments(header))} nodes`,
     ...(storageIndex === undefined
       ? []
       : [`  verify-cap: ${new VerifierCap({ storageIndex, fingerprint }).format()}`]),
   ]
 }
 
-const SECTION_LABELS: Readonly<Record<string, string>> = {
-  share_data: 'block data',
-  verification_key: 'pubkey',
-  verification_key_end: 'end of pubkey',
-  EOF: 'end of share data',
-}
-
-function dumpMutableOffsets(header: MutableShareHeader, share: MutableShareFile): string[] {
+function dumpMutableOffsets(
+  { format, header }: MutableShareContents,
+  share: MutableShareFile,
+): string[] {
   // Upstream sets the labels of one format flush right and those of the other not at all.
-  const flushRight = header.format === 'SDMF'
+  const flushRight = format === 'SDMF'
   const line = (label: string, offset: number, shift: number): string =>
     flushRight
       ? `${' '.repeat(shift)}${row(label, inBothBases(offset))}`
@@ -268,11 +274,9 @@ function dumpMutableOffsets(header: MutableShareHeader, share: MutableShareFile)
     ' Section Offsets:',
     line('first lease', MUTABLE_HEADER_SIZE, 0),
     line('share data', MUTABLE_DATA_OFFSET, 0),
-    line('seqnum', mutableFileOffset(1), 2),
-    line('root_hash', mutableFileOffset(9), 2),
-    ...[...header.offsets].map(([name, offset]) =>
-      line(SECTION_LABELS[name] ?? name, mutableFileOffset(offset), 2),
-    ),
+    line('seqnum', MUTABLE_DATA_OFFSET + 1, 2),
+    line('root_hash', MUTABLE_DATA_OFFSET + 9, 2),
+    ...mutableOffsets(header).map(([name, offset]) => line(name, MUTABLE_DATA_OFFSET + offset, 2)),
     line('extra leases', share.extraLeaseOffset + 4, 0),
   ]
 }
