@@ -19,7 +19,7 @@ import { hashTreeNodeCount, SHARE_HASH_ENTRY_SIZE } from './chk-layout.ts'
  * 107  123  the sections: see {@link MUTABLE_SECTION_ORDER}
  * ```
  *
- * @see allmydata.mutable.layout
+ * @see allmydata.mutable.layout; docs/spec/mutable-shares.md
  */
 export type MutableShareVersion = 0 | 1
 
