@@ -18,36 +18,34 @@ export function segmentsOf(segmentSize: number, offset: number, size: number): S
 }
 
 /**
- * The padded ciphertext of a segment, out of blocks of different shares.
+ * The padded ciphertext of a segment, out of blocks of different shares, and its salt.
  *
- * @param blocks - at least k of one length, by share number; not modified.
+ * @param blocks - at least k of one length and one salt, by share number; not modified.
  * @returns fresh memory.
  */
 export async function decodeSegment(
   decoder: ICodecDecoder,
   blocks: ReadonlyMap<number, SaltedBlock>,
-): Promise<Uint8Array> {
+): Promise<{ crypttext: Uint8Array; salt: Uint8Array }> {
   const { requiredShares } = decoder
   // Those with low numbers are the segment itself, and need no arithmetic.
-  const chosen = [...blocks].toSorted(([a], [b]) => a - b).slice(0, requiredShares)
-  const blockSize = chosen[0]?.[1].block.length ?? 0
-  const segment = new Uint8Array(requiredShares * blockSize)
+  const chosen = new Map([...blocks].toSorted(([a], [b]) => a - b).slice(0, requiredShares))
+  const [some] = chosen.values()
+  if (some === undefined) throw new RangeError('expected k blocks of a segment, got none')
+  const blockSize = some.block.length
+  const crypttext = new Uint8Array(requiredShares * blockSize)
   const missing: Uint8Array[] = []
   for (let index = 0; index < requiredShares; index++) {
-    const place = segment.subarray(index * blockSize, (index + 1) * blockSize)
-    const given = chosen.find(([shareNumber]) => shareNumber === index)
+    const place = crypttext.subarray(index * blockSize, (index + 1) * blockSize)
+    const given = chosen.get(index)
     if (given === undefined) missing.push(place)
-    else place.set(given[1].block)
+    else place.set(given.block)
   }
   if (missing.length > 0) {
-    const numbers = chosen.map(([shareNumber]) => shareNumber)
-    await decoder.decode(
-      chosen.map(([, { block }]) => block),
-      numbers,
-      { into: missing },
-    )
+    const inputs = [...chosen.values()].map(({ block }) => block)
+    await decoder.decode(inputs, [...chosen.keys()], { into: missing })
   }
-  return segment
+  return { crypttext, salt: some.salt }
 }
 
 /**

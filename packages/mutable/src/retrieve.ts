@@ -175,7 +175,6 @@ async function* readSpan(
 
 /** The pieces of a span, some segments at a time, fetched a window ahead. */
 async function* readBatches(retrieval: Retrieval, span: ByteSpan): AsyncGenerator<Uint8Array[]> {
-  const { clock } = retrieval.file.context
   const { segmentSize } = retrieval.version
   const { first, last } = segmentsOf(segmentSize, span.offset, span.size)
   const inFlight: { readonly count: number; readonly batch: Promise<Batch> }[] = []
@@ -187,7 +186,7 @@ async function* readBatches(retrieval: Retrieval, span: ByteSpan): AsyncGenerato
       const most = Math.floor(window / BATCHES_PER_WINDOW / segmentSize)
       const count = Math.min(Math.max(1, most), last - next + 1)
       if (inFlight.length > 0 && (ahead + count) * segmentSize > window) break
-      const batch = fetchBatch(retrieval, { first: next, last: next + count - 1 }, span, clock)
+      const batch = fetchBatch(retrieval, { first: next, last: next + count - 1 }, span)
       batch.catch(() => {})
       inFlight.push({ count, batch })
       next += count
@@ -214,8 +213,8 @@ async function fetchBatch(
   retrieval: Retrieval,
   segments: SegmentSpan,
   span: ByteSpan,
-  clock: MutableFile['context']['clock'],
 ): Promise<Batch> {
+  const { clock } = retrieval.file.context
   const startedMs = clock.nowMs()
   const blocks = await fetchBlocks(retrieval, segments)
   const elapsedMs = clock.nowMs() - startedMs
@@ -263,7 +262,7 @@ async function rebuild(
 ): Promise<Uint8Array> {
   const { clock, crypto } = file.context
   const startedMs = clock.nowMs()
-  const crypttext = await decodeSegment(decoder, blocks)
+  const { crypttext, salt } = await decodeSegment(decoder, blocks)
   const decodedMs = clock.nowMs()
   const position = segment * version.segmentSize
   const begin = Math.max(0, span.offset - position)
@@ -273,7 +272,6 @@ async function rebuild(
     span.offset + span.size - position,
   )
   const bytes = crypttext.subarray(begin, end)
-  const [{ salt }] = [...blocks.values()] as [SaltedBlock]
   await decryptInPlace(crypto, { readkey, salt }, { bytes, offset: begin })
   status.timings.decodeMs += decodedMs - startedMs
   status.timings.decryptMs += clock.nowMs() - decodedMs

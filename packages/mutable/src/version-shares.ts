@@ -124,10 +124,11 @@ export class VersionShares {
           return state.got
         }
         if (this.#possible(gathering, state) < need) throw this.#notEnough(gathering.segmentsDone)
-        while (hopeful(state).size < need) {
-          const share = this.#choose(gathering, state)
-          if (share === undefined) break
-          this.#start(share, gathering, state)
+        const missing = need - hopeful(state).size
+        if (missing > 0) {
+          for (const share of this.#choose(gathering, state, missing)) {
+            this.#start(share, gathering, state)
+          }
         }
         await change
       }
@@ -184,7 +185,7 @@ export class VersionShares {
   fail(share: VersionShare, error: unknown): void {
     if (share.failure !== undefined) return
     const { server, shareNumber } = share
-    share.failure = error
+    share.failure = error ?? noAnswer(share)
     this.#failures.push(error)
     this.#troubled.add(server.serverId)
     this.#status.addProblem(server.serverId, error)
@@ -227,33 +228,34 @@ export class VersionShares {
   }
 
   /**
-   * The best share that may be tried: from a server without trouble, one that has given something,
-   * one whose blocks are here, from a server that is not busy for us, with a low number.
+   * The best shares that may be tried, of as many numbers: from servers without trouble, those that
+   * have given something, those whose blocks are here, from servers that are not busy for us, with
+   * low numbers.
    */
-  #choose<T>({ usable, holds }: Gathering<T>, state: Gathered<T>): VersionShare | undefined {
+  #choose<T>({ usable, holds }: Gathering<T>, state: Gathered<T>, count: number): VersionShare[] {
     const taken = hopeful(state)
     const busy = new Map<string, number>()
-    for (const { server } of state.pending) {
-      busy.set(server.serverId, (busy.get(server.serverId) ?? 0) + 1)
+    for (const { server } of state.pending) increment(busy, server.serverId)
+    const tierOf = (share: VersionShare): number =>
+      (this.#troubled.has(share.server.serverId) ? 4 : 0) +
+      (share.used ? 0 : 2) +
+      (holds?.(share) === true ? 0 : 1)
+    const ranked = this.all
+      .filter((share) => share.failure === undefined && !state.pending.has(share))
+      .filter((share) => !taken.has(share.shareNumber) && usable?.(share) !== false)
+      .map((share) => ({ share, tier: tierOf(share) }))
+      .toSorted((a, b) => a.tier - b.tier || a.share.shareNumber - b.share.shareNumber)
+      .map((one) => ({ ...one, load: increment(busy, one.share.server.serverId) }))
+      .toSorted((a, b) => a.tier - b.tier || a.load - b.load)
+    const chosen = new Map<number, VersionShare>()
+    for (const { share } of ranked) {
+      if (chosen.size === count) break
+      if (!chosen.has(share.shareNumber)) chosen.set(share.shareNumber, share)
     }
-    const rank = (share: VersionShare): number[] => [
-      this.#troubled.has(share.server.serverId) ? 1 : 0,
-      share.used ? 0 : 1,
-      holds?.(share) === true ? 0 : 1,
-      busy.get(share.server.serverId) ?? 0,
-      share.shareNumber,
-    ]
-    let best: { readonly share: VersionShare; readonly rank: readonly number[] } | undefined
-    for (const share of this.all) {
-      if (share.failure !== undefined || state.pending.has(share)) continue
-      if (taken.has(share.shareNumber) || usable?.(share) === false) continue
-      const candidate = { share, rank: rank(share) }
-      if (best === undefined || precedes(candidate.rank, best.rank)) best = candidate
-    }
-    return best?.share
+    return [...chosen.values()]
   }
 
-  #start<T>(share: VersionShare, { act, size }: Gathering<T>, state: Gathered<T>): void {
+  #start<T>(share: VersionShare, { act, size, need }: Gathering<T>, state: Gathered<T>): void {
     const { clock } = this.#file.context
     const lateMs = overdueMs(size)
     state.pending.add(share)
@@ -268,7 +270,7 @@ export class VersionShares {
       state.pending.delete(share)
       state.overdue.delete(share)
       if (value !== undefined) state.got.set(share.shareNumber, value)
-      this.#notify()
+      if (value === undefined || state.got.size >= need) this.#notify()
     })
   }
 
@@ -350,10 +352,9 @@ function sequenceNumberIn(bytes: Uint8Array): number {
   }
 }
 
-function precedes(a: readonly number[], b: readonly number[]): boolean {
-  for (const [index, value] of a.entries()) {
-    const other = b[index] ?? 0
-    if (value !== other) return value < other
-  }
-  return false
+/** Counts one more; gives the count before. */
+function increment(counts: Map<string, number>, key: string): number {
+  const count = counts.get(key) ?? 0
+  counts.set(key, count + 1)
+  return count
 }
