@@ -29,7 +29,7 @@ from allmydata.util import base32, mathutil
 
 SECRETS = SecretHolder(stretch(b"lease secret. ", 32), stretch(b"convergence. ", 32))
 COMMITTED = Path(__file__).parents[2] / "packages/vectors/data"
-PUBLISHED_KEYS = "mutable/published-keys.der"
+PUBLISHED_KEYS = "mutable/published-keys.bytes"
 
 
 def digest(data):
