@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 
 /** A file that is no share, or a damaged one. */
-export class ShareFileError extends Error {
+class ShareFileError extends Error {
   override name = 'ShareFileError'
   readonly code = 'CLI_BAD_SHARE'
 }
