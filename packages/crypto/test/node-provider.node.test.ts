@@ -105,7 +105,7 @@ it('signs with RSA what the other provider verifies', async () => {
 })
 
 describe('work for threads with and without the addon', () => {
-  const message = new Uint8Array(100)
+  const message = new Uint8Array(10_000)
   const expected = portableCrypto.sha256d(new Uint8Array(1), message)
 
   afterEach(() => {
@@ -168,5 +168,18 @@ describe('work for threads with and without the addon', () => {
     const sha256dMany = vi.fn<() => Promise<Uint8Array[]>>(async () => answer)
     expect(await hashWith(() => ({ load: () => ({ sha256dMany }) }))).toBe(answer)
     expect(sha256dMany).toHaveBeenCalledWith(new Uint8Array(1), [message])
+  })
+
+  it('hashes a few small messages itself', async () => {
+    const load = vi.fn<() => never>()
+    vi.resetModules()
+    vi.doMock('@lafs/native', () => ({ load }))
+    const fresh = await import('../src/node-provider.ts')
+    const prefix = new Uint8Array(1)
+    const small = [new Uint8Array(64), new Uint8Array(3)]
+    expect(await fresh.nodeCrypto.sha256dMany(prefix, small)).toEqual(
+      small.map((each) => portableCrypto.sha256d(prefix, each)),
+    )
+    expect(load).not.toHaveBeenCalled()
   })
 })
