@@ -3,6 +3,7 @@ import type { IURI } from '@lafs/filesystem-interface'
 import { ALLEGED_IMMUTABLE_PREFIX, ALLEGED_READONLY_PREFIX, UnknownCap } from '@lafs/uri'
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const immutablePrefix = encoder.encode(ALLEGED_IMMUTABLE_PREFIX)
 const readonlyPrefix = encoder.encode(ALLEGED_READONLY_PREFIX)
 
@@ -25,7 +26,7 @@ export function capInSlot(slot: Uint8Array): string | UnknownCap | undefined {
   if (end === 0) return undefined
   const bytes = slot.subarray(0, end)
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return decoder.decode(bytes)
   } catch {
     return new UnknownCap(bytes)
   }

@@ -4,7 +4,6 @@ import {
   hmac,
   mutableRwcapKeyHash,
   mutableRwcapSaltHash,
-  netstring,
   splitNetstring,
 } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
@@ -18,6 +17,7 @@ import { compareNames, newName } from './names.ts'
 
 const SALT_SIZE = 16
 const MAC_SIZE = 32
+const COMMA = 0x2c
 
 const encoder = new TextEncoder()
 const nameDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -131,9 +131,29 @@ async function encryptWriteCap(
   const salt = mutableRwcapSaltHash(writeCap, crypto)
   const key = mutableRwcapKeyHash(salt, writekey, crypto)
   const ciphertext = writeCap.slice()
-  await crypto.aesCtrInPlace(key, ciphertext)
+  if (ciphertext.length > 0) await crypto.aesCtrInPlace(key, ciphertext)
   const encrypted = concatBytes([salt, ciphertext])
   return concatBytes([encrypted, hmac(key, encrypted, crypto)])
+}
+
+/** The netstring of the netstrings of some fields, in one piece of memory. */
+function netstringOfNetstrings(fields: readonly Uint8Array[]): Uint8Array {
+  const headers = fields.map((field) => `${field.length}:`)
+  let size = 0
+  for (const [index, field] of fields.entries()) {
+    size += field.length + (headers[index]?.length ?? 0) + 1
+  }
+  const header = `${size}:`
+  const out = new Uint8Array(header.length + size + 1)
+  let at = encoder.encodeInto(header, out).written
+  for (const [index, field] of fields.entries()) {
+    at += encoder.encodeInto(headers[index] ?? '', out.subarray(at)).written
+    out.set(field, at)
+    at += field.length
+    out[at++] = COMMA
+  }
+  out[at] = COMMA
+  return out
 }
 
 /** What entries are packed for. */
@@ -173,7 +193,7 @@ export async function packEntry(
     writeCapSlot,
     encoder.encode(formatMetadata(metadata)),
   ]
-  return netstring(concatBytes(fields.map((field) => netstring(field))))
+  return netstringOfNetstrings(fields)
 }
 
 /**

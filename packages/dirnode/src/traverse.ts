@@ -187,12 +187,15 @@ export function deepTraverse<Status>(
   const monitor = createMonitor<Status>(root.storageIndex)
   monitor.setStatus(walker.status())
   const ahead = new ReadAhead(monitor.signal)
-  walk(root, walker, monitor, ahead).then(
-    () => monitor.finish(walker.status()),
-    (error: unknown) => {
-      ahead.stop()
-      monitor.fail(error)
-    },
-  )
+  // The walker may ask for the monitor.
+  void Promise.resolve()
+    .then(() => walk(root, walker, monitor, ahead))
+    .then(
+      () => monitor.finish(walker.status()),
+      (error: unknown) => {
+        ahead.stop()
+        monitor.fail(error)
+      },
+    )
   return monitor
 }
