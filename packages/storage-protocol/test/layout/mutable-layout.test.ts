@@ -261,6 +261,19 @@ describe('parseMutableHeader', () => {
     expect(sections.shareData).toEqual({ offset: 825, end: 869 })
   })
 
+  it('takes a chain of as many entries as the largest tree has nodes, and no longer one', () => {
+    const withChain = (entries: number): Uint8Array => {
+      const layout = planMutableShareLayout({
+        ...sdmf,
+        ...keySizes,
+        shareHashChainSize: entries * 34,
+      })
+      return packMutableHeader({ ...sdmf, ...layout })
+    }
+    expect(parseMutableHeader(withChain(511)).sections.shareHashChain.end).toBe(657 + 511 * 34)
+    expect(() => parseMutableHeader(withChain(512))).toThrow('got 17408 bytes')
+  })
+
   it('keeps nothing of the memory that it read', () => {
     const bytes = headerOf(sdmf)
     const header = parseMutableHeader(bytes)
