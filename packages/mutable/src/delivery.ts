@@ -20,7 +20,7 @@ import type { NewVersion } from './share-builder.ts'
 
 /** How long a server may take to answer a write of nothing. */
 const ANSWER_TIME_MS = 10_000
-/** What a slow line takes besides, for each byte: 100 kB in a second. */
+/** What a slow line takes besides, for all that is sent at once: 100 kB in a second. */
 const BYTES_PER_MS = 100
 /** Shares of one server go in one message up to this many bytes, and at least one share does. */
 const MESSAGE_SIZE = 16 * 1024 * 1024
@@ -74,7 +74,10 @@ export async function deliver(delivery: Delivery): Promise<void> {
       run.goal = [...run.goal, ...placeHomelessShares(run.goal, spare, totalShares)]
       const pending = run.goal.filter((placement) => !run.placed.has(placementKey(placement)))
       if (pending.length === 0) break
-      await Promise.all(messagesOf(pending, newVersion).map((message) => send(message, run)))
+      const messages = messagesOf(pending, newVersion)
+      const size = messages.reduce((sum, message) => sum + message.size, 0)
+      const delayMs = ANSWER_TIME_MS + Math.ceil(size / BYTES_PER_MS)
+      await Promise.all(messages.map((message) => send(message, delayMs, run)))
       if (run.surprises.length > 0) throw uncoordinated(run.surprises)
     }
     checkEnough(run)
@@ -132,9 +135,9 @@ function testFor(map: ServerMap, server: IServer, shareNumber: ShareNumber): Tes
   return { offset: 0, size: Math.max(specimen.length, 1), specimen }
 }
 
-async function send(message: Message, run: Run): Promise<void> {
+async function send(message: Message, delayMs: number, run: Run): Promise<void> {
   const { file, map, newVersion, status, cancellation } = run
-  const { server, shareNumbers, size } = message
+  const { server, shareNumbers } = message
   const { clock } = file.context
   const { checkstring } = newVersion.version.header
   const vectors = new Map<ShareNumber, TestWriteVectors>(
@@ -149,7 +152,6 @@ async function send(message: Message, run: Run): Promise<void> {
   )
   const readVectors = [{ offset: 0, size: checkstring.length }]
   const startMs = clock.nowMs()
-  const delayMs = ANSWER_TIME_MS + Math.ceil(size / BYTES_PER_MS)
   const write = async (own: AbortSignal): Promise<ReadTestWriteResult> => {
     const storage = await server.storageServer({ signal: own })
     const secrets = slotSecrets(file, server)

@@ -66,13 +66,16 @@ export async function encodeSegments(
   })
   const blockHashes: Uint8Array[][] = regions.map(() => [])
   const perWindow = Math.max(1, Math.floor(WINDOW_SIZE / shape.segmentSize))
+  const windowSize = Math.min(perWindow, last - first + 1) * shape.segmentSize
+  // Of one window after the other: fresh memory costs more time than the arithmetic on it.
+  const scratch = new Uint8Array(Math.max(0, windowSize))
   const inFlight: Promise<void>[] = []
   let lastSalt: Uint8Array | undefined
   for (let start = first; start <= last; start += perWindow) {
     signal?.throwIfAborted()
     const end = Math.min(start + perWindow - 1, last)
     const startMs = context.clock.nowMs()
-    const window = await encryptWindow(segments, start, end, context.crypto)
+    const window = await encryptWindow(segments, start, end, scratch, context.crypto)
     const encryptedMs = context.clock.nowMs()
     status.timings.encryptMs = (status.timings.encryptMs ?? 0) + encryptedMs - startMs
     lastSalt = window.at(-1)?.salt ?? lastSalt
@@ -97,6 +100,7 @@ async function encryptWindow(
   { shape, first, readkey, fill, regions }: SegmentsToEncode,
   start: number,
   end: number,
+  scratch: Uint8Array,
   crypto: MutableContext['crypto'],
 ): Promise<SegmentAtWork[]> {
   const { requiredShares, segmentSize, dataLength } = shape
@@ -105,10 +109,12 @@ async function encryptWindow(
   const encrypting: Promise<void>[] = []
   for (let segment = start; segment <= end; segment++) {
     const span = blockSpan(shape, segment)
-    // What follows the contents stays zero: it is padding.
-    const crypttext = new Uint8Array(requiredShares * span.length)
+    const begin = (segment - start) * segmentSize
+    const crypttext = scratch.subarray(begin, begin + requiredShares * span.length)
     const size = Math.min(segmentSize, dataLength - segment * segmentSize)
     const contents = crypttext.subarray(0, size)
+    // What follows the contents is padding.
+    crypttext.fill(0, size)
     await fill(contents, segment)
     const salt = crypto.randomBytes(SALT_SIZE)
     const encrypted = crypto.aesCtrInPlace(sskReadkeyDataHash(salt, readkey, crypto), contents)
