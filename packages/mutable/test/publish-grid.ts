@@ -49,7 +49,7 @@ export interface Recorded {
 }
 
 /** Where upstream puts shares; pairs of server and share. */
-export interface RecordedPlacement {
+interface RecordedPlacement {
   readonly servers: number
   readonly refusing: readonly number[]
   readonly bad: readonly number[]
@@ -60,12 +60,12 @@ export interface RecordedPlacement {
 }
 
 /** A first version. */
-export interface RecordedCase extends RecordedShares {
+interface RecordedCase extends RecordedShares {
   readonly format: 'SDMF' | 'MDMF'
 }
 
 /** A change in place to an MDMF file of `size` bytes. */
-export interface RecordedPatch extends RecordedShares {
+interface RecordedPatch extends RecordedShares {
   readonly offset: number
   readonly length: number
 }
@@ -86,7 +86,7 @@ export const recorded: Recorded = await loadVectors<Recorded>('mutable/publish')
 const codec: CodecProvider = await loadCodec()
 
 /** The recorded key; `sign` stands in for its own signatures. */
-export function signingKey(sign?: RsaSigningKey['sign']): Promise<RsaSigningKey> {
+function signingKey(sign?: RsaSigningKey['sign']): Promise<RsaSigningKey> {
   const imported = defaultCrypto.importRsaSigningKey(fromHex(recorded.privateKey))
   return sign === undefined ? imported : imported.then((key) => ({ ...key, sign }))
 }
@@ -292,7 +292,7 @@ export async function decode(
 }
 
 /** The block hash tree's leaves of shares: what a change in place starts from. */
-export async function leavesOf(
+async function leavesOf(
   shares: ReadonlyMap<ShareNumber, Uint8Array>,
   { storageIndex }: MutableFile,
   server: IStorageServer,
