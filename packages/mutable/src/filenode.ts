@@ -133,17 +133,18 @@ export class MutableFileNode implements IMutableFileNode {
   }
 
   bestReadableVersion(options: ProgressOptions = {}): Promise<IReadable> {
-    return this.#queue.look(() => this.#bestVersion('MODE_READ', options))
+    return this.#queue.look(() => this.#bestVersion('MODE_READ', options), options)
   }
 
   async bestMutableVersion(options: ProgressOptions = {}): Promise<IMutableFileVersion> {
     this.#assertWriteable()
-    return this.#queue.look(() => this.#bestVersion('MODE_WRITE', options))
+    return this.#queue.look(() => this.#bestVersion('MODE_WRITE', options), options)
   }
 
   downloadBestVersion(options: ProgressOptions = {}): Promise<Uint8Array> {
-    return this.#queue.look(() =>
-      readBestVersion(this.#file, new ServerMap(), 'MODE_READ', options),
+    return this.#queue.look(
+      () => readBestVersion(this.#file, new ServerMap(), 'MODE_READ', options),
+      options,
     )
   }
 
@@ -153,13 +154,17 @@ export class MutableFileNode implements IMutableFileNode {
     options: ProgressOptions = {},
   ): Promise<Uint8Array> {
     const map = asServerMap(servermap)
-    return this.#queue.look(async () =>
-      readWhole(this.#file, map, recoverableVersion(map, version), options),
+    return this.#queue.look(
+      async () => readWhole(this.#file, map, recoverableVersion(map, version), options),
+      options,
     )
   }
 
   servermap(mode: ServermapMode, options: ProgressOptions = {}): Promise<IMutableFileServerMap> {
-    return this.#queue.look(() => updateServermap(this.#file, new ServerMap(), mode, options))
+    return this.#queue.look(
+      () => updateServermap(this.#file, new ServerMap(), mode, options),
+      options,
+    )
   }
 
   async overwrite(
@@ -171,12 +176,15 @@ export class MutableFileNode implements IMutableFileNode {
       const map = new ServerMap()
       await findBestVersion(this.#file, map, 'MODE_WRITE', options)
       return publish(this.#file, map, asMutableUploadable(newContents), options)
-    })
+    }, options)
   }
 
   async modify(modifier: MutableModifier, options: ProgressOptions = {}): Promise<IPublishStatus> {
     this.#assertWriteable()
-    return this.#queue.edit(() => modifyFile(this.#file, new ServerMap(), modifier, options))
+    return this.#queue.edit(
+      () => modifyFile(this.#file, new ServerMap(), modifier, options),
+      options,
+    )
   }
 
   async upload(
@@ -186,8 +194,9 @@ export class MutableFileNode implements IMutableFileNode {
   ): Promise<IPublishStatus> {
     this.#assertWriteable()
     const map = asServerMap(servermap)
-    return this.#queue.edit(() =>
-      publish(this.#file, map, asMutableUploadable(newContents), options),
+    return this.#queue.edit(
+      () => publish(this.#file, map, asMutableUploadable(newContents), options),
+      options,
     )
   }
 

@@ -86,13 +86,14 @@ export class MutableFileVersion implements IMutableFileVersion {
     newContents: Uint8Array | IMutableUploadable,
     options: ProgressOptions = {},
   ): Promise<IPublishStatus> {
-    return this.#edit(() =>
-      publish(this.#file, this.#map, asMutableUploadable(newContents), options),
+    return this.#edit(
+      () => publish(this.#file, this.#map, asMutableUploadable(newContents), options),
+      options,
     )
   }
 
   modify(modifier: MutableModifier, options: ProgressOptions = {}): Promise<IPublishStatus> {
-    return this.#edit(() => modifyFile(this.#file, this.#map, modifier, options))
+    return this.#edit(() => modifyFile(this.#file, this.#map, modifier, options), options)
   }
 
   update(
@@ -100,7 +101,7 @@ export class MutableFileVersion implements IMutableFileVersion {
     offset: number,
     options: ProgressOptions = {},
   ): Promise<IPublishStatus> {
-    return this.#edit(() => this.#update(asMutableUploadable(data), offset, options))
+    return this.#edit(() => this.#update(asMutableUploadable(data), offset, options), options)
   }
 
   async #update(
@@ -122,13 +123,13 @@ export class MutableFileVersion implements IMutableFileVersion {
   }
 
   /** Runs an edit once the others of this node are over. */
-  #edit(write: () => Promise<IPublishStatus>): Promise<IPublishStatus> {
+  #edit(write: () => Promise<IPublishStatus>, options: OperationOptions): Promise<IPublishStatus> {
     return this.#queue.edit(async () => {
       if (this.readonly) throw new NotWriteableError('this version is for reading alone')
       const status = await write()
       this.#version = this.#map.bestRecoverableVersion() ?? this.#version
       return status
-    })
+    }, options)
   }
 }
 
