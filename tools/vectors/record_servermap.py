@@ -160,6 +160,11 @@ def make_versions():
     keep(grid, "2-of-4")
 
     grid = Grid(10)
+    contents = MutableData(stretch(b"larger", 17000))
+    yield grid.maker(1, 2).create_mutable_file(contents, SDMF_VERSION, KEYPAIR)
+    keep(grid, "1-of-2")
+
+    grid = Grid(10)
     contents = MutableData(stretch(b"in segments", 9000))
     yield grid.maker().create_mutable_file(contents, MDMF_VERSION, KEYPAIR)
     keep(grid, "mdmf")
@@ -316,6 +321,8 @@ def chosen_cases(versions):
         ("several versions on each server", 6, [(s, n, v) for s in range(6) for n, v in ((s, "1"), ((s + 3) % 10, "2"))]),
         ("every share twice", 20, spread("1", ten) + spread("1", range(10, 20))),
         ("two of four", 10, spread("2-of-4", range(4))),
+        ("one of two, whose private key is far from the beginning", 10, spread("1-of-2", range(2))),
+        ("the same with a bad private key first", 20, hurt("1-of-2", "enc_privkey", [0], 9) + spread("1-of-2", [1], [1])),
         ("bad signatures on the first three", 10, hurt("1", "signature", range(3)) + spread("1", range(3, 10), range(3, 10))),
         ("bad signatures everywhere", 10, hurt("1", "signature")),
         ("bad public keys on the first two", 10, hurt("1", "pubkey", range(2), 20) + spread("1", range(2, 10), range(2, 10))),

@@ -115,7 +115,7 @@ export class ServerMap implements IMutableFileServerMap {
 
   /** The server has no other shares than these any more, good or bad. */
   forgetSharesExcept(server: IServer, present: { has(shareNumber: ShareNumber): boolean }): void {
-    for (const shareNumber of [...(this.#entries.get(server.serverId)?.keys() ?? [])]) {
+    for (const shareNumber of this.#entries.get(server.serverId)?.keys() ?? []) {
       if (!present.has(shareNumber)) this.forgetShare(server, shareNumber)
     }
   }

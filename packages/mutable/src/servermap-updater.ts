@@ -9,11 +9,14 @@ import {
   type ShareErrorDetails,
 } from '@lafs/filesystem-interface'
 import {
+  isStorageError,
   type IServer,
   type IStorageServer,
   type OperationOptions,
+  type ReadVector,
   type ShareNumber,
   StorageError,
+  type TestWriteVectors,
 } from '@lafs/storage-interface'
 import {
   createMutableShareReader,
@@ -23,7 +26,7 @@ import {
 } from '@lafs/storage-protocol/layout'
 import { Cancellation, within } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from './file.ts'
-import { decryptSigningKey, leaseSecrets } from './keys.ts'
+import { decryptSigningKey, leaseSecrets, slotSecrets } from './keys.ts'
 import type { ServerMap } from './server-map.ts'
 import { ServermapUpdaterStatus } from './servermap-status.ts'
 import { type VersionInfo, versionInfoOf } from './version-info.ts'
@@ -241,13 +244,44 @@ class Update {
     const lease = this.#options.addLease === true ? this.#addLease(server) : undefined
     const answer = this.#within(server, async (options) => {
       const storage = await server.storageServer(options)
-      const { storageIndex } = this.#file
-      const read = await storage.slotReadv(storageIndex, [], [{ offset: 0, size }], options)
+      const read = await this.#readAll(server, storage, { offset: 0, size }, options)
       const shares = new Map([...read].map(([number, [bytes = NOTHING]]) => [number, bytes]))
       return { server, storage, shares, size }
     })
     const [found] = await Promise.all([answer, lease])
     return found
+  }
+
+  /**
+   * The beginnings of all shares that a server has. Over HTTP a read of shares whose numbers are not
+   * known takes two requests, one after the other, and a test-and-write that neither tests nor writes
+   * takes one. Only those who write anyhow show their write enabler for it.
+   */
+  async #readAll(
+    server: IServer,
+    storage: IStorageServer,
+    span: ReadVector,
+    options: OperationOptions,
+  ): Promise<Map<ShareNumber, Uint8Array[]>> {
+    const { storageIndex, writekey } = this.#file
+    if (this.#mode === 'MODE_WRITE' && writekey !== undefined) {
+      const secrets = slotSecrets(this.#file, server)
+      try {
+        const nothing = new Map<ShareNumber, TestWriteVectors>()
+        const { data } = await storage.slotTestvAndReadvAndWritev(
+          storageIndex,
+          secrets,
+          nothing,
+          [span],
+          options,
+        )
+        return data
+      } catch (error) {
+        // A server that knows another write enabler can still be read.
+        if (!isStorageError(error, 'STORAGE_BAD_WRITE_ENABLER')) throw error
+      }
+    }
+    return storage.slotReadv(storageIndex, [], [span], options)
   }
 
   /** A lease that cannot be had is no reason to distrust a server. Never rejects. */

@@ -5,6 +5,7 @@ import {
   type IServer,
   type IStorageServer,
   type OperationOptions,
+  type ReadVector,
   StorageError,
 } from '@lafs/storage-interface'
 import { type Clock, systemClock } from '@lafs/storage-protocol/waiting'
@@ -12,7 +13,7 @@ import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
 import { loadBytes, loadVectors } from '@lafs/vectors'
 import type { MutableFile } from '../src/file.ts'
 
-type Version = '1' | '2' | '3a' | '3b' | '2-of-4' | 'mdmf'
+type Version = '1' | '2' | '3a' | '3b' | '2-of-4' | '1-of-2' | 'mdmf'
 
 /** A share as the recordings place it: server, share number, version and what is wrong with it. */
 export type Placement = readonly [
@@ -143,11 +144,31 @@ export class TestServer {
     const absent = async (): Promise<never> => {
       throw new StorageError('STORAGE_UNREACHABLE', 'this server does nothing but read')
     }
+    const read = async (
+      shareNumbers: readonly number[],
+      vectors: readonly ReadVector[],
+      options?: OperationOptions,
+    ): Promise<Map<number, Uint8Array[]>> => {
+      for (const span of vectors) reads.push({ server: index, shareNumbers, ...span })
+      await this.gate(shareNumbers, options)
+      const wanted = [...this.shares].filter(
+        ([number]) => shareNumbers.length === 0 || shareNumbers.includes(number),
+      )
+      return new Map(
+        wanted.map(([number, bytes]) => [
+          number,
+          vectors.map(({ offset, size }) => bytes.slice(offset, offset + size)),
+        ]),
+      )
+    }
     return {
       getVersion: absent,
       allocateBuckets: absent,
       getBuckets: absent,
-      slotTestvAndReadvAndWritev: absent,
+      slotTestvAndReadvAndWritev: async (_storageIndex, _secrets, changes, vectors, options) => {
+        if (changes.size > 0) return absent()
+        return { success: true, data: await read([], vectors, options) }
+      },
       addLease: async (_storageIndex, _secrets, options) => {
         leased.push(index)
         await this.leaseGate(options)
@@ -155,19 +176,7 @@ export class TestServer {
       adviseCorruptShare: async (_kind, _storageIndex, shareNumber) => {
         advised.push(`${index}/${shareNumber}`)
       },
-      slotReadv: async (_storageIndex, shareNumbers, vectors, options) => {
-        for (const span of vectors) reads.push({ server: index, shareNumbers, ...span })
-        await this.gate(shareNumbers, options)
-        const wanted = [...this.shares].filter(
-          ([number]) => shareNumbers.length === 0 || shareNumbers.includes(number),
-        )
-        return new Map(
-          wanted.map(([number, bytes]) => [
-            number,
-            vectors.map(({ offset, size }) => bytes.slice(offset, offset + size)),
-          ]),
-        )
-      },
+      slotReadv: (_storageIndex, ...args) => read(...args),
     }
   }
 }

@@ -16,17 +16,17 @@ import {
 /** Settles once nothing moves any more: no promise of its own, and no work of the crypto provider. */
 interface Stillness {
   readonly crypto: CryptoProvider
-  reached(): Promise<void>
+  readonly reached: () => Promise<void>
 }
 
 function stillness(): Stillness {
-  let busy = 0
-  const counted = async <T>(work: Promise<T>): Promise<T> => {
-    busy += 1
+  const work = { busy: 0 }
+  const counted = async <T>(promise: Promise<T>): Promise<T> => {
+    work.busy += 1
     try {
-      return await work
+      return await promise
     } finally {
-      busy -= 1
+      work.busy -= 1
     }
   }
   const crypto: CryptoProvider = Object.assign(Object.create(defaultCrypto) as CryptoProvider, {
@@ -45,9 +45,9 @@ function stillness(): Stillness {
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   return {
     crypto,
-    async reached() {
+    reached: async () => {
       do await turn()
-      while (busy > 0)
+      while (work.busy > 0)
       await turn()
     },
   }
@@ -142,14 +142,14 @@ async function transcript(
 ): Promise<{ initial: number[]; steps: number[][] }> {
   const { waiting, reached } = grid
   const ranked = answering ?? Array.from({ length: servers }, (_, index) => index)
-  let over = false
+  const state = { over: false }
   const update = begin().finally(() => {
-    over = true
+    state.over = true
   })
   await reached()
   const initial = [...waiting.keys()].toSorted(ascending)
   const steps: number[][] = []
-  while (!over) {
+  while (!state.over) {
     const server = ranked.find((one) => waiting.has(one))
     if (server === undefined || steps.length > recorded.length + servers) break
     const answer = waiting.get(server)
@@ -162,7 +162,7 @@ async function transcript(
       ...[...waiting.keys()].filter((one) => !before.has(one)).toSorted(ascending),
     ])
   }
-  expect(over).toBe(true)
+  expect(state.over).toBe(true)
   await update
   return { initial, steps }
 }
