@@ -14,6 +14,55 @@ export class UsageError extends Error {
   readonly code = 'CLI_USAGE'
 }
 
+/** The codes of {@link CommandError}. */
+export type CommandErrorCode =
+  /** There is no such alias. */
+  | 'CLI_UNKNOWN_ALIAS'
+  /** The name or the cap of an alias is no good. */
+  | 'CLI_BAD_ALIAS'
+  /** There is an alias of this name already. */
+  | 'CLI_EXISTING_ALIAS'
+  /** Nothing stands at this path. */
+  | 'CLI_NO_SUCH_FILE'
+  /** A path leads on through something that is no directory. */
+  | 'CLI_NOT_A_DIRECTORY'
+  /** A directory stands where only a file would do. */
+  | 'CLI_IS_A_DIRECTORY'
+  /** A path is asked for that has a name at its end. */
+  | 'CLI_NO_NAME'
+  /** Something that this version does not know cannot be read. */
+  | 'CLI_UNKNOWN_NODE'
+  /** What is to be copied and where does not fit together. */
+  | 'CLI_BAD_COPY'
+  /** A directory contains itself and cannot be copied whole. */
+  | 'CLI_CYCLE'
+  /** A name that is no safe name of a local file. */
+  | 'CLI_UNSAFE_NAME'
+  /** The new link is there, and so is the old one. */
+  | 'CLI_NOT_REMOVED'
+
+/** A command that cannot do what it was asked to. */
+export class CommandError extends Error {
+  override name = 'CommandError'
+  readonly code: CommandErrorCode
+
+  constructor(code: CommandErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A failure, which is the cause, that ends the process with a status of its own. */
+export class FailureWithStatus extends Error {
+  override name = 'FailureWithStatus'
+  readonly exitStatus: number
+
+  constructor(exitStatus: number, cause: unknown) {
+    super('a command failed', { cause })
+    this.exitStatus = exitStatus
+  }
+}
+
 /** What a user can do about a failure, by its code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLIENT_NO_NODE_DIRECTORY: 'Name a node directory with -d.',
@@ -22,13 +71,15 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
-  CLIENT_UNSUPPORTED_CAP: 'Use the cap of an immutable file.',
   UPLOAD_NO_SERVERS: 'List servers in private/servers.yaml, or start those that are listed.',
   UPLOAD_UNHAPPINESS:
     'Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
   UPLOAD_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
   DOWNLOAD_NOT_ENOUGH_SHARES: 'Start the servers that hold the other shares, and try again.',
   DOWNLOAD_NO_SHARES: 'Check that this is the right grid and that its servers are running.',
+  MUTABLE_UNRECOVERABLE: 'Check that this is the right grid and that its servers are running.',
+  MUTABLE_UNCOORDINATED_WRITE: 'Look at what stands there now, and try again.',
+  NODE_NOT_WRITEABLE: 'Use a cap that writes.',
   STORAGE_UNREACHABLE: 'Check that the servers are running.',
   ENOENT: 'Check the name of the file.',
   EACCES: 'Check who may read or write the file.',
@@ -49,7 +100,16 @@ export function describeFailure(error: unknown): string {
   const next = NEXT_STEPS[code] ?? capHint(code)
   const sentence = /[.!?]$/.test(message.trim()) ? message.trim() : `${message.trim()}.`
   const line = `${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
-  return `lafs: ${blotOutSecrets(line.replaceAll(/\s+/g, ' '))}`
+  return `lafs: ${escapeControls(blotOutSecrets(line.replaceAll(/\s+/g, ' ')))}`
+}
+
+/** The text with what a terminal might obey written out, such as `\\x1b`. */
+export function escapeControls(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0
+    const digits = code.toString(16)
+    return code > 0xff ? `\\u${digits.padStart(4, '0')}` : `\\x${digits.padStart(2, '0')}`
+  })
 }
 
 /** Codes of {@link UriError} are about caps, but for those of the URI extension block of a share. */

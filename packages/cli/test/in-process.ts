@@ -11,12 +11,12 @@ export interface Outcome {
 /** Runs a command line in this process. */
 export async function runHere(
   words: readonly string[],
-  options: { readonly cwd?: string; readonly nowMs?: number } = {},
+  options: { readonly cwd?: string; readonly nowMs?: number; readonly stdin?: string } = {},
 ): Promise<Outcome> {
   const stdout = new PassThrough({ highWaterMark: 2 ** 24 })
   const stderr = new PassThrough({ highWaterMark: 2 ** 24 })
   const status = await run(words, {
-    stdin: Readable.from([]),
+    stdin: Readable.from(options.stdin === undefined ? [] : [options.stdin], { objectMode: false }),
     stdout,
     stderr,
     cwd: options.cwd ?? process.cwd(),

@@ -137,11 +137,12 @@ describe('a command line that fails', () => {
       1,
       /^lafs: URI_[A-Z0-9_]+: .*\n$/,
     ],
+    ['a cap of the future', ['get', 'URI:FUTURE:secret'], 1, /^lafs: CLI_UNKNOWN_NODE: .*\n$/],
     [
-      'a cap of another kind',
-      ['get', `URI:SSK-RO:${'a'.repeat(26)}:${'a'.repeat(52)}`],
+      'a verify cap',
+      ['get', `URI:SSK-Verifier:${'a'.repeat(26)}:${'a'.repeat(52)}`],
       1,
-      /^lafs: CLIENT_UNSUPPORTED_CAP: .*\n$/,
+      /^lafs: CLI_UNKNOWN_NODE: .*\n$/,
     ],
     ['a folder to write to', ['get', 'URI:LIT:onwwc3dm', '.'], 1, /^lafs: EISDIR: .*\n$/],
     [

@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { capTextFromInput, DirectoryCap, hasUriPrefix, parseCap } from '@lafs/uri'
+import { CommandError } from './failure.ts'
+import { quoteOutput } from './quote.ts'
+
+/** The alias of paths that name none. */
+export const DEFAULT_ALIAS = 'tahoe'
+
+/** The text of a cap for each alias. */
+export type Aliases = ReadonlyMap<string, string>
+
+/** A path on the grid: a cap, and the names that lead on from it. */
+export interface GridPlace {
+  /** The text of a cap: a secret. */
+  readonly root: string
+  /** Names with slashes between them, as they were typed; empty for the root itself. */
+  readonly path: string
+}
+
+/**
+ * Reads the aliases of a node directory: lines `name: cap` in `private/aliases`, without comments,
+ * and `private/root_dir.cap` as the default alias where no line says otherwise.
+ *
+ * @param dirCap - what the default alias is to stand for instead.
+ * @see allmydata.scripts.common.get_aliases
+ */
+export async function readAliases(
+  nodeDirectory: string,
+  dirCap?: string,
+): Promise<Map<string, string>> {
+  const aliases = new Map<string, string>()
+  const rootCap = (await readIfThere(join(nodeDirectory, 'private', 'root_dir.cap')))?.trim()
+  if (rootCap) aliases.set(DEFAULT_ALIAS, rootCap)
+  const text = (await readIfThere(aliasFile(nodeDirectory))) ?? ''
+  for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
+    const content = line.trim()
+    if (content === '' || content.startsWith('#')) continue
+    const [, name, cap] = /^([^:]*):(.*)$/.exec(content) ?? []
+    if (name === undefined || cap === undefined) {
+      // The line itself may be a cap.
+      throw new CommandError(
+        'CLI_BAD_ALIAS',
+        `private/aliases line ${index + 1}: expected "name: cap"`,
+      )
+    }
+    aliases.set(name, cap.trim())
+  }
+  if (dirCap !== undefined) aliases.set(DEFAULT_ALIAS, dirCap)
+  return aliases
+}
+
+/**
+ * Adds a line to the aliases of a node directory, in one step; what stands there stays as it is.
+ *
+ * @see allmydata.scripts.tahoe_add_alias.add_line_to_aliasfile
+ */
+export async function addAlias(nodeDirectory: string, name: string, cap: string): Promise<void> {
+  const file = aliasFile(nodeDirectory)
+  const before = (await readIfThere(file)) ?? ''
+  const separator = before === '' || before.endsWith('\n') ? '' : '\n'
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    const text = `${before}${separator}${name}: ${cap}\n`
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+    await rename(temporary, file)
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * Where a word of the command line points to: `ALIAS:path`, `path` below the default alias,
+ * `CAP/path`, `CAP:./path`, or the address of one of these on a gateway.
+ *
+ * @throws {@link CommandError} `CLI_UNKNOWN_ALIAS`, `CLI_BAD_ALIAS`.
+ * @see allmydata.scripts.common.get_alias
+ */
+export function gridPlace(aliases: Aliases, word: string): GridPlace {
+  const place = explicitGridPlace(aliases, word)
+  if (place !== undefined) return place
+  const root = aliases.get(DEFAULT_ALIAS)
+  if (root === undefined) {
+    throw new CommandError(
+      'CLI_UNKNOWN_ALIAS',
+      `No alias specified, and the default '${DEFAULT_ALIAS}' alias doesn't exist. To create it, use 'lafs create-alias ${DEFAULT_ALIAS}'.`,
+    )
+  }
+  return { root: aliasedCap(DEFAULT_ALIAS, root), path: word.trim() }
+}
+
+/**
+ * As {@link gridPlace}, but undefined for a word without an alias and a cap: to `cp` it names a local
+ * file.
+ */
+export function explicitGridPlace(aliases: Aliases, word: string): GridPlace | undefined {
+  const text = capTextFromInput(word)
+  if (hasUriPrefix(text)) return splitCapPath(text)
+  const [, name, path] = /^([^:]*):(.*)$/s.exec(text) ?? []
+  // A colon after a slash is part of a name, and one letter before it may be a drive.
+  if (name === undefined || path === undefined || name.includes('/')) return undefined
+  if (name.length === 1 && process.platform === 'win32') return undefined
+  const root = aliases.get(name)
+  if (root === undefined) {
+    throw new CommandError(
+      'CLI_UNKNOWN_ALIAS',
+      `Unknown alias ${quoteOutput(name)}, please create it with 'lafs add-alias' or 'lafs create-alias'.`,
+    )
+  }
+  return { root: aliasedCap(name, root), path }
+}
+
+function splitCapPath(text: string): GridPlace {
+  const long = text.indexOf(':./')
+  if (long >= 0) return { root: text.slice(0, long), path: text.slice(long + 3) }
+  const slash = text.indexOf('/')
+  if (slash < 0) return { root: text, path: '' }
+  return { root: text.slice(0, slash), path: text.slice(slash + 1) }
+}
+
+/** The text of the directory cap that a user typed or an alias holds; undefined for anything else. */
+export function directoryCapText(text: string): string | undefined {
+  const cap = parseCap(capTextFromInput(text))
+  return cap instanceof DirectoryCap ? cap.format() : undefined
+}
+
+function aliasedCap(name: string, text: string): string {
+  const cap = directoryCapText(text)
+  if (cap !== undefined) return cap
+  throw new CommandError(
+    'CLI_BAD_ALIAS',
+    `Alias ${quoteOutput(name)} stands for something that is no directory cap.`,
+  )
+}
+
+function aliasFile(nodeDirectory: string): string {
+  return join(nodeDirectory, 'private', 'aliases')
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

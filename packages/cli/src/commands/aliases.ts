@@ -1,0 +1,84 @@
+import { parseCap } from '@lafs/uri'
+import type { Cap } from '@lafs/uri'
+import { addAlias, directoryCapText, readAliases } from '../aliases.ts'
+import { CommandError, escapeControls } from '../failure.ts'
+import { withGrid } from '../grid-command.ts'
+import { pythonJson } from '../python-json.ts'
+import { quoteOutput } from '../quote.ts'
+import type { CommandContext } from '../run.ts'
+import { writeTo } from '../terminal.ts'
+import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
+
+/** Makes a directory and an alias for it. @see allmydata.scripts.tahoe_add_alias.create_alias */
+export async function createAliasCommand(context: CommandContext, word: string): Promise<void> {
+  const name = await freeName(context, word)
+  await withGrid(context, {}, async ({ client, signal }) => {
+    const { uri } = await client.createDirnode(undefined, { signal })
+    await addAlias(context.nodeDirectory, name, uri)
+  })
+  await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} created\n`)
+}
+
+/** Makes an alias for a directory that exists. @see allmydata.scripts.tahoe_add_alias.add_alias */
+export async function addAliasCommand(
+  context: CommandContext,
+  word: string,
+  cap: string,
+): Promise<void> {
+  const name = await freeName(context, word)
+  const text = directoryCapText(cap)
+  if (text === undefined) {
+    throw new CommandError('CLI_BAD_ALIAS', 'expected the cap of a directory, got something else')
+  }
+  await addAlias(context.nodeDirectory, name, text)
+  await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} added\n`)
+}
+
+/** The name of a new alias, which may have been typed with its colon. */
+async function freeName({ nodeDirectory }: CommandContext, word: string): Promise<string> {
+  const name = word.replace(/:$/, '')
+  if (name.includes(':')) {
+    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain colons.')
+  }
+  // A line feed would begin another alias, a "#" a comment.
+  if (/[\s\p{Cc}]|^#|^$/u.test(name)) {
+    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain spaces.')
+  }
+  if ((await readAliases(nodeDirectory)).has(name)) {
+    throw new CommandError('CLI_EXISTING_ALIAS', `Alias ${quoteOutput(name)} already exists!`)
+  }
+  return name
+}
+
+/** The options of `list-aliases`. */
+export interface ListAliasesOptions {
+  readonly readonlyUri?: boolean
+  readonly json?: boolean
+}
+
+/** Lists the aliases and their caps. @see allmydata.scripts.tahoe_add_alias.list_aliases */
+export async function listAliasesCommand(
+  { terminal, nodeDirectory }: CommandContext,
+  options: ListAliasesOptions,
+): Promise<void> {
+  const aliases = [...(await readAliases(nodeDirectory))]
+    .toSorted(([a], [b]) => compareCodePoints(a, b))
+    .map(([name, text]) => ({ name, cap: parseCap(text) }))
+  if (options.json === true) {
+    const details = aliases.map(({ name, cap }) => {
+      return [name, { readwrite: cap.format(), readonly: readCapText(cap) ?? null }] as const
+    })
+    await writeTo(terminal.stdout, `${pythonJson(new Map(details), 4)}\n`)
+    return
+  }
+  const width = Math.max(0, ...aliases.map(({ name }) => codePointCount(quoteOutput(name))))
+  for (const { name, cap } of aliases) {
+    const text = options.readonlyUri === true ? (readCapText(cap) ?? '-') : cap.format()
+    await writeTo(terminal.stdout, `${flushRight(escapeControls(name), width)}: ${text}\n`)
+  }
+}
+
+/** Undefined for a cap of which nobody knows what it allows. */
+function readCapText(cap: Cap): string | undefined {
+  return cap.kind === 'unknown' && !cap.readonly ? undefined : cap.readCap().format()
+}

@@ -1,0 +1,198 @@
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
+import type { IDirectoryNode } from '@lafs/filesystem-interface'
+import { explicitGridPlace } from '../aliases.ts'
+import type { GridPlace } from '../aliases.ts'
+import { copyProgress } from '../cp/copy-progress.ts'
+import type { CopyProgress } from '../cp/copy-progress.ts'
+import { plannedDirectoryCount, plannedFileCount, planCopy } from '../cp/plan.ts'
+import type { CopyContext, PlannedDirectory } from '../cp/plan.ts'
+import { findSource, isDirectorySource } from '../cp/sources.ts'
+import type { FileSource, Source } from '../cp/sources.ts'
+import { copyToGridDirectory, copyToGridFile } from '../cp/to-grid.ts'
+import { copyToLocalFile, copyToLocalFolder, reportFolder } from '../cp/to-local.ts'
+import { CommandError } from '../failure.ts'
+import { withGrid } from '../grid-command.ts'
+import type { GridContext, GridOptions } from '../grid-command.ts'
+import { findNode, findWriteTarget } from '../grid-path.ts'
+import { progressBar } from '../progress.ts'
+import type { CommandContext } from '../run.ts'
+import { writeTo } from '../terminal.ts'
+
+/** Each new directory takes a key. */
+const KEYS_AHEAD = 2
+
+/** The options of `cp`. */
+export interface CpOptions extends GridOptions {
+  readonly recursive?: boolean
+  readonly verbose?: boolean
+  readonly capsOnly?: boolean
+}
+
+/** Where a copy goes, and what stands there. */
+interface Target {
+  readonly existing: 'file' | 'directory' | 'nothing'
+  /** What the user typed. */
+  readonly word: string
+  /** A local path, or else a place on the grid. */
+  readonly path: string | undefined
+  readonly place: GridPlace | undefined
+  readonly directory: IDirectoryNode | undefined
+}
+
+/**
+ * Copies files and directories between the local file system and the grid, and within either.
+ *
+ * A single file goes to the name of the target, and into it where that is a directory. Everything
+ * else goes into a directory, which is made where it is missing.
+ *
+ * @param words - the sources, then the target.
+ * @throws {@link CommandError} `CLI_BAD_COPY` and those of planning, before anything is written.
+ * @see allmydata.scripts.tahoe_cp
+ */
+export async function cpCommand(
+  context: CommandContext,
+  words: readonly string[],
+  options: CpOptions,
+): Promise<void> {
+  const { terminal, quiet } = context
+  const verbose = options.verbose === true && !quiet
+  const bar = progressBar(terminal.stderr, { now: terminal.now, quiet: quiet || verbose })
+  const report = (message: string): void => {
+    if (verbose) terminal.stderr.write(`${message}\n`)
+  }
+  const work = async (grid: GridContext): Promise<string> => {
+    try {
+      return await copy({ ...grid, report }, words, options, bar.update)
+    } finally {
+      bar.end()
+    }
+  }
+  const outcome = await withGrid(context, options, work, KEYS_AHEAD)
+  if (!quiet) await writeTo(terminal.stdout, `Success: ${outcome}\n`)
+}
+
+async function copy(
+  context: CopyContext,
+  words: readonly string[],
+  options: CpOptions,
+  update: CopyProgress['update'],
+): Promise<string> {
+  const target = await findTarget(context, words.at(-1) ?? '')
+  const sources: Source[] = []
+  for (const word of words.slice(0, -1)) sources.push(await findSource(context, word))
+  const file = checkShape(sources, target, options)
+  if (file !== undefined) {
+    const progress = copyProgress(() => undefined, update, { files: 1, directories: 0 })
+    await copyFile(context, file, target, options, progress)
+    return 'file copied'
+  }
+  await reportTarget(context, target)
+  const plan = await planCopy(context, sources)
+  reportPlan(context, sources, plan)
+  const files = plannedFileCount(plan)
+  const directories = plannedDirectoryCount(plan)
+  context.report(`starting copy, ${files} files, ${directories} directories`)
+  const progress = copyProgress(context.report, update, { files, directories })
+  await copyPlan(context, plan, target, options, progress)
+  return 'files copied'
+}
+
+async function findTarget(context: CopyContext, word: string): Promise<Target> {
+  const place = explicitGridPlace(context.aliases, word)
+  if (place === undefined) {
+    const path = resolve(context.terminal.cwd, word)
+    const found = await stat(path).catch(() => undefined)
+    const kind = found?.isDirectory() === true ? 'directory' : 'file'
+    const existing = found === undefined ? 'nothing' : kind
+    return { existing, word, path, place: undefined, directory: undefined }
+  }
+  const target = { word, path: undefined, place }
+  try {
+    const { node } = await findNode(context, place)
+    if (isDirectoryNode(node)) return { ...target, existing: 'directory', directory: node }
+    return { ...target, existing: 'file', directory: undefined }
+  } catch (error) {
+    if (!isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) throw error
+    return { ...target, existing: 'nothing', directory: undefined }
+  }
+}
+
+/**
+ * Checks that the sources fit the target.
+ *
+ * @returns the one file that goes to the name of the target; undefined where the target is, or will
+ *   be, a directory.
+ */
+function checkShape(
+  sources: readonly Source[],
+  { existing, word }: Target,
+  options: CpOptions,
+): FileSource | undefined {
+  if (options.recursive !== true && sources.some(isDirectorySource)) {
+    throw badCopy('cannot copy directories without --recursive')
+  }
+  const [first] = sources
+  const single = first !== undefined && sources.length === 1 && !isDirectorySource(first)
+  if (existing === 'directory' || (existing === 'nothing' && !single)) return undefined
+  if (word.endsWith('/')) throw badCopy('target is not a directory, but ends with a slash')
+  if (sources.length > 1) throw badCopy('copying multiple things requires target be a directory')
+  if (first === undefined || isDirectorySource(first)) {
+    throw badCopy('cannot copy directory into a file')
+  }
+  return first
+}
+
+async function copyFile(
+  context: CopyContext,
+  source: FileSource,
+  { path, place }: Target,
+  { capsOnly = false }: CpOptions,
+  progress: CopyProgress,
+): Promise<void> {
+  if (path !== undefined) await copyToLocalFile(context, source, path, { capsOnly }, progress)
+  if (place === undefined) return
+  await copyToGridFile(context, source, await findWriteTarget(context, place), progress)
+}
+
+async function copyPlan(
+  context: CopyContext,
+  plan: PlannedDirectory,
+  { path, place, directory }: Target,
+  { capsOnly = false }: CpOptions,
+  progress: CopyProgress,
+): Promise<void> {
+  if (path !== undefined) await copyToLocalFolder(context, plan, path, { capsOnly }, progress)
+  if (place === undefined) return
+  if (directory !== undefined) {
+    await copyToGridDirectory(context, plan, directory, progress)
+    return
+  }
+  const { signal } = context
+  const target = await findWriteTarget(context, { ...place, path: place.path.replace(/\/$/, '') })
+  const node = await copyToGridDirectory(context, plan, undefined, progress)
+  if (target.entry === undefined) throw badCopy('the target needs a name at its end')
+  await target.entry.parent.setNode(target.entry.name, node, { overwrite: false, signal })
+}
+
+async function reportTarget(context: CopyContext, { path, directory }: Target): Promise<void> {
+  if (path !== undefined) await reportFolder(context, path)
+  const size = (await directory?.list({ signal: context.signal }))?.size ?? 0
+  for (let index = 1; index <= size; index++) context.report(`examining ${index} of ${size}`)
+}
+
+function reportPlan(
+  { report }: CopyContext,
+  sources: readonly Source[],
+  plan: PlannedDirectory,
+): void {
+  const directories = sources.filter(isDirectorySource).length
+  const files = sources.length - directories
+  report(`attaching sources to targets, ${files} files / ${directories} dirs in root`)
+  report(`targets assigned, ${plannedDirectoryCount(plan)} dirs, ${plannedFileCount(plan)} files`)
+}
+
+function badCopy(message: string): CommandError {
+  return new CommandError('CLI_BAD_COPY', message)
+}

@@ -1,0 +1,101 @@
+import { CommandError } from '../failure.ts'
+import type { GridContext } from '../grid-command.ts'
+import { quoteOutput } from '../quote.ts'
+import { childrenOf, identityOf, isDirectorySource } from './sources.ts'
+import type { DirectorySource, FileSource, Source } from './sources.ts'
+
+/** What is to stand in a target directory when the copy is done, beside what stands there now. */
+export interface PlannedDirectory {
+  readonly files: Map<string, FileSource>
+  readonly directories: Map<string, PlannedDirectory>
+}
+
+/** What planning and copying need beside the grid. */
+export interface CopyContext extends GridContext {
+  /** Hears of each step. */
+  readonly report: (message: string) => void
+}
+
+/**
+ * What copying the sources into one directory makes of it. A named file becomes a file of that name,
+ * a named directory a directory of that name, and of a directory without a name the entries are
+ * copied. Directories of one name become one; files must not meet.
+ *
+ * @throws {@link CommandError} `CLI_BAD_COPY` for a file without a name, or two entries of one name
+ *   that are no directories; `CLI_CYCLE`.
+ */
+export async function planCopy(
+  context: CopyContext,
+  sources: readonly Source[],
+): Promise<PlannedDirectory> {
+  const plan = emptyDirectory()
+  for (const source of sources) await addSource(context, plan, source, [])
+  return plan
+}
+
+/** How many files a plan copies. */
+export function plannedFileCount({ files, directories }: PlannedDirectory): number {
+  return [...directories.values()].reduce((sum, one) => sum + plannedFileCount(one), files.size)
+}
+
+/** Into how many directories a plan copies files. */
+export function plannedDirectoryCount({ files, directories }: PlannedDirectory): number {
+  const own = files.size > 0 ? 1 : 0
+  return [...directories.values()].reduce((sum, one) => sum + plannedDirectoryCount(one), own)
+}
+
+function emptyDirectory(): PlannedDirectory {
+  return { files: new Map(), directories: new Map() }
+}
+
+async function addSource(
+  context: CopyContext,
+  plan: PlannedDirectory,
+  source: Source,
+  above: readonly string[],
+): Promise<void> {
+  const { name } = source
+  if (!isDirectorySource(source)) {
+    if (name === undefined) {
+      throw new CommandError(
+        'CLI_BAD_COPY',
+        'when copying into a directory, all source files must have names, but a cap alone has none',
+      )
+    }
+    if (plan.files.has(name) || plan.directories.has(name)) throw collision(name)
+    plan.files.set(name, source)
+    return
+  }
+  if (name === undefined) return addChildren(context, plan, source, above)
+  if (plan.files.has(name)) throw collision(name)
+  const directory = plan.directories.get(name) ?? emptyDirectory()
+  plan.directories.set(name, directory)
+  await addChildren(context, directory, source, above)
+}
+
+async function addChildren(
+  context: CopyContext,
+  plan: PlannedDirectory,
+  source: DirectorySource,
+  above: readonly string[],
+): Promise<void> {
+  const identity = await identityOf(source)
+  if (above.includes(identity)) {
+    throw new CommandError(
+      'CLI_CYCLE',
+      `cannot copy ${quoteOutput(source.name ?? '')}: it is one of the directories that it stands in`,
+    )
+  }
+  const children = await childrenOf(context, source)
+  for (const [index, child] of children.entries()) {
+    context.report(`examining ${index + 1} of ${children.length}`)
+    await addSource(context, plan, child, [...above, identity])
+  }
+}
+
+function collision(name: string): CommandError {
+  return new CommandError(
+    'CLI_BAD_COPY',
+    `cannot copy multiple files with the same name into the same target directory: ${quoteOutput(name)}`,
+  )
+}

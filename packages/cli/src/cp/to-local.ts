@@ -1,0 +1,79 @@
+import { createReadStream } from 'node:fs'
+import { mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CommandError } from '../failure.ts'
+import { writeFileWhole } from '../local-file.ts'
+import { quoteOutput } from '../quote.ts'
+import { readFileNode } from '../read-file.ts'
+import type { CopyProgress } from './copy-progress.ts'
+import type { CopyContext, PlannedDirectory } from './plan.ts'
+import type { FileSource } from './sources.ts'
+
+/** How to copy to local files. */
+export interface LocalCopyOptions {
+  /** Write caps in place of what they name. */
+  readonly capsOnly: boolean
+}
+
+/** Copies one file to a local path. */
+export async function copyToLocalFile(
+  context: CopyContext,
+  source: FileSource,
+  path: string,
+  { capsOnly }: LocalCopyOptions,
+  progress: CopyProgress,
+): Promise<void> {
+  await writeFileWhole(path, contentOf(context, source, capsOnly, progress))
+}
+
+/**
+ * Copies what is planned into a local folder, which is made where it is missing.
+ *
+ * @throws {@link CommandError} `CLI_UNSAFE_NAME` before anything is written into the folder.
+ */
+export async function copyToLocalFolder(
+  context: CopyContext,
+  plan: PlannedDirectory,
+  path: string,
+  options: LocalCopyOptions,
+  progress: CopyProgress,
+): Promise<void> {
+  for (const name of [...plan.files.keys(), ...plan.directories.keys()]) assertSafeName(name)
+  await mkdir(path, { recursive: true })
+  for (const [name, source] of plan.files) {
+    await copyToLocalFile(context, source, join(path, name), options, progress)
+    progress.fileDone()
+  }
+  if (plan.files.size > 0) progress.directoryDone()
+  for (const [name, directory] of plan.directories) {
+    await copyToLocalFolder(context, directory, join(path, name), options, progress)
+  }
+}
+
+/** Tells of the entries of a folder as upstream does when it looks at its target. */
+export async function reportFolder(context: CopyContext, path: string): Promise<void> {
+  if (!(await stat(path).catch(() => undefined))?.isDirectory()) return
+  const { length } = await readdir(path)
+  for (let index = 1; index <= length; index++) context.report(`examining ${index} of ${length}`)
+}
+
+async function* contentOf(
+  { signal }: CopyContext,
+  source: FileSource,
+  capsOnly: boolean,
+  progress: CopyProgress,
+): AsyncIterable<Uint8Array> {
+  if (source.kind === 'local-file') yield* createReadStream(source.path, { signal })
+  else if (capsOnly) yield new TextEncoder().encode(source.node.readonlyUri ?? '')
+  else yield* readFileNode(source.node, { signal, onProgress: progress.update })
+}
+
+/** Whoever may write to a directory on the grid chooses its names, and they must not lead elsewhere. */
+function assertSafeName(name: string): void {
+  const separators = process.platform === 'win32' ? /[/\\:\0]/ : /[/\0]/
+  if (name !== '' && name !== '.' && name !== '..' && !separators.test(name)) return
+  throw new CommandError(
+    'CLI_UNSAFE_NAME',
+    `cannot copy ${quoteOutput(name)}: it is no name for a local file`,
+  )
+}

@@ -1,0 +1,32 @@
+import { createClientFromDirectory } from '@lafs/client/node'
+import { readAliases } from './aliases.ts'
+import type { Aliases } from './aliases.ts'
+import type { LookupContext } from './grid-path.ts'
+import type { CommandContext } from './run.ts'
+
+/** The option that every command with paths on the grid has. */
+export interface GridOptions {
+  /** What the default alias stands for instead. */
+  readonly dirCap?: string
+}
+
+/** What a command with paths on the grid works with. */
+export interface GridContext extends CommandContext, LookupContext {
+  readonly aliases: Aliases
+}
+
+/**
+ * Does something with a client of the node directory and its aliases, and closes the client.
+ *
+ * @param keyPoolSize - RSA keys to make ahead: none for what makes one mutable object at most.
+ */
+export async function withGrid<T>(
+  context: CommandContext,
+  { dirCap }: GridOptions,
+  work: (grid: GridContext) => Promise<T>,
+  keyPoolSize = 0,
+): Promise<T> {
+  const aliases = await readAliases(context.nodeDirectory, dirCap)
+  await using client = await createClientFromDirectory(context.nodeDirectory, { keyPoolSize })
+  return await work({ ...context, aliases, client, signal: context.terminal.signal })
+}

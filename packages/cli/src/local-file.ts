@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import { open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Writes a file under another name and gives it its own at the end: it is there whole or not at all.
+ * A link is followed; a device or a pipe is written to as it is, and a folder says that it is one.
+ */
+export async function writeFileWhole(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const existing = await stat(path).catch(() => undefined)
+  if (existing !== undefined && !existing.isFile()) return writeInPlace(path, pieces)
+  const target = existing === undefined ? path : await realpath(path)
+  const temporary = join(
+    dirname(target),
+    `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`,
+  )
+  const output = await open(temporary, 'wx', existing === undefined ? 0o666 : existing.mode & 0o777)
+  try {
+    await writeFile(output, pieces)
+    await output.close()
+    await rename(temporary, target)
+  } catch (error) {
+    await output.close().catch(() => undefined)
+    await unlink(temporary).catch(() => undefined)
+    throw error
+  }
+}
+
+async function writeInPlace(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  await using output = await open(path, 'w')
+  await writeFile(output, pieces)
+}

@@ -1,0 +1,210 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Command } from 'commander'
+import type { ListAliasesOptions } from './commands/aliases.ts'
+import type { CpOptions } from './commands/cp.ts'
+import type { DumpCapOptions } from './commands/dump-cap.ts'
+import type { DumpShareOptions } from './commands/dump-share.ts'
+import type { LsOptions } from './commands/ls.ts'
+import type { ManifestOptions } from './commands/manifest.ts'
+import type { MkdirOptions } from './commands/mkdir.ts'
+import type { PutOptions } from './commands/put.ts'
+import type { StatsOptions } from './commands/stats.ts'
+import { blotOutSecrets } from './failure.ts'
+import type { GridOptions } from './grid-command.ts'
+import type { CommandContext } from './run.ts'
+import type { Terminal } from './terminal.ts'
+
+/** The options that stand before the name of a command. */
+interface GlobalOptions {
+  readonly nodeDirectory?: string
+  readonly quiet?: boolean
+}
+
+type ContextMaker = () => CommandContext
+
+// Each command is loaded when it is run: no one waits for what another one needs.
+
+/** All commands, with their arguments and options. */
+export function createProgram(terminal: Terminal, version: string): Command {
+  const program = new Command('lafs')
+  const context = (): CommandContext => {
+    const options = program.opts<GlobalOptions>()
+    return {
+      terminal,
+      nodeDirectory: resolve(terminal.cwd, options.nodeDirectory ?? join(homedir(), '.tahoe')),
+      quiet: options.quiet === true,
+    }
+  }
+  program
+    .description('Store files in a Tahoe-LAFS grid and get them back.')
+    .version(version, '-V, --version', 'print the version and what is in use')
+    .option('-d, --node-directory <folder>', 'the node directory (default: ~/.tahoe)')
+    .option('-q, --quiet', 'say nothing but the outcome')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(blotOutSecrets(text)),
+    })
+  addAliasCommands(program, context)
+  addFileCommands(program, context)
+  addDirectoryCommands(program, context)
+  addLinkCommands(program, context)
+  addTreeCommands(program, context)
+  addDebugCommands(program, context)
+  return program
+}
+
+/** A command with paths on the grid among its arguments. */
+function gridCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--dir-cap <cap>', "the directory that the alias 'tahoe' stands for")
+}
+
+function addAliasCommands(program: Command, context: ContextMaker): void {
+  gridCommand(program, 'create-alias', 'make a directory, and an alias for it')
+    .argument('<alias>')
+    .action(async (alias: string) => {
+      const { createAliasCommand } = await import('./commands/aliases.ts')
+      await createAliasCommand(context(), alias)
+    })
+  gridCommand(program, 'add-alias', 'make an alias for a directory that exists')
+    .argument('<alias>')
+    .argument('<dircap>')
+    .action(async (alias: string, cap: string) => {
+      const { addAliasCommand } = await import('./commands/aliases.ts')
+      await addAliasCommand(context(), alias, cap)
+    })
+  gridCommand(program, 'list-aliases', 'list the aliases and their caps')
+    .option('--readonly-uri', 'caps that only read')
+    .option('--json', 'all of it as JSON')
+    .action(async (options: ListAliasesOptions) => {
+      const { listAliasesCommand } = await import('./commands/aliases.ts')
+      await listAliasesCommand(context(), options)
+    })
+}
+
+function addFileCommands(program: Command, context: ContextMaker): void {
+  gridCommand(program, 'put', 'store a file and print its cap')
+    .argument('[file]', 'the file to store; - or nothing: standard input')
+    .argument('[target]', 'where to put it: ALIAS:PATH, DIRCAP/PATH or the cap of a mutable file')
+    .option('-m, --mutable', 'make a file that can be changed, as --format=SDMF')
+    .option('--format <format>', 'CHK, which cannot be changed, or SDMF or MDMF, which can')
+    .option(
+      '--private-key-path <file>',
+      'a private key (PEM) for the mutable file; never use one for two files',
+    )
+    .action(async (file: string | undefined, target: string | undefined, options: PutOptions) => {
+      const { putCommand } = await import('./commands/put.ts')
+      await putCommand(context(), file, target, options)
+    })
+  gridCommand(program, 'get', 'get a file back')
+    .argument('<source>', 'ALIAS:PATH, DIRCAP/PATH or the cap that put printed')
+    .argument('[file]', 'where to write it; - or nothing: standard output')
+    .action(async (source: string, file: string | undefined, options: GridOptions) => {
+      const { getCommand } = await import('./commands/get.ts')
+      await getCommand(context(), source, file, options)
+    })
+  gridCommand(program, 'cp', 'copy files and directories, to, from and within the grid')
+    .argument('<from>', 'a local path, ALIAS:PATH, DIRCAP/PATH or a cap')
+    .argument('<to...>', 'more of these; the last one is the target')
+    .option('-r, --recursive', 'copy directories with all that is in them')
+    .option('-v, --verbose', 'tell of each step')
+    .option('--caps-only', 'write caps into the local files, not what they name')
+    .action(async (from: string, to: string[], options: CpOptions) => {
+      const { cpCommand } = await import('./commands/cp.ts')
+      await cpCommand(context(), [from, ...to], options)
+    })
+}
+
+function addDirectoryCommands(program: Command, context: ContextMaker): void {
+  gridCommand(program, 'mkdir', 'make a directory and print its cap')
+    .argument('[where]', 'ALIAS:PATH or DIRCAP/PATH; nothing: in no directory')
+    .option('--format <format>', 'SDMF or MDMF')
+    .action(async (where: string | undefined, options: MkdirOptions) => {
+      const { mkdirCommand } = await import('./commands/mkdir.ts')
+      await mkdirCommand(context(), where, options)
+    })
+  gridCommand(program, 'ls', 'list a directory')
+    .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
+    .option('-l, --long', 'with kinds, sizes and times')
+    .option('--uri', 'with caps')
+    .option('--readonly-uri', 'with caps that only read')
+    .option('-F, --classify', "a '/' after directories, a '*' after what can be changed")
+    .option('--json', 'all of it as JSON')
+    .action(async (where: string, options: LsOptions) => {
+      const { lsCommand } = await import('./commands/ls.ts')
+      await lsCommand(context(), where, options)
+    })
+}
+
+function addLinkCommands(program: Command, context: ContextMaker): void {
+  gridCommand(program, 'mv', 'move an entry to another place on the grid')
+    .argument('<from>')
+    .argument('<to>', 'with a slash at the end: into that directory')
+    .action(async (from: string, to: string, options: GridOptions) => {
+      const { mvCommand } = await import('./commands/mv.ts')
+      await mvCommand(context(), from, to, options)
+    })
+  gridCommand(program, 'ln', 'make another entry for what an entry leads to')
+    .argument('<from>')
+    .argument('<to>', 'with a slash at the end: into that directory')
+    .action(async (from: string, to: string, options: GridOptions) => {
+      const { lnCommand } = await import('./commands/mv.ts')
+      await lnCommand(context(), from, to, options)
+    })
+  gridCommand(program, 'unlink', 'remove an entry of a directory')
+    .argument('<where>')
+    .action(async (where: string, options: GridOptions) => {
+      const { unlinkCommand } = await import('./commands/unlink.ts')
+      await unlinkCommand(context(), where, options)
+    })
+}
+
+function addTreeCommands(program: Command, context: ContextMaker): void {
+  gridCommand(program, 'manifest', 'list everything that can be reached from a directory')
+    .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
+    .option('-s, --storage-index', 'storage indexes alone')
+    .option('--verify-cap', 'verify caps alone')
+    .option('--repair-cap', 'repair caps alone')
+    .option('-r, --raw', 'all of it as lines of JSON')
+    .action(async (where: string, options: ManifestOptions) => {
+      const { manifestCommand } = await import('./commands/manifest.ts')
+      await manifestCommand(context(), where, options)
+    })
+  gridCommand(program, 'stats', 'sum up everything that can be reached from a directory')
+    .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
+    .option('-r, --raw', 'as JSON')
+    .action(async (where: string, options: StatsOptions) => {
+      const { statsCommand } = await import('./commands/stats.ts')
+      await statsCommand(context(), where, options)
+    })
+}
+
+function addDebugCommands(program: Command, context: ContextMaker): void {
+  const debug = program.command('debug').description('look inside caps and shares')
+  debug
+    .command('dump-cap')
+    .description('print what a cap consists of, and the keys that derive from it')
+    .argument('<cap>')
+    .option('-n, --nodeid <base32>', 'the TubID of a storage server, for the secrets it gets')
+    .option('-c, --client-secret <base32>', "the client's base secret, for the secrets it makes")
+    .option('-d, --client-dir <folder>', 'a node directory to read the base secret from')
+    .action(async (cap: string, options: DumpCapOptions) => {
+      const { dumpCapCommand } = await import('./commands/dump-cap.ts')
+      await dumpCapCommand(context(), cap, options)
+    })
+  debug
+    .command('dump-share')
+    .description('print what is in the file of a share')
+    .argument('<file>')
+    .option('--offsets', 'where each section begins, too')
+    .option('--leases-only', 'the leases and nothing else')
+    .action(async (file: string, options: DumpShareOptions) => {
+      const { dumpShareCommand } = await import('./commands/dump-share.ts')
+      await dumpShareCommand(context(), file, options)
+    })
+}
