@@ -110,10 +110,10 @@ describe('updateServermap', () => {
   })
 
   it.each([
-    { what: 'an SDMF file that fits', size: 90_000, version: 0, expected: 40_500 },
-    { what: 'an SDMF file that is large', size: 900_000, version: 0, expected: 4000 },
-    { what: 'a tiny SDMF file', size: 10, version: 0, expected: 4000 },
-    { what: 'an MDMF file', size: 90_000, version: 1, expected: 4000 },
+    { what: 'that fits', size: 90_000, version: 0, expected: 40_500 },
+    { what: 'that is large', size: 900_000, version: 0, expected: 4000 },
+    { what: 'that is tiny', size: 10, version: 0, expected: 4000 },
+    { what: 'of segments', size: 90_000, version: 1, expected: 40_500 },
   ])('reads as much as the share of a known file has: $what', async (known) => {
     const { file, map, reads } = scene([])
     file.size = known.size
