@@ -232,3 +232,54 @@ describe('the versions of a file', () => {
     await expect(node.downloadVersion({ ...map }, theirs)).rejects.toThrow(TypeError)
   })
 })
+
+describe('an edit against servers that misbehave', () => {
+  /** The servers know another write enabler. */
+  function refuseWrites(servers: readonly TestServer[]): void {
+    for (const server of servers) {
+      onShareWrite(server, async () => {
+        throw new StorageError('STORAGE_BAD_WRITE_ENABLER', 'the write enabler does not fit')
+      })
+    }
+  }
+
+  it('goes elsewhere where some refuse the write enabler', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('old'))
+    refuseWrites(grid.servers.slice(0, 3))
+    await grid.open(node.uri).modify((old) => concatBytes([old, bytes('er')]))
+    expect(text(await node.downloadBestVersion())).toBe('older')
+    const map = await grid.open(node.uri).servermap('MODE_CHECK')
+    expect(map.bestRecoverableVersion()?.sequenceNumber).toBe(2)
+  })
+
+  it('says which error every server gave where all refuse it', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('old'))
+    refuseWrites(grid.servers)
+    const edit = grid.open(node.uri).overwrite(bytes('new'))
+    await expect(edit).rejects.toMatchObject({
+      name: 'NotEnoughServersError',
+      code: 'MUTABLE_NOT_ENOUGH_SERVERS',
+      errors: Array.from({ length: 10 }, () =>
+        expect.objectContaining({ code: 'STORAGE_BAD_WRITE_ENABLER' }),
+      ),
+    })
+    expect(text(await node.downloadBestVersion())).toBe('old')
+  })
+
+  it('is found again where some accept and forget', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('old'))
+    for (const server of grid.servers.slice(0, 3)) {
+      onShareWrite(server, async <T>() => ({ success: true, data: new Map() }) as T)
+    }
+    const other = grid.open(node.uri)
+    await other.overwrite(bytes('new'))
+    expect(text(await grid.open(node.readonlyUri).downloadBestVersion())).toBe('new')
+    for (const server of grid.servers) server.onWrite = (write) => write()
+    await grid.open(node.uri).modify((old) => concatBytes([old, bytes('er')]))
+    expect(text(await other.downloadBestVersion())).toBe('newer')
+    expect(new Set((await grid.sequenceNumbers(node)).values())).toEqual(new Set([3]))
+  })
+})
