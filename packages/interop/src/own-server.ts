@@ -12,17 +12,29 @@ export interface OwnServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/**
- * Starts a storage server of ours over HTTPS on loopback.
- *
- * @param options.nodeId - the 20 bytes that mutable shares name as their server.
- */
+/** How a server of ours differs from the usual. */
+export interface OwnServerOptions {
+  /** The 20 bytes that mutable shares name as their server. */
+  readonly nodeId?: Uint8Array
+  /** Every write to a mutable slot waits for this. */
+  readonly beforeSlotWrite?: () => Promise<void>
+}
+
+/** Starts a storage server of ours over HTTPS on loopback. */
 export async function startOwnServer(
   storage: string,
-  options: { readonly nodeId?: Uint8Array } = {},
+  { nodeId, beforeSlotWrite }: OwnServerOptions = {},
 ): Promise<OwnServer> {
-  const store = await createDiskStore({ folder: storage, ...options })
+  const store = await createDiskStore({ folder: storage, ...(nodeId && { nodeId }) })
   const server = createStorageServer({ store })
+  if (beforeSlotWrite !== undefined) {
+    const write = server.slotTestvAndReadvAndWritev.bind(server)
+    server.slotTestvAndReadvAndWritev = async (storageIndex, secrets, vectors, ...rest) => {
+      // Clients of ours also read with this request, and then write nothing.
+      if (vectors.size > 0) await beforeSlotWrite()
+      return write(storageIndex, secrets, vectors, ...rest)
+    }
+  }
   const listener = await httpsTransport().serve(server)
   const stop = async (): Promise<void> => {
     await listener.close()
