@@ -23,7 +23,7 @@ const unusual = /NaN|Infinity|[0-9][eE]|\.0+(?![0-9])|[0-9]{16}|"[0-9]+"\s*:/
 const space = /[ \t\n\r]*/y
 const number = /NaN|-?Infinity|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 // eslint-disable-next-line no-control-regex -- JSON forbids them in strings
-const string = /"(?:[^"\\\u0000-\u001f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+const string = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y
 const word = /true|false|null/y
 
 function isObject(value: unknown): value is MetadataObject {
@@ -153,6 +153,15 @@ class Parser {
   }
 }
 
+/** JSON with nothing unusual in it. The platform's error would quote the text, which is somebody's. */
+function parsePlain(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new SyntaxError('expected JSON')
+  }
+}
+
 /**
  * The metadata that a text stands for: JSON as Python reads it, with `NaN`, `Infinity` and integers
  * of any size. The objects remember how their numbers were spelled, so that
@@ -161,7 +170,7 @@ class Parser {
  * @throws SyntaxError for what is no JSON, and for what is no object.
  */
 export function parseMetadata(text: string): MetadataObject {
-  const value: unknown = unusual.test(text) ? new Parser(text).whole() : JSON.parse(text)
+  const value: unknown = unusual.test(text) ? new Parser(text).whole() : parsePlain(text)
   if (!isObject(value)) throw new SyntaxError('expected an object')
   return value
 }

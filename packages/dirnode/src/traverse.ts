@@ -173,8 +173,8 @@ function sortChildren(
  *
  * The order is upstream's: a directory, then its unknown children, its files and its directories
  * with what is in them, each sorted by name. Several directories are read ahead of their turn.
- * Memory grows with the tree by 16 bytes and a set's place for them an object, beside the
- * directories on the way down that wait for their turn and what the walker keeps.
+ * Memory holds a 16-byte key in a set for each object that has been visited, the directories on the
+ * way down that wait for their turn, the listings that were read ahead, and what the walker keeps.
  *
  * @returns at once; the walk ends with the outcome, with `OPERATION_CANCELLED`, or with the first
  *   error of a directory or of the walker.

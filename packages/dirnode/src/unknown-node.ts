@@ -93,16 +93,20 @@ class UnknownNode implements IFilesystemNode {
   readonly size = undefined
   readonly cap: UnknownCap
   readonly readCap: UnknownCap
-  readonly writeUri: string | undefined
-  readonly readonlyUri: string | undefined
-  readonly #error: Error | undefined
+  readonly #kept: KeptCaps
 
-  constructor({ writeCap, readCap, error }: KeptCaps) {
-    this.readCap = readCap ?? new UnknownCap('')
-    this.cap = writeCap ?? this.readCap
-    this.writeUri = writeCap?.format()
-    this.readonlyUri = readCap?.format()
-    this.#error = error
+  constructor(kept: KeptCaps) {
+    this.readCap = kept.readCap ?? new UnknownCap('')
+    this.cap = kept.writeCap ?? this.readCap
+    this.#kept = kept
+  }
+
+  get writeUri(): string | undefined {
+    return this.#kept.writeCap?.format()
+  }
+
+  get readonlyUri(): string | undefined {
+    return this.#kept.readCap?.format()
   }
 
   get uri(): string | undefined {
@@ -116,16 +120,16 @@ class UnknownNode implements IFilesystemNode {
 
   /** False where the read cap says that it is immutable, and where there is none. */
   get mutable(): boolean {
-    if (this.#error !== undefined || this.writeUri !== undefined) return true
+    if (this.#kept.error !== undefined || this.writeUri !== undefined) return true
     return this.readonlyUri !== undefined && this.readCap.mutable
   }
 
   get allowedInImmutableDirectory(): boolean {
-    return this.#error === undefined && this.writeUri === undefined
+    return this.#kept.error === undefined && this.writeUri === undefined
   }
 
   raiseError(): void {
-    if (this.#error !== undefined) throw this.#error
+    if (this.#kept.error !== undefined) throw this.#kept.error
   }
 
   async currentSize(): Promise<number> {

@@ -2,7 +2,7 @@ import type { IDirectoryNode } from '@lafs/filesystem-interface'
 import { Dir2Cap, Dir2LitCap, LitCap, SskCap } from '@lafs/uri'
 import { loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
-import { packChildren } from '../src/index.ts'
+import { createUnknownNode, packChildren } from '../src/index.ts'
 import { MemoryGrid } from './doubles.ts'
 
 const LIT = 'URI:LIT:onxw2zjaorsxq5a'
@@ -67,6 +67,16 @@ describe('reading', () => {
     await expect(directory.setMetadataFor(name, {})).rejects.toMatchObject(error)
     await expect(directory.delete(name)).rejects.toMatchObject(error)
     expect(await directory.delete(name, { mustExist: false })).toBeUndefined()
+  })
+
+  it('shows no cap to whoever only looks at nodes', async () => {
+    const { directory } = await newDirectory()
+    const unknown = createUnknownNode('x-future:write', 'x-future:read')
+    for (const node of [directory, unknown]) {
+      const shown = `${JSON.stringify(node)} ${Object.values(node).join(' ')}`
+      expect(shown).not.toMatch(/URI:|x-future:/)
+    }
+    expect([unknown.writeUri, unknown.readonlyUri]).toEqual(['x-future:write', 'ro.x-future:read'])
   })
 
   it('is read-only all the way down', async () => {

@@ -43,6 +43,8 @@ const refused = [
   '{"a": [1.0,]}',
   '{"a": "\n", "b": 1.0}',
   '{"a": 1.0} x',
+  `{"a": 1.0, "b": "${'x'.repeat(100_000)}`,
+  '{"a": 1.0, "b": "\\x"}',
   `{"a": 1.0, "b": ${'['.repeat(1000)}${']'.repeat(1000)}}`,
 ]
 
@@ -57,6 +59,12 @@ describe('metadata', () => {
 
   it.each(refused)('are refused: %j', (text) => {
     expect(() => parseMetadata(text)).toThrow(SyntaxError)
+  })
+
+  it('are not quoted by errors', () => {
+    for (const text of ['{"a": "secret" "b"}', '{"a": 1.0, "b": "secret" "c"}']) {
+      expect(() => parseMetadata(text)).toThrow(/^(?!.*secret)/)
+    }
   })
 
   it('are values like any other', () => {
