@@ -1,3 +1,5 @@
+import { escapeControls } from './quote.ts'
+
 /** Exit statuses of the command. */
 export const EXIT_OK = 0
 export const EXIT_FAILURE = 1
@@ -101,15 +103,6 @@ export function describeFailure(error: unknown): string {
   const sentence = /[.!?]$/.test(message.trim()) ? message.trim() : `${message.trim()}.`
   const line = `${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
   return `lafs: ${escapeControls(blotOutSecrets(line.replaceAll(/\s+/g, ' ')))}`
-}
-
-/** The text with what a terminal might obey written out, such as `\\x1b`. */
-export function escapeControls(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0
-    const digits = code.toString(16)
-    return code > 0xff ? `\\u${digits.padStart(4, '0')}` : `\\x${digits.padStart(2, '0')}`
-  })
 }
 
 /** Codes of {@link UriError} are about caps, but for those of the URI extension block of a share. */

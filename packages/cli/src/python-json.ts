@@ -45,7 +45,7 @@ function enclose(
 
 function asciiOnly(text: string): string {
   return text.replaceAll(
-    /[^\0-\x7F]/g,
+    /[\x7F-\uFFFF]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

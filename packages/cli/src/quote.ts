@@ -56,3 +56,16 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
     return undefined
   }
 }
+
+/** What a terminal obeys, and what makes text read in another order than it stands. */
+const CONTROLS = /[\p{Cc}\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/gu
+
+/** The text with {@link CONTROLS} written out, such as `\\x1b`. */
+export function escapeControls(text: string): string {
+  return text.replaceAll(CONTROLS, (character) => escape(character, true))
+}
+
+/** A name as a terminal may see it: itself, or in quotes where it holds {@link CONTROLS}. */
+export function printableName(name: string): string {
+  return escapeControls(name) === name ? name : escapeControls(quoteOutput(name))
+}

@@ -11,10 +11,16 @@ export interface Outcome {
 /** Runs a command line in this process. */
 export async function runHere(
   words: readonly string[],
-  options: { readonly cwd?: string; readonly nowMs?: number; readonly stdin?: string } = {},
+  options: {
+    readonly cwd?: string
+    readonly nowMs?: number
+    readonly stdin?: string
+    readonly isTerminal?: boolean
+  } = {},
 ): Promise<Outcome> {
   const stdout = new PassThrough({ highWaterMark: 2 ** 24 })
   const stderr = new PassThrough({ highWaterMark: 2 ** 24 })
+  if (options.isTerminal === true) Object.assign(stdout, { isTTY: true })
   const status = await run(words, {
     stdin: Readable.from(options.stdin === undefined ? [] : [options.stdin], { objectMode: false }),
     stdout,

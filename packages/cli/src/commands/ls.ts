@@ -8,7 +8,7 @@ import { findNode } from '../grid-path.ts'
 import { directoryJson, fileJson } from '../node-json.ts'
 import type { NodeJson } from '../node-json.ts'
 import { pythonJson } from '../python-json.ts'
-import { quoteOutput } from '../quote.ts'
+import { printableName, quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../run.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushLeft, flushRight } from '../text.ts'
@@ -59,7 +59,9 @@ export async function lsCommand(
   const onTerminal = terminal.stdout.isTTY === true
   const rows = [...children]
     .toSorted(([a], [b]) => compareCodePoints(a, b))
-    .map(([child, facts]) => row(onTerminal ? printable(child) : child, facts, options, nowSeconds))
+    .map(([child, facts]) =>
+      row(onTerminal ? printableName(child) : child, facts, options, nowSeconds),
+    )
   for (const line of columns(rows)) await writeTo(terminal.stdout, `${line}\n`)
   if ([...children.values()].some(([type]) => type === 'unknown')) {
     await writeTo(terminal.stderr, UNKNOWN_OBJECTS)
@@ -143,9 +145,4 @@ function columns(rows: readonly (readonly string[])[]): string[] {
       .join(' ')
       .trimEnd(),
   )
-}
-
-/** A name as a terminal may see it. */
-function printable(name: string): string {
-  return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(name) ? quoteOutput(name) : name
 }

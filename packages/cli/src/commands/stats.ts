@@ -5,6 +5,7 @@ import { pythonJson } from '../python-json.ts'
 import type { CommandContext } from '../run.ts'
 import { statsJson } from '../stats-json.ts'
 import { writeTo } from '../terminal.ts'
+import { inBothUnits } from '../units.ts'
 import { outcomeOf, rootDirectory } from './manifest.ts'
 
 /** The options of `stats`. */
@@ -65,21 +66,4 @@ function histogramLines(histogram: DeepStats['sizeFilesHistogram']): string[] {
     return previousMax + 1 === min ? [line] : [`${' '.repeat(width - 1)}...`, line]
   })
   return ['Size Histogram:', ...lines]
-}
-
-/** Bytes in decimal and in binary units. @see allmydata.util.abbreviate.abbreviate_space_both */
-function inBothUnits(bytes: number): string {
-  return `(${inUnits(bytes, 1000, 'B')}, ${inUnits(bytes, 1024, 'iB')})`
-}
-
-function inUnits(bytes: number, base: number, suffix: string): string {
-  if (bytes < 1024) return `${bytes} B`
-  const prefixes = ['k', 'M', 'G', 'T', 'P', 'E']
-  let value = bytes / base
-  let step = 0
-  while (value >= base && step < prefixes.length - 1) {
-    value /= base
-    step++
-  }
-  return `${value.toFixed(2)} ${prefixes[step]}${suffix}`
 }

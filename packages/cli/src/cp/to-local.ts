@@ -29,7 +29,7 @@ export async function copyToLocalFile(
 /**
  * Copies what is planned into a local folder, which is made where it is missing.
  *
- * @throws {@link CommandError} `CLI_UNSAFE_NAME` before anything is written into the folder.
+ * @throws {@link CommandError} `CLI_UNSAFE_NAME` before anything is written.
  */
 export async function copyToLocalFolder(
   context: CopyContext,
@@ -38,7 +38,17 @@ export async function copyToLocalFolder(
   options: LocalCopyOptions,
   progress: CopyProgress,
 ): Promise<void> {
-  for (const name of [...plan.files.keys(), ...plan.directories.keys()]) assertSafeName(name)
+  assertSafeNames(plan)
+  await fillFolder(context, plan, path, options, progress)
+}
+
+async function fillFolder(
+  context: CopyContext,
+  plan: PlannedDirectory,
+  path: string,
+  options: LocalCopyOptions,
+  progress: CopyProgress,
+): Promise<void> {
   await mkdir(path, { recursive: true })
   for (const [name, source] of plan.files) {
     await copyToLocalFile(context, source, join(path, name), options, progress)
@@ -46,7 +56,7 @@ export async function copyToLocalFolder(
   }
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
-    await copyToLocalFolder(context, directory, join(path, name), options, progress)
+    await fillFolder(context, directory, join(path, name), options, progress)
   }
 }
 
@@ -69,11 +79,14 @@ async function* contentOf(
 }
 
 /** Whoever may write to a directory on the grid chooses its names, and they must not lead elsewhere. */
-function assertSafeName(name: string): void {
+function assertSafeNames({ files, directories }: PlannedDirectory): void {
   const separators = process.platform === 'win32' ? /[/\\:\0]/ : /[/\0]/
-  if (name !== '' && name !== '.' && name !== '..' && !separators.test(name)) return
-  throw new CommandError(
-    'CLI_UNSAFE_NAME',
-    `cannot copy ${quoteOutput(name)}: it is no name for a local file`,
-  )
+  for (const name of [...files.keys(), ...directories.keys()]) {
+    if (!['', '.', '..'].includes(name) && !separators.test(name)) continue
+    throw new CommandError(
+      'CLI_UNSAFE_NAME',
+      `cannot copy ${quoteOutput(name)}: it is no name for a local file`,
+    )
+  }
+  for (const directory of directories.values()) assertSafeNames(directory)
 }

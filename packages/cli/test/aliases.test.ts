@@ -1,0 +1,142 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { addAlias, explicitGridPlace, gridPlace, readAliases } from '../src/aliases.ts'
+
+const KEYS = `${'a'.repeat(26)}:${'a'.repeat(52)}`
+const DIRECTORY = `URI:DIR2:${KEYS}`
+const OTHER = `URI:DIR2-RO:${KEYS}`
+const ALIASES = new Map([
+  ['tahoe', DIRECTORY],
+  ['été', OTHER],
+  ['web', `http://127.0.0.1:3456/uri/${encodeURIComponent(OTHER)}`],
+  ['quoted', encodeURIComponent(OTHER)],
+  ['file', 'URI:LIT:onwwc3dm'],
+  ['future', 'URI:FUTURE:secret'],
+])
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+  await mkdir(join(folder, 'private'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+const file = (name: string): string => join(folder, 'private', name)
+
+describe('readAliases', () => {
+  it('reads what upstream’s file may hold', async () => {
+    await writeFile(
+      file('aliases'),
+      [
+        `# my aliases`,
+        '',
+        ` work :  ${DIRECTORY}  `,
+        'été: x',
+        '  # no alias: y',
+        'été:z',
+        '',
+      ].join('\r\n'),
+    )
+    expect(await readAliases(folder)).toEqual(
+      new Map([
+        ['work ', DIRECTORY],
+        ['été', 'z'],
+      ]),
+    )
+  })
+
+  it('has none where there is no file', async () => {
+    expect(await readAliases(folder)).toEqual(new Map())
+    expect(await readAliases(join(folder, 'nowhere'))).toEqual(new Map())
+  })
+
+  it('takes root_dir.cap for the default alias, an alias before that, and an option before both', async () => {
+    await writeFile(file('root_dir.cap'), `${OTHER}\n`)
+    expect(await readAliases(folder)).toEqual(new Map([['tahoe', OTHER]]))
+    await writeFile(file('aliases'), `tahoe: ${DIRECTORY}\n`)
+    expect(await readAliases(folder)).toEqual(new Map([['tahoe', DIRECTORY]]))
+    expect(await readAliases(folder, 'option')).toEqual(new Map([['tahoe', 'option']]))
+  })
+
+  it('names the line that is no alias, and not what is in it', async () => {
+    await writeFile(file('aliases'), `# one\nsecret words\n`)
+    await expect(readAliases(folder)).rejects.toMatchObject({
+      code: 'CLI_BAD_ALIAS',
+      message: 'private/aliases line 2: expected "name: cap"',
+    })
+  })
+})
+
+describe('addAlias', () => {
+  it('leaves what is there as it is, and ends a last line that has no end', async () => {
+    await writeFile(file('aliases'), '# mine\n\nold:  cap\n  odd')
+    await addAlias(folder, 'new', 'cap 2')
+    await addAlias(folder, 'newer', 'cap 3')
+    const text = await readFile(file('aliases'), 'utf8')
+    expect(text).toBe('# mine\n\nold:  cap\n  odd\nnew: cap 2\nnewer: cap 3\n')
+  })
+
+  it('makes the file for its owner alone', async () => {
+    await addAlias(folder, 'new', 'cap')
+    expect(await readFile(file('aliases'), 'utf8')).toBe('new: cap\n')
+    expect((await stat(file('aliases'))).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('gridPlace', () => {
+  it.each([
+    ['tahoe:', DIRECTORY, ''],
+    ['tahoe:a/b', DIRECTORY, 'a/b'],
+    ['  tahoe:a  ', DIRECTORY, 'a'],
+    ['tahoe:a:b', DIRECTORY, 'a:b'],
+    ['été:a', OTHER, 'a'],
+    ['web:a', OTHER, 'a'],
+    ['quoted:a', OTHER, 'a'],
+    ['a/b', DIRECTORY, 'a/b'],
+    ['', DIRECTORY, ''],
+    ['a/b:c', DIRECTORY, 'a/b:c'],
+    ['./tahoe:a', DIRECTORY, './tahoe:a'],
+    [OTHER, OTHER, ''],
+    [`${OTHER}/a/b`, OTHER, 'a/b'],
+    [`${OTHER}/`, OTHER, ''],
+    [`${OTHER}:./a/b`, OTHER, 'a/b'],
+    ['URI:LIT:', 'URI:LIT:', ''],
+    ['ro.URI:FUTURE:x/y', 'ro.URI:FUTURE:x', 'y'],
+    [encodeURIComponent(OTHER), OTHER, ''],
+    [`https://example.net:1/uri/${encodeURIComponent(OTHER)}/a%20b`, OTHER, 'a b'],
+  ])('takes %j apart', (word, root, path) => {
+    expect(gridPlace(ALIASES, word)).toEqual({ root, path })
+  })
+
+  it.each([
+    ['nope:a', 'CLI_UNKNOWN_ALIAS', /'nope'/],
+    ['no\u001Bpe:a', 'CLI_UNKNOWN_ALIAS', /"no\\x1bpe"/],
+    ['file:a', 'CLI_BAD_ALIAS', /'file'/],
+    ['future:a', 'CLI_BAD_ALIAS', /^(?!.*secret)/],
+    [':a', 'CLI_UNKNOWN_ALIAS', /''/],
+  ])('refuses %j', (word, code, message) => {
+    expect(() => gridPlace(ALIASES, word)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    )
+  })
+
+  it('says how to make the default alias', () => {
+    expect(() => gridPlace(new Map(), 'a')).toThrow(/'lafs create-alias tahoe'/)
+  })
+})
+
+describe('explicitGridPlace', () => {
+  it.each(['a', 'a/b', '', './a:b', '/a', '../x', 'a/b:c'])(
+    'leaves %j to the local system',
+    (word) => {
+      expect(explicitGridPlace(ALIASES, word)).toBeUndefined()
+    },
+  )
+
+  it('takes what has an alias or a cap', () => {
+    expect(explicitGridPlace(ALIASES, 'tahoe:a')).toEqual({ root: DIRECTORY, path: 'a' })
+    expect(explicitGridPlace(new Map(), 'URI:LIT:')).toEqual({ root: 'URI:LIT:', path: '' })
+  })
+})

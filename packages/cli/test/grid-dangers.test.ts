@@ -1,0 +1,245 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Client } from '@lafs/client'
+import { createLocalGrid } from '@lafs/client/node'
+import type { LocalGrid } from '@lafs/client/node'
+import type { IDirectoryNode, NewChild } from '@lafs/filesystem-interface'
+import { isDirectoryNode, isMutableFileNode } from '@lafs/filesystem-interface'
+import { uploadableFromBytes } from '@lafs/immutable'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { runHere } from './in-process.ts'
+import type { Outcome } from './in-process.ts'
+
+const HOSTILE = 'red\u001B[31m\u202Etxt'
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+let root: string
+let grid: LocalGrid
+let client: Client
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+  grid = await createLocalGrid({ servers: 1, encoding: { requiredShares: 1, totalShares: 1 } })
+  client = await grid.createClient()
+})
+afterAll(async () => {
+  await client.close()
+  await grid.close()
+  await rm(root, { recursive: true, force: true })
+})
+
+let cwd: string
+beforeEach(async () => {
+  cwd = await mkdtemp(join(root, 'cwd-'))
+})
+
+function lafs(...words: string[]): Promise<Outcome> {
+  return runHere(['-d', grid.clientFolder ?? '', ...words], { cwd })
+}
+
+/** A directory with small files of these names. */
+async function directoryOf(...names: string[]): Promise<IDirectoryNode> {
+  const node = client.createNodeFromUri('URI:LIT:onwwc3dm')
+  return client.createDirnode(
+    new Map(names.map((name): [string, NewChild] => [name, { node, metadata: {} }])),
+  )
+}
+
+describe('names of entries that somebody else chose', () => {
+  it.each(['..', '.', '../outside', '/absolute', 'a/b', 'nul\0'])(
+    'writes no local file for %j, nor for those beside it',
+    async (name) => {
+      const { uri } = await directoryOf('beside', name)
+      const { status, stderr } = await lafs('cp', '-r', uri, 'target')
+      expect(stderr).toMatch(/^lafs: CLI_UNSAFE_NAME: [\x20-\x7E]+\n$/)
+      expect(status).toBe(1)
+      expect(await readdir(cwd)).toEqual([])
+      expect(await readdir(root)).not.toContain('outside')
+    },
+  )
+
+  it('finds such a name further down before it writes anything beside it', async () => {
+    const inner = await directoryOf('..')
+    const outer = await directoryOf('file')
+    await outer.setNode('inner', inner)
+    expect(await lafs('cp', '-r', outer.uri, 'target')).toMatchObject({ status: 1 })
+    expect(await readdir(cwd)).toEqual([])
+  })
+
+  it('is plain text in errors', async () => {
+    const { uri } = await directoryOf('file')
+    for (const words of [
+      ['get', `${uri}/${HOSTILE}`],
+      ['cp', `tahoe${HOSTILE}:`, 'x'],
+    ]) {
+      const { status, stderr } = await lafs(...words)
+      expect(stderr).toMatch(/^lafs: [\x20-\x7E]+\n$/)
+      expect(status).toBe(1)
+    }
+  })
+
+  it('stands in a listing as it is, and in quotes on a terminal', async () => {
+    const { uri } = await directoryOf(HOSTILE, 'plain')
+    expect((await lafs('ls', uri)).stdout).toBe(`plain\n${HOSTILE}\n`)
+    const options = { cwd, isTerminal: true }
+    const { stdout } = await runHere(['-d', grid.clientFolder ?? '', 'ls', uri], options)
+    expect(stdout).toBe('plain\n"red\\x1b[31m\\u202etxt"\n')
+  })
+
+  it('keeps the order of names in JSON, even of those that are numbers', async () => {
+    const { uri } = await directoryOf('2', '10', '__proto__')
+    const { stdout } = await lafs('ls', '--json', uri)
+    expect([...stdout.matchAll(/^ {3}"(\w+)": \[/gm)].map(([, name]) => name)).toEqual([
+      '10',
+      '2',
+      '__proto__',
+    ])
+  })
+})
+
+describe('a directory that contains itself', () => {
+  it('is not copied, and nothing is written', async () => {
+    const outer = await directoryOf('file')
+    const inner = await directoryOf('other')
+    await outer.setNode('inner', inner)
+    await inner.setNode('outer', outer)
+    const { status, stderr } = await lafs('cp', '-r', outer.uri, 'target')
+    expect(stderr).toMatch(/^lafs: CLI_CYCLE: .*'outer'.*\n$/)
+    expect(status).toBe(1)
+    expect(await readdir(cwd)).toEqual([])
+    expect((await lafs('manifest', outer.uri)).stdout.trim().split('\n')).toHaveLength(4)
+  })
+
+  it('is found in the local file system, too', async () => {
+    await mkdir(join(cwd, 'loop'))
+    await symlink('..', join(cwd, 'loop', 'up'))
+    const { uri } = await directoryOf()
+    const { status, stderr } = await lafs('cp', '-r', 'loop', uri)
+    expect(stderr).toMatch(/^lafs: CLI_CYCLE: /)
+    expect(status).toBe(1)
+  })
+})
+
+describe('what stands in the way', () => {
+  it('stays: a directory where a file is to be copied', async () => {
+    const target = await directoryOf('file')
+    await target.setNode('name', await directoryOf('precious'))
+    await writeFile(join(cwd, 'name'), 'new')
+    const { status, stderr } = await lafs('cp', 'name', target.uri)
+    expect(stderr).toMatch(/^lafs: CLI_IS_A_DIRECTORY: .*'name'.*\n$/)
+    expect(status).toBe(1)
+    expect((await lafs('ls', `${target.uri}/name`)).stdout).toBe('precious\n')
+  })
+
+  it('stays: a file where a directory is to be copied', async () => {
+    const target = await directoryOf('tree')
+    await mkdir(join(cwd, 'tree'))
+    const { status, stderr } = await lafs('cp', '-r', 'tree', target.uri)
+    expect(stderr).toMatch(/^lafs: CLI_NOT_A_DIRECTORY: .*'tree'.*\n$/)
+    expect(status).toBe(1)
+    expect((await lafs('get', `${target.uri}/tree`)).stdout).toBe('small')
+  })
+
+  it('stays: a local folder where a file is to be copied', async () => {
+    const { uri } = await directoryOf('name')
+    await mkdir(join(cwd, 'target', 'name'), { recursive: true })
+    const { status } = await lafs('cp', '-r', uri, 'target')
+    expect(status).toBe(1)
+    expect(await readdir(join(cwd, 'target', 'name'))).toEqual([])
+  })
+
+  it('gets the new content where it is a mutable file, and keeps its cap and what is noted there', async () => {
+    const target = await directoryOf('other')
+    const file = await client.createMutableFile(bytes('old'))
+    await target.setNode('name', file, { metadata: { own: 1 } })
+    await writeFile(join(cwd, 'name'), 'new')
+    expect(await lafs('cp', 'name', target.uri)).toMatchObject({ status: 0 })
+    const { node, metadata } = await target.childAndMetadataAtPath('name')
+    expect(node.uri).toBe(file.uri)
+    expect(metadata).toMatchObject({ own: 1 })
+    expect(isMutableFileNode(node) && (await node.downloadBestVersion())).toEqual(bytes('new'))
+  })
+})
+
+describe('cp within the grid', () => {
+  it('links immutable files, whatever keys they have', async () => {
+    const data = bytes('A file with a key of its own. '.repeat(10))
+    const uploadable = { ...uploadableFromBytes(data), encryptionKey: 'random' as const }
+    const { uri } = await client.upload(uploadable)
+    const from = await directoryOf()
+    await from.setUri('file', uri)
+    const to = await directoryOf()
+    expect(await lafs('cp', '-r', from.uri, `${to.uri}/copy`)).toMatchObject({ status: 0 })
+    const copy = await to.get('copy')
+    expect(isDirectoryNode(copy) && (await copy.get('file')).uri).toBe(uri)
+  })
+
+  it('copies the content of mutable files, so that the copy stays', async () => {
+    const from = await directoryOf()
+    const file = await client.createMutableFile(bytes('then'))
+    await from.setNode('file', file)
+    const to = await directoryOf()
+    expect(await lafs('cp', `${from.uri}/file`, `${to.uri}/file`)).toMatchObject({ status: 0 })
+    await file.overwrite(bytes('now'))
+    expect((await lafs('get', `${to.uri}/file`)).stdout).toBe('then')
+  })
+})
+
+describe('mv', () => {
+  it('onto itself is no change', async () => {
+    const { uri } = await directoryOf('name')
+    expect(await lafs('mv', `${uri}/name`, `${uri}/name`)).toMatchObject({ status: 0 })
+    expect((await lafs('ls', uri)).stdout).toBe('name\n')
+  })
+
+  it('takes along what is noted beside the entry', async () => {
+    const [from, to] = [await directoryOf(), await directoryOf()]
+    await from.setUri('name', 'URI:LIT:onwwc3dm', undefined, { metadata: { own: 1 } })
+    expect(await lafs('mv', `${from.uri}/name`, `${to.uri}/`)).toMatchObject({ status: 1 })
+    expect(await lafs('mv', `${from.uri}/name`, `${to.uri}/new`)).toMatchObject({ status: 0 })
+    expect(await to.metadataFor('new')).toMatchObject({ own: 1 })
+    expect(await from.hasChild('name')).toBe(false)
+  })
+})
+
+describe('ls -l', () => {
+  it('shows the year of old entries', async () => {
+    const made = await directoryOf()
+    await made.setUri('name', 'URI:LIT:onwwc3dm')
+    const halfAYearMs = 6 * 30 * 86_400_000
+    const list = async (nowMs: number): Promise<string> =>
+      (await runHere(['-d', grid.clientFolder ?? '', 'ls', '-l', made.uri], { cwd, nowMs })).stdout
+    const day = /^-r-- 5 [A-Z][a-z]{2} \d\d/.source
+    expect(await list(Date.now())).toMatch(new RegExp(`${day} \\d\\d:\\d\\d name\\n$`))
+    expect(await list(Date.now() + halfAYearMs + 1000)).toMatch(
+      new RegExp(`${day}  20\\d\\d name\\n$`),
+    )
+  })
+})
+
+describe('put', () => {
+  it('says what is wrong with a private key, and nothing of it', async () => {
+    await writeFile(
+      join(cwd, 'key.pem'),
+      '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n',
+    )
+    await writeFile(join(cwd, 'file'), 'content')
+    const { status, stderr } = await lafs(
+      'put',
+      '--format=MDMF',
+      '--private-key-path=key.pem',
+      'file',
+    )
+    expect(stderr).toMatch(/^lafs: ENCODING_[A-Z_]+: (?!.*c2VjcmV0).*\n$/)
+    expect(status).toBe(1)
+  })
+
+  it('keeps the local file that it cannot put', async () => {
+    const { readonlyUri } = await directoryOf('file')
+    await writeFile(join(cwd, 'file'), 'content')
+    const { status, stderr } = await lafs('put', 'file', `${readonlyUri}/new`)
+    expect(stderr).toMatch(/^lafs: NODE_NOT_WRITEABLE: (?!.*URI:).*\n$/)
+    expect(status).toBe(1)
+    expect(await readFile(join(cwd, 'file'), 'utf8')).toBe('content')
+  })
+})
