@@ -346,6 +346,27 @@ describe('shares that are worth nothing', () => {
     expect(grid.map.versionOn(server, 2)?.sequenceNumber).toBe(2)
   })
 
+  it('leave their servers out of account where shares end', async () => {
+    const grid = scene(spread('1'), { servers: 20 })
+    await updateServermap(grid.file, grid.map, 'MODE_WRITE')
+    const { server } = serverOf(grid, 4)
+    const { checkstring } = grid.map.versionOn(server, 4)?.header ?? expect.fail()
+    grid.map.markBadShare(server, 4, checkstring)
+    grid.reads.length = 0
+    await updateServermap(grid.file, grid.map, 'MODE_WRITE')
+    expect(new Set(grid.reads.map((read) => read.server)).size).toBeLessThan(20)
+  })
+
+  it('are reported to servers that may not want to know', async () => {
+    const grid = scene([[0, 0, '1', 'flip', 8], ...spread('1', TEN.slice(1))], {
+      wrap: (server) => alwaysFail(server, { only: ['adviseCorruptShare'] }),
+    })
+    await updateServermap(grid.file, grid.map, 'MODE_CHECK')
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(grid.map.badShares.size).toBe(1)
+    expect(grid.map.problems.length).toBe(1)
+  })
+
   it('are forgotten when they are gone, as good ones are', async () => {
     const grid = scene([[0, 0, '1', 'flip', 8], ...spread('1', TEN.slice(1))])
     await updateServermap(grid.file, grid.map, 'MODE_CHECK')
@@ -417,6 +438,18 @@ describe('servers that stall', () => {
     for (const server of grid.servers) server.gate = forever
     await clock.run(updateServermap(grid.file, grid.map, 'MODE_WRITE'), 10_000)
     expect(grid.map.unreachableServers.size).toBe(10)
+  })
+
+  it('hear that nobody waits any more', async () => {
+    const clock = virtualClock()
+    const grid = scene(spread('1'), { clock })
+    const reasons: unknown[] = []
+    serverOf(grid, 0).gate = (_, options) => {
+      options?.signal?.addEventListener('abort', () => reasons.push(options.signal?.reason))
+      return forever()
+    }
+    await clock.run(updateServermap(grid.file, grid.map, 'MODE_CHECK'), 10_000)
+    expect(reasons).toMatchObject([{ code: 'STORAGE_TIMEOUT' }])
   })
 
   it('are waited for no longer where they had shares before', async () => {
@@ -503,6 +536,31 @@ describe('the signal', () => {
     expect(grid.map.unreachableServers.size).toBe(0)
     expect(grid.map.lastUpdateMode).toBeUndefined()
     expect(statuses).toMatchObject([{ active: false, status: 'Stopped', mode }])
+  })
+})
+
+describe('a signature', () => {
+  it('that is looked at when an update is stopped leads to nothing', async () => {
+    const controller = new AbortController()
+    const verifications: ((good: boolean) => void)[] = []
+    const crypto: CryptoProvider = Object.assign(Object.create(defaultCrypto) as CryptoProvider, {
+      importRsaVerifyingKey: async (der: Uint8Array) => ({
+        der,
+        verify: () => new Promise<boolean>((resolve) => verifications.push(resolve)),
+      }),
+    })
+    const { file, map, advised } = scene([...spread('1', [0]), ...spread('2', [1])], { crypto })
+    const update = updateServermap(file, map, 'MODE_CHECK', { signal: controller.signal })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    controller.abort(new Error('enough'))
+    await expect(update).rejects.toThrow('enough')
+    expect(verifications.length).toBe(2)
+    for (const [index, verified] of verifications.entries()) verified(index === 0)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect([...map.shares()]).toEqual([])
+    expect(map.badShares.size).toBe(0)
+    expect(map.problems).toEqual([])
+    expect(advised).toEqual([])
   })
 })
 
