@@ -43,10 +43,12 @@ async function visible(
   return entry && child && { child, entry }
 }
 
-/** @returns undefined where the table is as it was, so that nothing is written. */
-function repack(table: Table, oldContents: Uint8Array): Uint8Array | undefined {
-  const contents = packTable(table)
-  return sameBytes(contents, oldContents) ? undefined : contents
+/** Puts an entry into a table. @returns whether that changes it. */
+function put(table: Table, name: string, entry: TableEntry): boolean {
+  const old = table.get(name)
+  if (old !== undefined && sameBytes(old.packed, entry.packed)) return false
+  table.set(name, entry)
+  return true
 }
 
 function noSuchChild(name: string): NoSuchChildError {
@@ -98,6 +100,7 @@ export function adder(
   return async (oldContents) => {
     if (children.length === 0) return undefined
     const table = unpackTable(oldContents, true)
+    let changed = false
     for (const [name, child] of children) {
       const there = await visible(context, table, name)
       const ours = written.get(name)
@@ -107,10 +110,10 @@ export function adder(
         assertReplaceable(name, there.child, overwrite)
       }
       const entry = await packNew(context, name, child, there?.entry.metadata, nowSeconds)
-      table.set(name, entry)
+      changed = put(table, name, entry) || changed
     }
     for (const [name] of children) written.set(name, table.get(name)?.packed ?? new Uint8Array())
-    return repack(table, oldContents)
+    return changed ? packTable(table) : undefined
   }
 }
 
@@ -151,7 +154,7 @@ export function deleter(
     }
     removed = there.child
     table.delete(name)
-    return repack(table, oldContents)
+    return packTable(table)
   }
   return { modify, removed: () => removed }
 }
@@ -173,9 +176,9 @@ export function metadataSetter(
     const there = await visible(context, table, name)
     if (there === undefined) throw noSuchChild(name)
     const { child, entry } = there
-    const changed = { node: child, metadata }
-    table.set(name, await packNew(context, name, changed, entry.metadata, nowSeconds))
-    return repack(table, oldContents)
+    const update = { node: child, metadata }
+    const changed = await packNew(context, name, update, entry.metadata, nowSeconds)
+    return put(table, name, changed) ? packTable(table) : undefined
   }
 }
 
@@ -207,6 +210,6 @@ export function renamer(
     table.set(to, entry)
     table.delete(from)
     written = entry.packed
-    return repack(table, oldContents)
+    return packTable(table)
   }
 }
