@@ -45,12 +45,13 @@ export interface WriteTarget {
  *   {@link CommandError} `CLI_NOT_A_DIRECTORY`; {@link UriError} for a malformed cap.
  */
 export async function findNode(context: LookupContext, place: GridPlace): Promise<FoundNode> {
+  const { signal } = context
   let found: FoundNode = { node: rootNode(context, place), entry: undefined, metadata: undefined }
   for (const name of pathNames(found.node, place)) {
     const parent = asDirectory(found.node, name)
     // The name after a last slash.
     if (name === '') continue
-    const { node, metadata } = await parent.childAndMetadataAtPath([name], context)
+    const { node, metadata } = await parent.childAndMetadataAtPath([name], { signal })
     found = { node, entry: { parent, name }, metadata }
   }
   return found
@@ -65,11 +66,12 @@ export async function findEntry(
   context: LookupContext,
   place: GridPlace,
 ): Promise<Entry | undefined> {
+  const { signal } = context
   let node = rootNode(context, place)
   const names = pathNames(node, place).filter((name) => name !== '')
   const last = names.pop()
   if (last === undefined) return undefined
-  for (const name of names) node = await asDirectory(node, name).get(name, context)
+  for (const name of names) node = await asDirectory(node, name).get(name, { signal })
   return { parent: asDirectory(node, last), name: last }
 }
 
@@ -92,10 +94,30 @@ export async function findWriteTarget(
     const node = await childOf(context, parent, name)
     target = { node, entry: { parent, name } }
     if (node === undefined && index < names.length - 1) {
-      target = { ...target, node: await parent.createSubdirectory(name, context) }
+      target = { ...target, node: await makeDirectory(context, { parent, name }) }
     }
   }
   return target
+}
+
+/**
+ * Makes a directory, unless something of that name stands there meanwhile.
+ *
+ * @param version - `SDMF_VERSION` or `MDMF_VERSION`. Default: the client's.
+ * @returns what stands there now.
+ */
+export async function makeDirectory(
+  { signal }: LookupContext,
+  { parent, name }: Entry,
+  version?: number,
+): Promise<IFilesystemNode> {
+  const options = { overwrite: false, mutableVersion: version, signal }
+  try {
+    return await parent.createSubdirectory(name, options)
+  } catch (error) {
+    if (!isFilesystemError(error, 'DIRECTORY_EXISTING_CHILD')) throw error
+    return parent.get(name, { signal })
+  }
 }
 
 async function childOf(

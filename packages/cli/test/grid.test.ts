@@ -113,7 +113,10 @@ async function readFiles(folder: string, names: CapNames): Promise<Map<string, s
   return found
 }
 
-/** What a step should come to with us. Errors are told in our own words. */
+/**
+ * What a step should come to with us. Errors are told in our own words, and a status of its own tells
+ * a command line that makes no sense from what failed.
+ */
 function expected(step: Step): Pick<Step, 'status' | 'stdout' | 'stderr' | 'files'> {
   const { stdout = '', stderr = '', files = {} } = step
   const ownWords: string = expect.any(String)

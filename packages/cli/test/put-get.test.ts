@@ -201,6 +201,17 @@ describe('a command line that fails', () => {
   })
 })
 
+describe('a path', () => {
+  it('leads to what another process has put there', async () => {
+    expect(String((await lafs(['create-alias', 'work'])).stdout)).toBe("Alias 'work' created\n")
+    expect((await lafs(['put', '--format=MDMF', 'data', 'work:deep/er'])).stderr).toBe(
+      '201 Created\n',
+    )
+    expect(String((await lafs(['ls', '-F', 'work:deep'])).stdout)).toBe('er*\n')
+    expect((await lafs(['get', 'work:deep/er'])).stdout.equals(DATA)).toBe(true)
+  })
+})
+
 describe('Ctrl-C', () => {
   let deaf: Server
   let folder: string

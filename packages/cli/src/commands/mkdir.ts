@@ -3,7 +3,7 @@ import { gridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findWriteTarget } from '../grid-path.ts'
+import { findWriteTarget, makeDirectory } from '../grid-path.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../run.ts'
 import { mutableVersion, parseFormat } from '../store-file.ts'
@@ -27,11 +27,11 @@ export async function mkdirCommand(
 ): Promise<void> {
   const format = parseFormat(options.format, ['SDMF', 'MDMF'])
   const version = format === undefined ? undefined : mutableVersion(format)
-  const uri = await withGrid(context, options, (grid) => makeDirectory(grid, where, version))
+  const uri = await withGrid(context, options, (grid) => directoryAt(grid, where, version))
   await writeTo(context.terminal.stdout, `${quoteOutput(uri, { quotationMarks: false })}\n`)
 }
 
-async function makeDirectory(
+async function directoryAt(
   grid: GridContext,
   where: string | undefined,
   version: number | undefined,
@@ -46,10 +46,7 @@ async function makeDirectory(
     ...place,
     path: place.path.replace(/\/$/, ''),
   })
-  if (node !== undefined && isDirectoryNode(node)) return node.uri
-  if (node !== undefined || entry === undefined) {
-    throw new CommandError('CLI_NOT_A_DIRECTORY', 'a file stands where a directory is to be made')
-  }
-  const { parent, name } = entry
-  return (await parent.createSubdirectory(name, { mutableVersion: version, signal })).uri
+  const made = node ?? (entry && (await makeDirectory(grid, entry, version)))
+  if (made !== undefined && isDirectoryNode(made)) return made.uri
+  throw new CommandError('CLI_NOT_A_DIRECTORY', 'a file stands where a directory is to be made')
 }
