@@ -46,8 +46,10 @@ import {
   type MutableContainer,
 } from './mutable-container.ts'
 import { bytesOfFile, BytesInMemory, readExactly, type ShareBytes } from './share-bytes.ts'
+import { warmFile, WarmFolders, warmNames } from './warm.ts'
 import {
   kindOfFile,
+  kindOfHeader,
   openShareFile,
   readContainer,
   readIfSmall,
@@ -91,6 +93,7 @@ class DiskStore implements IShareStore {
   readonly #nodeId: Uint8Array
   readonly #pool = new FilePool(OPEN_FILES)
   readonly #uploads = new Set<DiskIncomingShare>()
+  readonly #warm = new WarmFolders()
   #copies = 0
   #closed = false
 
@@ -112,7 +115,9 @@ class DiskStore implements IShareStore {
     const folder = this.#folderOf(this.#shares, storageIndex)
     const found = new Map<ShareNumber, StoredShareKind>()
     for (const shareNumber of await this.shareNumbers(storageIndex)) {
-      const kind = await kindOfFile(join(folder, String(shareNumber)))
+      const path = join(folder, String(shareNumber))
+      const warm = this.#warmShare(path)
+      const kind = warm === undefined ? await kindOfFile(path) : kindOfHeader(warm.bytes)
       if (kind !== undefined) found.set(shareNumber, kind)
     }
     return found
@@ -120,7 +125,8 @@ class DiskStore implements IShareStore {
 
   async shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]> {
     this.#assertOpen()
-    const names = await namesIn(this.#folderOf(this.#shares, storageIndex))
+    const folder = this.#folderOf(this.#shares, storageIndex)
+    const names = this.#warm.has(folder) ? warmNames(folder) : await namesIn(folder)
     return names
       .filter(isShareName)
       .map(Number)
@@ -129,11 +135,16 @@ class DiskStore implements IShareStore {
 
   async open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare> {
     const path = this.#pathOf(storageIndex, shareNumber)
+    const warm = this.#warmShare(path)
+    if (warm !== undefined) return storedShare(await readContainer(warm), warm)
     const handle = await openShareFile(path, shareNumber, 'r')
     let kept = false
     try {
       const whole = await readIfSmall(handle)
-      if (whole !== undefined) return storedShare(await readContainer(whole), whole)
+      if (whole !== undefined) {
+        this.#warm.note(dirname(path))
+        return storedShare(await readContainer(whole), whole)
+      }
       const container = await readContainer(bytesOfFile(handle))
       const file = this.#pool.add(path, handle, 'r')
       kept = true
@@ -311,8 +322,25 @@ class DiskStore implements IShareStore {
     }
   }
 
+  /** A small share that is in the memory of the operating system, if the file is there. */
+  #warmShare(path: string): BytesInMemory | undefined {
+    const folder = dirname(path)
+    if (!this.#warm.has(folder)) return undefined
+    try {
+      const bytes = warmFile(path, SMALL_FILE)
+      if (bytes === undefined) return undefined
+      this.#warm.note(folder)
+      return new BytesInMemory(bytes)
+    } catch {
+      // Who asks a thread gets the error in full.
+      return undefined
+    }
+  }
+
   /** A mutable share in memory, an empty one where there is none; undefined for one that is not small. */
   async #smallMutable(path: string, writeEnabler: Uint8Array): Promise<BytesInMemory | undefined> {
+    const warm = this.#warmShare(path)
+    if (warm !== undefined) return warm
     try {
       const handle = await fs.open(path, 'r')
       try {
@@ -384,6 +412,7 @@ class DiskStore implements IShareStore {
       await this.#pool.detach(path)
       await fs.rename(copy, path)
     }
+    this.#warm.note(folder)
     if (copies.size < changes.size) await this.#settleFolder(folder)
     else await syncFolder(folder)
     await syncFolders(parents)

@@ -62,14 +62,18 @@ function isImmutable(header: Uint8Array): boolean {
   return version === 1 || version === 2
 }
 
+/** What a file is by its first bytes, 32 or more of them where it has so many. */
+export function kindOfHeader(header: Uint8Array): StoredShareKind {
+  if (mutableVersion(header) !== undefined) return 'mutable'
+  return isImmutable(header) ? 'immutable' : 'unknown'
+}
+
 /** What a file is by its first bytes; undefined when it has gone. */
 export async function kindOfFile(path: string): Promise<StoredShareKind | undefined> {
   try {
     const handle = await fs.open(path, 'r')
     try {
-      const header = await readUpTo(handle, 0, 32)
-      if (mutableVersion(header) !== undefined) return 'mutable'
-      return isImmutable(header) ? 'immutable' : 'unknown'
+      return kindOfHeader(await readUpTo(handle, 0, 32))
     } finally {
       await handle.close()
     }
