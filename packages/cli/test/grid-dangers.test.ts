@@ -10,6 +10,7 @@ import { uploadableFromBytes } from '@lafs/immutable'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runHere } from './in-process.ts'
 import type { Outcome } from './in-process.ts'
+import { usePublishedKeys } from './published-keys.ts'
 
 const HOSTILE = 'red\u001B[31m\u202Etxt'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -18,6 +19,7 @@ let root: string
 let grid: LocalGrid
 let client: Client
 beforeAll(async () => {
+  await usePublishedKeys()
   root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
   grid = await createLocalGrid({ servers: 1, encoding: { requiredShares: 1, totalShares: 1 } })
   client = await grid.createClient()

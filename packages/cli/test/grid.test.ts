@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CapNames } from './cap-names.ts'
 import { EXIT_USAGE } from '../src/failure.ts'
 import { runHere } from './in-process.ts'
+import { usePublishedKeys } from './published-keys.ts'
 
 type Files = Readonly<Record<string, string>>
 
@@ -83,6 +84,7 @@ const { stdin, scenarios, steps } = await loadVectors<Recording>('cli/grid')
 let root: string
 let grid: LocalGrid
 beforeAll(async () => {
+  await usePublishedKeys()
   root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
   grid = await createLocalGrid({ servers: 1, encoding: { requiredShares: 1, totalShares: 1 } })
 })
