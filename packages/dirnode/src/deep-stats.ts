@@ -17,7 +17,7 @@ function bucketEnd(start: number): number {
 }
 
 /** The class of sizes that a size belongs to: 0, 1-3, 4-10, 11-31, 32-100 and so on. */
-export function histogramBucket(size: number): readonly [min: number, max: number] {
+function histogramBucket(size: number): readonly [min: number, max: number] {
   if (size === 0) return [0, 0]
   let min = 1
   let max = 3

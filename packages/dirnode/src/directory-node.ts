@@ -408,7 +408,9 @@ class DirectoryNode implements IDirectoryNode {
 
   #readonlyChild(name: string, child: IFilesystemNode): IFilesystemNode {
     if (!child.unknown && child.readonly) return child
-    return this.#validNode(undefined, child.readonlyUri, name)
+    // The cap, not its text: that of an unknown child may be no text.
+    const readCap = child.readonlyUri === undefined ? undefined : child.readCap
+    return this.#validNode(undefined, readCap, name)
   }
 }
 

@@ -1,6 +1,5 @@
-export { DeepStatsWalker, histogramBucket } from './deep-stats.ts'
+export { DeepStatsWalker } from './deep-stats.ts'
 export { createDirectoryNode, type DirectoryContext } from './directory-node.ts'
-export { ManifestWalker } from './manifest.ts'
 export { createMonitor } from './monitor.ts'
 export { packChildren, type PackOptions } from './packing.ts'
 export { deepTraverse, type TreeWalker } from './traverse.ts'

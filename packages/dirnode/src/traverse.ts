@@ -9,6 +9,7 @@ import type {
 } from '@lafs/filesystem-interface'
 import { createMonitor } from './monitor.ts'
 import { compareNames } from './names.ts'
+import { VisitedSet } from './visited-set.ts'
 
 /** Directories that are read at one time. */
 const READS_MAX = 8
@@ -18,9 +19,6 @@ const DIRECTORIES_AHEAD_MAX = 64
 
 /** Nothing more is read ahead while so many children wait for their turn. */
 const CHILDREN_AHEAD_MAX = 20_000
-
-/** Bytes of the hash that stands for a verify cap. */
-const VISITED_HASH_SIZE = 16
 
 /** What a walk through a tree is made for. */
 export interface TreeWalker<Status> {
@@ -45,10 +43,9 @@ interface PendingDirectory {
 
 const encoder = new TextEncoder()
 
-/** A short key for a verify cap: the set of them grows with the tree, so each must be small. */
-function visitKey(verifyCap: IURI): string {
-  const hash = defaultCrypto.sha256(encoder.encode(verifyCap.format()))
-  return String.fromCharCode(...hash.subarray(0, VISITED_HASH_SIZE))
+/** Marks an object as visited. @returns whether it had not been. */
+function visit(visited: VisitedSet, verifyCap: IURI): boolean {
+  return visited.add(defaultCrypto.sha256(encoder.encode(verifyCap.format())))
 }
 
 /** Reads the directories whose turn is near, the nearest first. */
@@ -114,8 +111,8 @@ async function walk<Status>(
   monitor: IMonitor<Status>,
   ahead: ReadAhead,
 ): Promise<void> {
-  const visited = new Set<string>()
-  if (root.verifyCap !== undefined) visited.add(visitKey(root.verifyCap))
+  const visited = new VisitedSet()
+  if (root.verifyCap !== undefined) visit(visited, root.verifyCap)
   ahead.pending.push({ node: root, path: [], listing: undefined })
   for (let next = ahead.pending.pop(); next !== undefined; next = ahead.pending.pop()) {
     const { node, path } = next
@@ -140,7 +137,7 @@ async function walk<Status>(
 function sortChildren(
   children: ReadonlyMap<string, DirectoryChild>,
   parentPath: readonly string[],
-  visited: Set<string>,
+  visited: VisitedSet,
 ): {
   first: { readonly node: IFilesystemNode; readonly path: readonly string[] }[]
   directories: PendingDirectory[]
@@ -155,11 +152,7 @@ function sortChildren(
       continue
     }
     const { verifyCap } = node
-    if (verifyCap !== undefined) {
-      const key = visitKey(verifyCap)
-      if (visited.has(key)) continue
-      visited.add(key)
-    }
+    if (verifyCap !== undefined && !visit(visited, verifyCap)) continue
     if (isDirectoryNode(node)) directories.push({ node, path, listing: undefined })
     else files.push({ node, path })
   }
@@ -173,8 +166,9 @@ function sortChildren(
  *
  * The order is upstream's: a directory, then its unknown children, its files and its directories
  * with what is in them, each sorted by name. Several directories are read ahead of their turn.
- * Memory holds a 16-byte key in a set for each object that has been visited, the directories on the
- * way down that wait for their turn, the listings that were read ahead, and what the walker keeps.
+ * Memory holds a hash of 16 bytes for each object that has been visited (24 to 48 bytes with its place
+ * in the set), the directories on the way down that wait for their turn, the listings that were read
+ * ahead, and what the walker keeps.
  *
  * @returns at once; the walk ends with the outcome, with `OPERATION_CANCELLED`, or with the first
  *   error of a directory or of the walker.

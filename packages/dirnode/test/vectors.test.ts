@@ -245,6 +245,30 @@ describe('tables as nobody should write them', () => {
   })
 })
 
+describe('caps that are no text', () => {
+  const vector = badTables.find(({ name }) => name === 'read cap not UTF-8')
+  const packed = fromHex(vector?.packed ?? '')
+  const slots = (table: Uint8Array, name: string): readonly (string | undefined)[] => {
+    const entry = unpackTable(table, true).get(name)
+    return [entry?.readCapSlot, entry?.writeCapSlot].map((slot) => slot && toHex(slot))
+  }
+
+  it('are kept byte for byte when what stands beside them changes', async () => {
+    const grid = new MemoryGrid()
+    const directory = grid.directoryWith(parseCap(tables.readers['write'] ?? ''), packed)
+    const before = slots(packed, 'name')
+    expect(before[0]).toMatch(/fffe/)
+    await directory.setMetadataFor('name', { note: 1 })
+    await directory.setMetadataFor('name', { 'no-write': true })
+    await directory.moveChildTo('name', directory, { newChildName: 'other' })
+    expect(grid.writes.map((table, index) => slots(table, index < 2 ? 'name' : 'other'))).toEqual([
+      before,
+      before,
+      before,
+    ])
+  })
+})
+
 interface NodeVector {
   readonly write: string | null
   readonly read: string | null
