@@ -123,6 +123,7 @@ async function walk<Status>(
     await walker.enterDirectory(node, children)
     const { first, directories } = sortChildren(children, path, visited)
     for (const child of first) {
+      monitor.raiseIfCancelled()
       await walker.addNode(child.node, child.path)
     }
     for (const directory of directories.toReversed()) ahead.pending.push(directory)

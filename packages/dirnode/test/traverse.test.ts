@@ -199,6 +199,7 @@ describe('walking', () => {
       }
       await expect(monitor.whenDone()).rejects.toMatchObject({ code: 'OPERATION_CANCELLED' })
       expect([monitor.cancelled, monitor.finished]).toEqual([true, true])
+      expect(notes.paths.length).toBe(step + 1)
     }
   })
 
