@@ -26,18 +26,23 @@ export interface FaultPlan {
   readonly hideRate: number
   /** Listings with a share that it does not have. */
   readonly inventRate: number
-  /** Allocations that are refused as a whole, with an error. */
+  /** Allocations, and writes to slots, that are refused as a whole, with an error. */
   readonly refuseRate: number
   /** Shares of an allocation that find no room. */
   readonly noSpaceRate: number
   /** Takes no new shares, and says so. */
   readonly readonly: boolean
-  /** Shares whose writes are acknowledged and dropped. */
+  /** Shares whose writes are acknowledged and dropped; of slots: writes, whatever they test. */
   readonly dropWritesRate: number
-  /** Shares that are gone after their upload. */
+  /** Shares that are gone after their upload; of slots: those of a write. */
   readonly loseRate: number
-  /** At this operation everything is gone that was uploaded through this server until then. */
+  /**
+   * At this operation everything is gone that was uploaded through this server until then, and mutable
+   * slots are as they were before the first write since the plan was taken on.
+   */
   readonly rollsBackAtOperation: number
+  /** Operations that are done, and whose answers are lost. */
+  readonly loseAnswerRate: number
 }
 
 /** A server without a fault, that answers within 50 ms. */
@@ -59,6 +64,7 @@ export const FAULTLESS: FaultPlan = {
   dropWritesRate: 0,
   loseRate: 0,
   rollsBackAtOperation: Infinity,
+  loseAnswerRate: 0,
 }
 
 /** The names of the faults that {@link drawFaultPlan} knows. */
@@ -79,6 +85,7 @@ export type FaultName =
   | 'dropsWrites'
   | 'loses'
   | 'rollsBack'
+  | 'losesAnswers'
 
 const faults: Readonly<Record<FaultName, (random: SeededRandom) => Partial<FaultPlan>>> = {
   dies: (random) => ({ diesAtOperation: random.integer(12) }),
@@ -100,6 +107,7 @@ const faults: Readonly<Record<FaultName, (random: SeededRandom) => Partial<Fault
   dropsWrites: (random) => ({ dropWritesRate: sometimes(random) }),
   loses: (random) => ({ loseRate: sometimes(random) }),
   rollsBack: (random) => ({ rollsBackAtOperation: random.integer(20) }),
+  losesAnswers: (random) => ({ loseAnswerRate: sometimes(random) }),
 }
 
 /** The names of all faults. */

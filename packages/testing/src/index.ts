@@ -1,3 +1,4 @@
+export { breakingLine, type BreakingLine, type BreakingLineOptions } from './breaking-line.ts'
 export {
   describeFaultPlan,
   drawFaultPlan,

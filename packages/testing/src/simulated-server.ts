@@ -8,6 +8,7 @@ import {
   type RIBucketWriter,
   StorageError,
 } from '@lafs/storage-interface'
+import { SimulatedSlots } from './simulated-slots.ts'
 import { describeFaultPlan, type FaultPlan, FAULTLESS } from './fault-plan.ts'
 import type { SeededRandom } from './random.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -47,6 +48,7 @@ export class SimulatedServer {
   readonly #uploads = new Set<RIBucketWriter>()
   readonly #closed = new Set<string>()
   readonly #lost = new Set<string>()
+  readonly #slots: SimulatedSlots
   #plan = FAULTLESS
   #operations = 0
   #requests = 0
@@ -54,6 +56,10 @@ export class SimulatedServer {
   constructor(options: SimulatedServerOptions) {
     this.id = options.id
     this.#options = options
+    this.#slots = new SimulatedSlots(options.server, {
+      happens: (rate) => this.#happens(rate),
+      damaged: (share, bytes) => this.#damagedShare(share, bytes),
+    })
     this.storage = this.#clientSide()
   }
 
@@ -73,6 +79,7 @@ export class SimulatedServer {
     }
     this.#plan = plan
     this.#operations = 0
+    this.#slots.forgetPast()
     this.record = emptyRecord()
     this.#trace(describeFaultPlan(plan))
   }
@@ -114,9 +121,10 @@ export class SimulatedServer {
     try {
       await clock.sleep(half + (stallsBefore ? stallMs : 0), options?.signal)
       if (operation >= plan.diesAtOperation) throw unreachable('the server is gone')
-      if (operation === plan.rollsBackAtOperation) this.#rollBack()
+      if (operation === plan.rollsBackAtOperation) await this.#rollBack()
       if (what !== 'writer.abort' && this.#happens(plan.failRate)) throw unreachable('bad luck')
       const result = await perform()
+      if (this.#happens(plan.loseAnswerRate)) throw unreachable('the answer is lost')
       await clock.sleep(latencyMs - half + (stallsBefore ? 0 : stallMs), options?.signal)
       this.#trace(`#${number} is answered`)
       return result
@@ -126,8 +134,9 @@ export class SimulatedServer {
     }
   }
 
-  #rollBack(): void {
+  async #rollBack(): Promise<void> {
     for (const share of this.#closed) this.#lost.add(share)
+    await this.#slots.rollBack()
     this.#trace('rolls back')
   }
 
@@ -153,11 +162,12 @@ export class SimulatedServer {
       getBuckets: (storageIndex, options) =>
         this.#exchange('getBuckets', () => this.#list(storageIndex, options), options),
       addLease: (...args) => this.#exchange('addLease', () => server.addLease(...args), args[2]),
-      slotReadv: (...args) => this.#exchange('slotReadv', () => server.slotReadv(...args), args[3]),
+      slotReadv: (...args) =>
+        this.#exchange('slotReadv', () => this.#slots.read(this.plan, args), args[3]),
       slotTestvAndReadvAndWritev: (...args) =>
         this.#exchange(
-          'slotTestvAndReadvAndWritev',
-          () => server.slotTestvAndReadvAndWritev(...args),
+          `slotTestvAndReadvAndWritev ${[...args[2].keys()].join(',') || 'nothing'}`,
+          () => this.#slots.write(this.plan, args),
           args[4],
         ),
       adviseCorruptShare: (...args) => {
@@ -272,6 +282,14 @@ export class SimulatedServer {
         )
       },
     }
+  }
+
+  #damagedShare(share: number, read: Uint8Array): Uint8Array {
+    const { bytes, damage } = this.#damage(read)
+    if (damage !== undefined) this.record.tainted.add(share)
+    if (damage === 'garbled') this.record.garbled.add(share)
+    if (damage !== undefined) this.#trace(`share ${share} was ${damage}`)
+    return bytes
   }
 
   #damage(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly damage: Damage } {

@@ -2,6 +2,7 @@ import type { IStorageServer, RIBucketReader } from '@lafs/storage-interface'
 import { describe, expect, it } from 'vitest'
 import {
   alwaysFail,
+  breakingLine,
   delay,
   dropConnection,
   failOnce,
@@ -11,6 +12,7 @@ import {
   seededRandom,
   stall,
   truncate,
+  withFault,
 } from '../src/index.ts'
 
 const data = Uint8Array.of(0, 1, 2, 3)
@@ -135,6 +137,37 @@ describe('faults', () => {
     const failures = await run()
     expect(await run()).toEqual(failures)
     expect(new Set(failures).size).toBe(2)
+  })
+})
+
+describe('a line that breaks', () => {
+  it.each([
+    ['the last message is lost', false],
+    ['the answer to the last message is lost', true],
+  ])('breaks for all servers at once: %s', async (_, lastArrives) => {
+    let arrived = 0
+    const counting = (): IStorageServer =>
+      withFault(oneShare(), (_name, operation) => {
+        arrived += 1
+        return operation()
+      })
+    const line = breakingLine(3, { lastArrives })
+    const servers = [line.over(counting()), line.over(counting())]
+    const asked = Array.from({ length: 6 }, (_unused, index) => servers[index % 2]?.getVersion())
+    const outcomes = await Promise.allSettled(asked)
+    expect(outcomes.map(({ status }) => status === 'fulfilled')).toEqual([
+      ...[true, true, true],
+      ...[false, false, false],
+    ])
+    expect(outcomes[3]).toMatchObject({ reason: { code: 'STORAGE_UNREACHABLE' } })
+    expect(arrived).toBe(lastArrives ? 4 : 3)
+    expect([line.messageCount, line.broken]).toEqual([6, true])
+  })
+
+  it('only counts while it holds', async () => {
+    const line = breakingLine(Infinity)
+    await line.over(oneShare()).getVersion()
+    expect([line.messageCount, line.broken]).toEqual([1, false])
   })
 })
 

@@ -1,4 +1,10 @@
-import type { IStorageServer, RIBucketWriter } from '@lafs/storage-interface'
+import type {
+  IStorageServer,
+  ReadTestWriteResult,
+  ReadVector,
+  RIBucketWriter,
+  TestWriteVectors,
+} from '@lafs/storage-interface'
 import {
   createSimulatedGrid,
   drawFaultPlan,
@@ -67,8 +73,38 @@ interface Stage {
   readonly run: <T>(work: Promise<T>) => Promise<T>
 }
 
-/** Keeps the immutable shares of one file in a map. */
+/** A mutable slot that ignores tests. */
+interface Slot {
+  read(numbers: readonly number[], vectors: readonly ReadVector[]): Map<number, Uint8Array[]>
+  write(
+    writes: ReadonlyMap<number, TestWriteVectors>,
+    vectors: readonly ReadVector[],
+  ): ReadTestWriteResult
+}
+
+function slotOf(stored: Map<number, Uint8Array>): Slot {
+  const read: Slot['read'] = (numbers, vectors) => {
+    const asked = [...stored].filter(([number]) => numbers.length === 0 || numbers.includes(number))
+    const spans = (bytes: Uint8Array): Uint8Array[] =>
+      vectors.map(({ offset, size }) => bytes.slice(offset, offset + size))
+    return new Map(asked.map(([number, bytes]) => [number, spans(bytes)]))
+  }
+  return {
+    read,
+    write: (writes, vectors) => {
+      const data = read([], vectors)
+      for (const [number, { write, newLength }] of writes) {
+        if (newLength === 0) stored.delete(number)
+        else for (const { data: bytes } of write) stored.set(number, bytes)
+      }
+      return { success: true, data }
+    },
+  }
+}
+
+/** Keeps the shares of one file, immutable or not, in a map. */
 function honestServer(stored: Map<number, Uint8Array>): IStorageServer {
+  const slot = slotOf(stored)
   const writerOf = (number: number, size: number): RIBucketWriter => {
     const bytes = new Uint8Array(size)
     return {
@@ -105,8 +141,8 @@ function honestServer(stored: Map<number, Uint8Array>): IStorageServer {
         adviseCorruptShare: async () => {},
       })),
     addLease: async () => {},
-    slotReadv: async () => new Map(),
-    slotTestvAndReadvAndWritev: async () => ({ success: true, data: new Map() }),
+    slotReadv: async (_, numbers, vectors) => slot.read(numbers, vectors),
+    slotTestvAndReadvAndWritev: async (_, _secrets, writes, vectors) => slot.write(writes, vectors),
     adviseCorruptShare: async () => {},
   }
 }
@@ -295,6 +331,80 @@ describe('a simulated server', () => {
     }
     expect(await traceOf(1)).toEqual(await traceOf(1))
     expect(await traceOf(1)).not.toEqual(await traceOf(2))
+  })
+})
+
+describe('the slots of a simulated server', () => {
+  const secrets = {
+    writeEnabler: new Uint8Array(32),
+    renewSecret: new Uint8Array(32),
+    cancelSecret: new Uint8Array(32),
+  }
+  const whole = [{ offset: 0, size: 1000 }]
+  const writeTo = (
+    storage: IStorageServer,
+    shares: ReadonlyMap<number, Uint8Array>,
+  ): Promise<ReadTestWriteResult> => {
+    const vectors = [...shares].map(
+      ([number, data]) => [number, { test: [], write: [{ offset: 0, data }] }] as const,
+    )
+    return storage.slotTestvAndReadvAndWritev(storageIndex, secrets, new Map(vectors), whole)
+  }
+  const readAll = async (storage: IStorageServer): Promise<Map<number, Uint8Array | undefined>> => {
+    const found = await storage.slotReadv(storageIndex, [], whole)
+    return new Map([...found].map(([number, [bytes]]) => [number, bytes]))
+  }
+  const both = new Map([
+    [0, share],
+    [3, share.toReversed()],
+  ])
+
+  it('give shares for others, hide them and change what is read, whatever reads them', async () => {
+    const { storage, run, server } = stage()
+    await run(writeTo(storage, both))
+    expect(await run(readAll(storage))).toEqual(both)
+    const readAgain = async (): Promise<Map<number, Uint8Array | undefined>> => {
+      const { data } = await writeTo(storage, new Map())
+      return new Map([...data].map(([number, [bytes]]) => [number, bytes]))
+    }
+    for (const read of [() => readAll(storage), readAgain]) {
+      server.follow({ ...FAULTLESS, swapsShares: true })
+      expect((await run(read())).get(3)).toEqual(both.get(0))
+      server.follow({ ...FAULTLESS, hideRate: 1 })
+      expect((await run(read())).size).toBe(0)
+      server.follow({ ...FAULTLESS, flipRate: 1 })
+      const flipped = (await run(read())).get(0) ?? new Uint8Array()
+      expect(differingBits(flipped, share)).toBe(1)
+      expect(server.record.tainted).toEqual(new Set([0, 3]))
+    }
+  })
+
+  it('refuse, drop and lose what is written', async () => {
+    const refusing = stage({ refuseRate: 1 })
+    await expect(refusing.run(writeTo(refusing.storage, both))).rejects.toMatchObject({
+      code: 'STORAGE_NO_SPACE',
+    })
+    expect((await refusing.run(writeTo(refusing.storage, new Map()))).success).toBe(true)
+    for (const fault of ['dropWritesRate', 'loseRate'] as const) {
+      const { storage, run, stored } = stage({ [fault]: 1 })
+      expect((await run(writeTo(storage, both))).success).toBe(true)
+      expect(stored.size).toBe(0)
+    }
+  })
+
+  it('take what is written, and lose the answer', async () => {
+    const { storage, run, stored } = stage({ loseAnswerRate: 1 })
+    await expect(run(writeTo(storage, both))).rejects.toMatchObject(unreachable)
+    expect(stored).toEqual(both)
+  })
+
+  it('roll back to what stood there before', async () => {
+    const { storage, run, server } = stage()
+    await run(writeTo(storage, new Map([[0, share]])))
+    server.follow({ ...FAULTLESS, rollsBackAtOperation: 2 })
+    await run(writeTo(storage, new Map([[3, share]])))
+    await run(writeTo(storage, new Map([[0, share.toReversed()]])))
+    expect(await run(readAll(storage))).toEqual(new Map([[0, share]]))
   })
 })
 
