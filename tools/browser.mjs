@@ -1,4 +1,4 @@
-// Runs the suites of the formats and of immutable files, bundled, in headless Chromium.
+// Runs the suites of the formats, of files and of directories, bundled, in headless Chromium.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './setup.mjs'
