@@ -72,6 +72,31 @@ export async function addAlias(nodeDirectory: string, name: string, cap: string)
 }
 
 /**
+ * The name of a new alias, which may have been typed with its colon.
+ *
+ * @throws {@link CommandError} `CLI_BAD_ALIAS`, `CLI_EXISTING_ALIAS`.
+ */
+export async function newAliasName(nodeDirectory: string, word: string): Promise<string> {
+  const name = word.replace(/:$/, '')
+  if (name.includes(':')) {
+    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain colons.')
+  }
+  if (/\s/.test(name)) {
+    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain spaces.')
+  }
+  if (/\p{Cc}|^#|^$/u.test(name)) {
+    throw new CommandError(
+      'CLI_BAD_ALIAS',
+      'Alias names cannot be empty, begin with "#" or contain control characters.',
+    )
+  }
+  if ((await readAliases(nodeDirectory)).has(name)) {
+    throw new CommandError('CLI_EXISTING_ALIAS', `Alias ${quoteOutput(name)} already exists!`)
+  }
+  return name
+}
+
+/**
  * Where a word of the command line points to: `ALIAS:path`, `path` below the default alias,
  * `CAP/path`, `CAP:./path`, or the address of one of these on a gateway.
  *

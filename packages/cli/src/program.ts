@@ -68,7 +68,7 @@ function addAliasCommands(program: Command, context: ContextMaker): void {
   gridCommand(program, 'create-alias', 'make a directory, and an alias for it')
     .argument('<alias>')
     .action(async (alias: string) => {
-      const { createAliasCommand } = await import('./commands/aliases.ts')
+      const { createAliasCommand } = await import('./commands/create-alias.ts')
       await createAliasCommand(context(), alias)
     })
   gridCommand(program, 'add-alias', 'make an alias for a directory that exists')

@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { addAlias, explicitGridPlace, gridPlace, readAliases } from '../src/aliases.ts'
+import {
+  addAlias,
+  explicitGridPlace,
+  gridPlace,
+  newAliasName,
+  readAliases,
+} from '../src/aliases.ts'
 
 const KEYS = `${'a'.repeat(26)}:${'a'.repeat(52)}`
 const DIRECTORY = `URI:DIR2:${KEYS}`
@@ -82,6 +88,27 @@ describe('addAlias', () => {
     await addAlias(folder, 'new', 'cap')
     expect(await readFile(file('aliases'), 'utf8')).toBe('new: cap\n')
     expect((await stat(file('aliases'))).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('newAliasName', () => {
+  it('takes a name with or without its colon', async () => {
+    expect(await newAliasName(folder, 'été')).toBe('été')
+    expect(await newAliasName(folder, 'été:')).toBe('été')
+  })
+
+  it.each([
+    ['a:b', 'CLI_BAD_ALIAS'],
+    ['a::', 'CLI_BAD_ALIAS'],
+    ['a b', 'CLI_BAD_ALIAS'],
+    ['a\nb', 'CLI_BAD_ALIAS'],
+    ['a\u001Bb', 'CLI_BAD_ALIAS'],
+    ['#a', 'CLI_BAD_ALIAS'],
+    ['', 'CLI_BAD_ALIAS'],
+    ['old', 'CLI_EXISTING_ALIAS'],
+  ])('refuses %j', async (word, code) => {
+    await writeFile(file('aliases'), `old: ${DIRECTORY}\n`)
+    await expect(newAliasName(folder, word)).rejects.toMatchObject({ code })
   })
 })
 

@@ -1,23 +1,12 @@
 import { parseCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
-import { addAlias, directoryCapText, readAliases } from '../aliases.ts'
+import { addAlias, directoryCapText, newAliasName, readAliases } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
 import { pythonJson } from '../python-json.ts'
 import { escapeControls, quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../run.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
-
-/** Makes a directory and an alias for it. @see allmydata.scripts.tahoe_add_alias.create_alias */
-export async function createAliasCommand(context: CommandContext, word: string): Promise<void> {
-  const name = await freeName(context, word)
-  await withGrid(context, {}, async ({ client, signal }) => {
-    const { uri } = await client.createDirnode(undefined, { signal })
-    await addAlias(context.nodeDirectory, name, uri)
-  })
-  await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} created\n`)
-}
 
 /** Makes an alias for a directory that exists. @see allmydata.scripts.tahoe_add_alias.add_alias */
 export async function addAliasCommand(
@@ -25,29 +14,13 @@ export async function addAliasCommand(
   word: string,
   cap: string,
 ): Promise<void> {
-  const name = await freeName(context, word)
+  const name = await newAliasName(context.nodeDirectory, word)
   const text = directoryCapText(cap)
   if (text === undefined) {
     throw new CommandError('CLI_BAD_ALIAS', 'expected the cap of a directory, got something else')
   }
   await addAlias(context.nodeDirectory, name, text)
   await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} added\n`)
-}
-
-/** The name of a new alias, which may have been typed with its colon. */
-async function freeName({ nodeDirectory }: CommandContext, word: string): Promise<string> {
-  const name = word.replace(/:$/, '')
-  if (name.includes(':')) {
-    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain colons.')
-  }
-  // A line feed would begin another alias, a "#" a comment.
-  if (/[\s\p{Cc}]|^#|^$/u.test(name)) {
-    throw new CommandError('CLI_BAD_ALIAS', 'Alias names cannot contain spaces.')
-  }
-  if ((await readAliases(nodeDirectory)).has(name)) {
-    throw new CommandError('CLI_EXISTING_ALIAS', `Alias ${quoteOutput(name)} already exists!`)
-  }
-  return name
 }
 
 /** The options of `list-aliases`. */
