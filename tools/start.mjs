@@ -1,4 +1,5 @@
-// The main job: a grid of real storage servers on this machine, files stored in it and read back.
+// The main job: a grid of real storage servers on this machine, files stored in it and read back, and
+// a directory that leads to them.
 //   npm start                   the sample file; the grid runs on until Ctrl-C
 //   npm start -- FILE…          these files too
 //   npm start -- --check        the same, then ends: 0 when all was well, 1 when not
@@ -7,6 +8,7 @@ import { createCipheriv, createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
+import { Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { root, setup } from './setup.mjs'
 
@@ -14,6 +16,9 @@ const SERVER_COUNT = 5
 const SAMPLE_SIZE = 20_000_000
 /** How many of the files of earlier starts are read back. */
 const REMEMBERED_MAX = 20
+/** The alias of the directory that leads to them. */
+const ALIAS = 'start'
+const never = new AbortController().signal
 
 const folder = join(root, '.lafs', 'grid')
 const check = process.argv.includes('--check')
@@ -85,7 +90,7 @@ async function main() {
   setup({ quiet: true })
   const dist = (path) => import(pathToFileURL(join(root, 'packages', path)).href)
   const { createLocalGrid } = await dist('client/dist/node.js')
-  const { progressBar, formatBytes } = await dist('cli/dist/index.js')
+  const { progressBar, formatBytes, run } = await dist('cli/dist/index.js')
   const { uploadableFromFile } = await dist('immutable/dist/node.js')
   const { parseCap } = await dist('uri/dist/index.js')
   const { toBase32 } = await dist('crypto/dist/index.js')
@@ -154,6 +159,44 @@ async function main() {
     return { same, entry: { name: basename(path), cap: value.uri, size, sha256 } }
   }
 
+  /** What the command line says to a command. */
+  async function lafsCommand(...words) {
+    let text = ''
+    const stdout = new Writable({
+      write: (piece, _encoding, done) => {
+        text += piece
+        done()
+      },
+    })
+    const { stdin, stderr } = process
+    const terminal = { stdin, stdout, stderr, cwd: root, now: Date.now, signal: never }
+    const status = await run(['-d', grid.clientFolder, ...words], terminal)
+    if (status !== 0) throw new Error(`lafs ${words[0]} ended with ${status}`)
+    return text
+  }
+
+  /** The directory of all starts, under an alias for the command line. */
+  async function openDirectory() {
+    const known = JSON.parse(await lafsCommand('list-aliases', '--json'))[ALIAS]
+    if (known !== undefined) return client.createNodeFromUri(known.readwrite)
+    const { value: directory, seconds } = await timed(() => client.createDirnode())
+    await lafsCommand('add-alias', ALIAS, directory.uri)
+    say(`${bold(`${ALIAS}:`)}  a new directory, made in ${seconds.toFixed(2)} s`)
+    return directory
+  }
+
+  async function listDirectory(directory) {
+    const { value: children, seconds } = await timed(() => directory.list())
+    say(
+      `${bold(`${ALIAS}:`)}  ${children.size} ${children.size === 1 ? 'entry' : 'entries'}, listed in ${seconds.toFixed(2)} s`,
+    )
+    for (const [name, { node, metadata }] of children) {
+      const linked = new Date(metadata.tahoe.linkmotime * 1000).toISOString().slice(0, 19)
+      fact('', `${name}  ${formatBytes(node.size)}  ${dim(`linked ${linked}Z`)}`)
+    }
+    say()
+  }
+
   try {
     say()
     say(bold(`A grid of ${SERVER_COUNT} storage servers on this machine`))
@@ -178,6 +221,7 @@ async function main() {
       allSame = (await readBack(cap, size, sha256)) && allSame
     }
     if (before.length > 0) say()
+    const directory = await openDirectory()
 
     const sample = join(folder, 'sample.bin')
     await makeSample(sample)
@@ -187,7 +231,9 @@ async function main() {
       allSame &&= same
       entries = [...entries.filter((one) => one.cap !== entry.cap), entry].slice(-REMEMBERED_MAX)
       remember(entries)
+      await directory.setUri(entry.name, entry.cap)
     }
+    await listDirectory(directory)
 
     if (check) {
       say(
@@ -201,6 +247,8 @@ async function main() {
     say(bold('The grid runs until Ctrl-C. In another terminal:'))
     say(`  ${lafs} put FILE`)
     say(`  ${lafs} get CAP FILE`)
+    say(`  ${lafs} ls -l ${ALIAS}:`)
+    say(`  ${lafs} cp -r FOLDER ${ALIAS}:`)
     await new Promise((stop) => {
       process.once('SIGINT', stop)
       process.once('SIGTERM', stop)

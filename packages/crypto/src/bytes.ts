@@ -20,7 +20,9 @@ export function concatBytes(pieces: readonly Uint8Array[]): Uint8Array {
 
 /** Whether two byte strings are equal; for what is no secret, see {@link CryptoProvider.timingSafeEqual}. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index])
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
 }
 
 /** Refuses a value that has not exactly this many bytes; `what` names it in the message. */
