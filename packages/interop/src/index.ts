@@ -15,7 +15,13 @@ export { startOwnServer } from './own-server.ts'
 export type { OwnServer, OwnServerOptions } from './own-server.ts'
 export { startMixedGrid } from './mixed-grid.ts'
 export type { MixedGrid } from './mixed-grid.ts'
-export { mutableNode, mutableVersions, ownFiles, upstreamFiles } from './mutable-files.ts'
+export {
+  mutableNode,
+  mutableVersions,
+  ownFiles,
+  upstreamFiles,
+  verifiedByUpstream,
+} from './mutable-files.ts'
 export type { MutableFiles } from './mutable-files.ts'
 export { ownDirectories, upstreamDirectories } from './directories.ts'
 export type { Children, Directories, Listing, NewEntry, Walk } from './directories.ts'

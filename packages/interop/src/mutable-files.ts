@@ -66,6 +66,27 @@ export function upstreamFiles(client: UpstreamClient): MutableFiles {
   }
 }
 
+/**
+ * Has upstream verify every bit of every share of a mutable file or directory.
+ *
+ * @returns what it found wrong, in words; empty for a healthy file.
+ */
+export async function verifiedByUpstream(client: UpstreamClient, cap: string): Promise<string[]> {
+  const path = `uri/${encodeURIComponent(cap)}?t=check&verify=true&output=JSON`
+  const text = new TextDecoder().decode(await client.web(path, { method: 'POST' }))
+  const { summary, results }: JsonCheck = JSON.parse(text)
+  if (results.healthy && results['list-corrupt-shares'].length === 0) return []
+  return [summary, ...results['list-corrupt-shares'].map((share) => `corrupt: ${share.join(' ')}`)]
+}
+
+interface JsonCheck {
+  readonly summary: string
+  readonly results: {
+    readonly healthy: boolean
+    readonly 'list-corrupt-shares': readonly (readonly unknown[])[]
+  }
+}
+
 /** The node of a mutable file's cap. */
 export function mutableNode(client: Client, cap: string): IMutableFileNode {
   const node = client.createNodeFromUri(cap)

@@ -5,6 +5,7 @@ import {
   ownDirectories,
   startMixedGrid,
   upstreamDirectories,
+  verifiedByUpstream,
 } from '@lafs/interop'
 import type { Children, Directories, Listing, MixedGrid } from '@lafs/interop'
 import { parseCapStrict } from '@lafs/uri'
@@ -117,6 +118,7 @@ describeWithUpstream('directories', () => {
           await directories[writer].remove(cap, 'added')
           await directories[editor].remove(cap, 'e\u0301')
           expect(await listedByBoth(cap)).toEqual(before)
+          expect(await verifiedByUpstream(grid.upstream, cap)).toEqual([])
         },
       )
 

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
+import { readdir, rename } from 'node:fs/promises'
 import type { MutableFormat } from '@lafs/client'
+import { toBase32 } from '@lafs/crypto'
 import {
   createResourceStack,
   describeWithUpstream,
   ownFiles,
+  sharesFolder,
   startMixedGrid,
   upstreamFiles,
+  verifiedByUpstream,
 } from '@lafs/interop'
 import type { MixedGrid, MutableFiles } from '@lafs/interop'
 import { parseCapStrict } from '@lafs/uri'
@@ -92,8 +96,8 @@ describeWithUpstream('mutable files', () => {
     describe.each(sides)('created by %s', (writer) => {
       const editor = other[writer]
 
-      it.each(sizes)('%i bytes are read, in whole and in part', async (size) => {
-        const data = plaintext(`${format} ${writer}`, size)
+      it.each(sizes)('%i bytes are read by both, edited by the other and read', async (size) => {
+        let data = plaintext(`${format} ${writer} before`, size)
         const cap = await files[writer].create(format, data)
         expect(parseCapStrict(cap).kind).toBe(format === 'SDMF' ? 'ssk' : 'mdmf')
         await expectRead(sides, parseCapStrict(cap).readCap().format(), data)
@@ -102,11 +106,6 @@ describeWithUpstream('mutable files', () => {
           const got = await files[editor].readRange(cap, range.offset, range.size)
           expect(digest(got), `${range.size} bytes at ${range.offset}`).toBe(wanted)
         }
-      })
-
-      it.each(sizes)('%i bytes are edited by the other and read by the first', async (size) => {
-        let data = plaintext(`${format} ${writer} before`, size)
-        const cap = await files[writer].create(format, data)
 
         data = plaintext(`${format} ${writer} after`, size)
         await files[editor].overwrite(cap, data)
@@ -127,9 +126,13 @@ describeWithUpstream('mutable files', () => {
           await expectRead([editor], cap, data)
         }
 
+        // Every share is good to the last bit, wherever it was changed in place.
+        if (size <= MIB + 5) expect(await verifiedByUpstream(grid.upstream, cap)).toEqual([])
+
         data = plaintext('shorter', Math.floor(size / 3))
         await files[writer].overwrite(cap, data)
         await expectRead(sides, cap, data)
+        if (size <= MIB + 5) expect(await verifiedByUpstream(grid.upstream, cap)).toEqual([])
       })
     })
   })
@@ -162,6 +165,27 @@ describeWithUpstream('mutable files', () => {
       expect(await files[writer].create(format, data, fromHex(key.signingKey))).toBe(caps.write)
       await expectRead(sides, caps.read, data)
     }
+  })
+
+  it.each(sides)('shares by %s change places between servers of the two kinds', async (writer) => {
+    const [theirs, , ours] = grid.storages
+    if (theirs === undefined || ours === undefined) throw new Error('expected more servers')
+    let data = plaintext('moved', 300_000)
+    const cap = await files[writer].create('MDMF', data)
+    const parsed = parseCapStrict(cap)
+    if (parsed.kind !== 'mdmf') throw new Error('expected an MDMF cap')
+    const index = toBase32(parsed.storageIndex)
+    const [from, to] = [sharesFolder(theirs, index), sharesFolder(ours, index)]
+    for (const folder of [from, to]) expect((await readdir(folder)).length).toBeGreaterThan(0)
+    await rename(from, `${from}-aside`)
+    await rename(to, from)
+    await rename(`${from}-aside`, to)
+    await expectRead(sides, cap, data)
+
+    // The moved shares have the write enablers of their old servers, and are left alone.
+    data = plaintext('written to the others', 1000)
+    await files.own.overwrite(cap, data)
+    await expectRead(sides, cap, data)
   })
 
   it.each(sides)('%s cannot write with a read cap', async (writer) => {

@@ -71,4 +71,31 @@ describeWithUpstream("upstream's node directory", () => {
     )
     expect(got.map((file) => file.equals(data))).toEqual([true, true])
   })
+
+  it('shows both commands the same aliases, directories and trees', async () => {
+    const of = (words: readonly string[]): string[] => ['-d', client.folder, ...words]
+    const own = (...words: string[]): Promise<string> => lafs(of(words), folder)
+    const upstream = async (...words: string[]): Promise<string> => (await tahoe(of(words))).trim()
+    await upstream('create-alias', 'tahoe')
+    await upstream('put', join(folder, 'file'), 'tahoe:dir/by upstream')
+    await own('put', '--format=MDMF', 'file', 'dir/ours')
+    await own('create-alias', 'second')
+    await own('cp', 'tahoe:dir/by upstream', 'tahoe:dir/ours', 'second:')
+    await own('ln', 'second:', 'dir/loop')
+    await upstream('mkdir', '--format=MDMF', 'second:\u00e9')
+    await upstream('ln', 'dir', 'second:\u00e9/up')
+    for (const words of [
+      ['list-aliases', '--json'],
+      ['ls', '--json'],
+      ['ls', '--json', 'dir/ours'],
+      ['ls', '-l', '-F', '--uri', '--readonly-uri', 'second:'],
+      ['manifest', '--raw'],
+      ['stats', '--raw'],
+    ]) {
+      expect(await own(...words), words.join(' ')).toBe(await upstream(...words))
+    }
+    await upstream('unlink', 'dir/loop')
+    await own('mv', 'second:\u00e9', 'dir/')
+    expect(await upstream('ls', 'dir')).toBe('by upstream\nours\n\u00e9')
+  })
 })

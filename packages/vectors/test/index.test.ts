@@ -11,6 +11,11 @@ interface ShareCase {
   kept?: { file: string; shareNumbers: number[] }
 }
 
+interface MutableCase {
+  shareHashes: string[]
+  kept?: { file: string; shareNumbers: number[]; sizes: number[] }
+}
+
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
 
 describe('stretch', () => {
@@ -38,6 +43,21 @@ describe('loadBytes', () => {
         sha256(all.subarray(i * shareSize, (i + 1) * shareSize)).slice(0, 16),
       )
       expect(hashes).toEqual(kept.shareNumbers.map((number) => shareHashes[number]))
+    }
+  })
+
+  it('gives kept shares of mutable files, which differ in size', async () => {
+    const { cases } = await loadVectors<{ cases: MutableCase[] }>('mutable/shares')
+    const kept = cases.flatMap((one) => (one.kept === undefined ? [] : [{ ...one, ...one.kept }]))
+    expect(kept.length).toBeGreaterThan(30)
+    for (const { file, shareNumbers, sizes, shareHashes } of kept) {
+      const all = await loadBytes(file)
+      let offset = 0
+      const hashes = sizes.map((size) =>
+        sha256(all.subarray(offset, (offset += size))).slice(0, 16),
+      )
+      expect(offset).toBe(all.length)
+      expect(hashes).toEqual(shareNumbers.map((number) => shareHashes[number]))
     }
   })
 
