@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
 import type { IDirectoryNode } from '@lafs/filesystem-interface'
@@ -11,7 +11,7 @@ import type { CopyContext, PlannedDirectory } from '../cp/plan.ts'
 import { findSource, isDirectorySource } from '../cp/sources.ts'
 import type { FileSource, Source } from '../cp/sources.ts'
 import { copyToGridDirectory, copyToGridFile } from '../cp/to-grid.ts'
-import { copyToLocalFile, copyToLocalFolder, reportFolder } from '../cp/to-local.ts'
+import { copyToLocalFile, copyToLocalFolder } from '../cp/to-local.ts'
 import { CommandError } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
@@ -31,15 +31,19 @@ export interface CpOptions extends GridOptions {
 }
 
 /** Where a copy goes, and what stands there. */
-interface Target {
+type Target = {
   readonly existing: 'file' | 'directory' | 'nothing'
-  /** What the user typed. */
-  readonly word: string
-  /** A local path, or else a place on the grid. */
-  readonly path: string | undefined
-  readonly place: GridPlace | undefined
-  readonly directory: IDirectoryNode | undefined
-}
+  /** Whether the user typed a slash at the end. */
+  readonly endsWithSlash: boolean
+} & (
+  | { readonly kind: 'local'; readonly path: string }
+  | {
+      readonly kind: 'grid'
+      readonly place: GridPlace
+      /** Where a directory exists. */
+      readonly directory: IDirectoryNode | undefined
+    }
+)
 
 /**
  * Copies files and directories between the local file system and the grid, and within either.
@@ -88,7 +92,7 @@ async function copy(
     await copyFile(context, file, target, options, progress)
     return 'file copied'
   }
-  await reportTarget(context, target)
+  if (options.verbose === true) await reportTarget(context, target)
   const plan = await planCopy(context, sources)
   reportPlan(context, sources, plan)
   const files = plannedFileCount(plan)
@@ -100,15 +104,15 @@ async function copy(
 }
 
 async function findTarget(context: CopyContext, word: string): Promise<Target> {
+  const endsWithSlash = word.endsWith('/')
   const place = explicitGridPlace(context.aliases, word)
   if (place === undefined) {
     const path = resolve(context.terminal.cwd, word)
     const found = await stat(path).catch(() => undefined)
     const kind = found?.isDirectory() === true ? 'directory' : 'file'
-    const existing = found === undefined ? 'nothing' : kind
-    return { existing, word, path, place: undefined, directory: undefined }
+    return { kind: 'local', existing: found === undefined ? 'nothing' : kind, endsWithSlash, path }
   }
-  const target = { word, path: undefined, place }
+  const target = { kind: 'grid', endsWithSlash, place } as const
   try {
     const { node } = await findNode(context, place)
     if (isDirectoryNode(node)) return { ...target, existing: 'directory', directory: node }
@@ -127,7 +131,7 @@ async function findTarget(context: CopyContext, word: string): Promise<Target> {
  */
 function checkShape(
   sources: readonly Source[],
-  { existing, word }: Target,
+  { existing, endsWithSlash }: Target,
   options: CpOptions,
 ): FileSource | undefined {
   if (options.recursive !== true && sources.some(isDirectorySource)) {
@@ -136,7 +140,7 @@ function checkShape(
   const [first] = sources
   const single = first !== undefined && sources.length === 1 && !isDirectorySource(first)
   if (existing === 'directory' || (existing === 'nothing' && !single)) return undefined
-  if (word.endsWith('/')) throw badCopy('target is not a directory, but ends with a slash')
+  if (endsWithSlash) throw badCopy('target is not a directory, but ends with a slash')
   if (sources.length > 1) throw badCopy('copying multiple things requires target be a directory')
   if (first === undefined || isDirectorySource(first)) {
     throw badCopy('cannot copy directory into a file')
@@ -147,39 +151,51 @@ function checkShape(
 async function copyFile(
   context: CopyContext,
   source: FileSource,
-  { path, place }: Target,
+  target: Target,
   { capsOnly = false }: CpOptions,
   progress: CopyProgress,
 ): Promise<void> {
-  if (path !== undefined) await copyToLocalFile(context, source, path, { capsOnly }, progress)
-  if (place === undefined) return
-  await copyToGridFile(context, source, await findWriteTarget(context, place), progress)
+  if (target.kind === 'local') {
+    await copyToLocalFile(context, source, target.path, { capsOnly }, progress)
+  } else {
+    const place = await findWriteTarget(context, target.place)
+    await copyToGridFile(context, source, place, progress)
+  }
 }
 
 async function copyPlan(
   context: CopyContext,
   plan: PlannedDirectory,
-  { path, place, directory }: Target,
+  target: Target,
   { capsOnly = false }: CpOptions,
   progress: CopyProgress,
 ): Promise<void> {
-  if (path !== undefined) await copyToLocalFolder(context, plan, path, { capsOnly }, progress)
-  if (place === undefined) return
+  if (target.kind === 'local') {
+    await copyToLocalFolder(context, plan, target.path, { capsOnly }, progress)
+    return
+  }
+  const { place, directory } = target
   if (directory !== undefined) {
     await copyToGridDirectory(context, plan, directory, progress)
     return
   }
-  const { signal } = context
-  const target = await findWriteTarget(context, { ...place, path: place.path.replace(/\/$/, '') })
+  const path = place.path.replace(/\/$/, '')
+  const { entry } = await findWriteTarget(context, { ...place, path })
+  if (entry === undefined) throw badCopy('the target needs a name at its end')
+  // It is whole before it can be seen.
   const node = await copyToGridDirectory(context, plan, undefined, progress)
-  if (target.entry === undefined) throw badCopy('the target needs a name at its end')
-  await target.entry.parent.setNode(target.entry.name, node, { overwrite: false, signal })
+  const { signal } = context
+  await entry.parent.setNode(entry.name, node, { overwrite: false, signal })
 }
 
-async function reportTarget(context: CopyContext, { path, directory }: Target): Promise<void> {
-  if (path !== undefined) await reportFolder(context, path)
-  const size = (await directory?.list({ signal: context.signal }))?.size ?? 0
-  for (let index = 1; index <= size; index++) context.report(`examining ${index} of ${size}`)
+/** Tells of what stands in the target, as upstream does. */
+async function reportTarget(context: CopyContext, target: Target): Promise<void> {
+  if (target.existing !== 'directory') return
+  const { length } =
+    target.kind === 'local'
+      ? await readdir(target.path)
+      : [...((await target.directory?.list({ signal: context.signal })) ?? [])]
+  for (let index = 1; index <= length; index++) context.report(`examining ${index} of ${length}`)
 }
 
 function reportPlan(

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CommandError } from '../failure.ts'
 import { writeFileWhole } from '../local-file.ts'
@@ -58,13 +58,6 @@ async function fillFolder(
   for (const [name, directory] of plan.directories) {
     await fillFolder(context, directory, join(path, name), options, progress)
   }
-}
-
-/** Tells of the entries of a folder as upstream does when it looks at its target. */
-export async function reportFolder(context: CopyContext, path: string): Promise<void> {
-  if (!(await stat(path).catch(() => undefined))?.isDirectory()) return
-  const { length } = await readdir(path)
-  for (let index = 1; index <= length; index++) context.report(`examining ${index} of ${length}`)
 }
 
 async function* contentOf(
