@@ -6,7 +6,7 @@ import { CommandError } from './failure.ts'
 import { quoteOutput } from './quote.ts'
 
 /** The alias of paths that name none. */
-export const DEFAULT_ALIAS = 'tahoe'
+const DEFAULT_ALIAS = 'tahoe'
 
 /** The text of a cap for each alias. */
 export type Aliases = ReadonlyMap<string, string>

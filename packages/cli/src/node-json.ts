@@ -6,7 +6,7 @@ import { MDMF_VERSION } from '@lafs/storage-interface'
 export type NodeJson = readonly [type: 'filenode' | 'dirnode' | 'unknown', facts: NodeFacts]
 
 /** The facts of a {@link NodeJson}; those that are undefined are left out. */
-export interface NodeFacts {
+interface NodeFacts {
   readonly children?: ReadonlyMap<string, NodeJson>
   readonly mutable?: boolean | undefined
   readonly format?: 'CHK' | 'SDMF' | 'MDMF'
@@ -19,7 +19,7 @@ export interface NodeFacts {
 }
 
 /** An entry of a directory, as its listing shows it. @see allmydata.web.directory._directory_json_metadata */
-export function entryJson({ node, metadata }: DirectoryChild): NodeJson {
+function entryJson({ node, metadata }: DirectoryChild): NodeJson {
   const { rw_uri, ro_uri, verify_uri } = capFacts(node)
   const kind = isDirectoryNode(node) ? { mutable: node.mutable } : fileFacts(node, node.size)
   return [nodeType(node), { ...kind, metadata, rw_uri, ro_uri, verify_uri }]

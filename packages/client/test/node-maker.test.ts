@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { isDirectoryNode, isMutableFileNode } from '@lafs/filesystem-interface'
 import type { IDirectoryNode, IMutableFileNode } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
@@ -180,14 +182,26 @@ describe('a closed client', () => {
 })
 
 describe('WeakValueMap', () => {
-  it('gives what somebody holds, and the newest of two', async () => {
+  it('gives what somebody holds, and the newest of two', () => {
     const map = new WeakValueMap<object>()
     const [first, second] = [{ n: 1 }, { n: 2 }]
     expect(map.get('key')).toBeUndefined()
     map.set('key', first)
     expect(map.get('key')).toBe(first)
     map.set('key', second)
-    await sleep(0)
     expect(map.get('key')).toBe(second)
+  })
+
+  it('lets go of what nobody holds', async () => {
+    const map = new WeakValueMap<object>()
+    map.set('key', { nobody: 'holds me' })
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    for (let turn = 0; turn < 20 && map.get('key') !== undefined; turn++) {
+      // What has been looked at stays until the end of a turn.
+      await sleep(0)
+      collectGarbage()
+    }
+    expect(map.get('key')).toBeUndefined()
   })
 })

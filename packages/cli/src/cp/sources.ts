@@ -29,9 +29,6 @@ export type DirectorySource =
 /** Anything to be copied. */
 export type Source = FileSource | DirectorySource
 
-/** Hears of each entry that is looked at. */
-export type ExamineListener = (message: string) => void
-
 /** Whether a source is a directory. */
 export function isDirectorySource(source: Source): source is DirectorySource {
   return source.kind === 'local-directory' || source.kind === 'grid-directory'
