@@ -142,6 +142,19 @@ describe('what stands in the way', () => {
     expect((await lafs('get', `${target.uri}/tree`)).stdout).toBe('small')
   })
 
+  it('is found whatever form its accents have, and so are two files that meet there', async () => {
+    const target = await directoryOf()
+    const file = await client.createMutableFile(bytes('old'))
+    await target.setNode('\u00E9', file)
+    await writeFile(join(cwd, 'e\u0301'), 'new')
+    expect(await lafs('cp', 'e\u0301', target.uri)).toMatchObject({ status: 0 })
+    expect(await file.downloadBestVersion()).toEqual(bytes('new'))
+    await writeFile(join(cwd, '\u00E9'), 'other')
+    const { status, stderr } = await lafs('cp', 'e\u0301', '\u00E9', target.uri)
+    expect(stderr).toMatch(/^lafs: CLI_BAD_COPY: cannot copy multiple files with the same name/)
+    expect(status).toBe(1)
+  })
+
   it('stays: a local folder where a file is to be copied', async () => {
     const { uri } = await directoryOf('name')
     await mkdir(join(cwd, 'target', 'name'), { recursive: true })

@@ -93,7 +93,7 @@ async function copy(
     return 'file copied'
   }
   if (options.verbose === true) await reportTarget(context, target)
-  const plan = await planCopy(context, sources)
+  const plan = await planCopy({ ...context, composesNames: target.kind === 'grid' }, sources)
   reportPlan(context, sources, plan)
   const files = plannedFileCount(plan)
   const directories = plannedDirectoryCount(plan)

@@ -16,6 +16,12 @@ export interface CopyContext extends GridContext {
   readonly report: (message: string) => void
 }
 
+/** What planning needs beside that. */
+export interface PlanContext extends CopyContext {
+  /** Whether the target takes names that differ in their composition alone for one: the grid does. */
+  readonly composesNames: boolean
+}
+
 /**
  * What copying the sources into one directory makes of it. A named file becomes a file of that name,
  * a named directory a directory of that name, and of a directory without a name the entries are
@@ -25,7 +31,7 @@ export interface CopyContext extends GridContext {
  *   that are no directories; `CLI_CYCLE`.
  */
 export async function planCopy(
-  context: CopyContext,
+  context: PlanContext,
   sources: readonly Source[],
 ): Promise<PlannedDirectory> {
   const plan = emptyDirectory()
@@ -49,12 +55,12 @@ function emptyDirectory(): PlannedDirectory {
 }
 
 async function addSource(
-  context: CopyContext,
+  context: PlanContext,
   plan: PlannedDirectory,
   source: Source,
   above: readonly string[],
 ): Promise<void> {
-  const { name } = source
+  const name = context.composesNames ? source.name?.normalize('NFC') : source.name
   if (!isDirectorySource(source)) {
     if (name === undefined) {
       throw new CommandError(
@@ -74,7 +80,7 @@ async function addSource(
 }
 
 async function addChildren(
-  context: CopyContext,
+  context: PlanContext,
   plan: PlannedDirectory,
   source: DirectorySource,
   above: readonly string[],
