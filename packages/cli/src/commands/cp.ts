@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
-import type { IDirectoryNode } from '@lafs/filesystem-interface'
+import type { IDirectoryNode, ProgressListener } from '@lafs/filesystem-interface'
 import { explicitGridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import { copyProgress } from '../cp/copy-progress.ts'
@@ -81,15 +81,14 @@ async function copy(
   context: CopyContext,
   words: readonly string[],
   options: CpOptions,
-  update: CopyProgress['update'],
+  update: ProgressListener,
 ): Promise<string> {
   const target = await findTarget(context, words.at(-1) ?? '')
   const sources: Source[] = []
   for (const word of words.slice(0, -1)) sources.push(await findSource(context, word))
   const file = checkShape(sources, target, options)
   if (file !== undefined) {
-    const progress = copyProgress(() => undefined, update, { files: 1, directories: 0 })
-    await copyFile(context, file, target, options, progress)
+    await copyFile(context, file, target, options, update)
     return 'file copied'
   }
   if (options.verbose === true) await reportTarget(context, target)
@@ -153,13 +152,13 @@ async function copyFile(
   source: FileSource,
   target: Target,
   { capsOnly = false }: CpOptions,
-  progress: CopyProgress,
+  onProgress: ProgressListener,
 ): Promise<void> {
   if (target.kind === 'local') {
-    await copyToLocalFile(context, source, target.path, { capsOnly }, progress)
+    await copyToLocalFile(context, source, target.path, { capsOnly }, onProgress)
   } else {
     const place = await findWriteTarget(context, target.place)
-    await copyToGridFile(context, source, place, progress)
+    await copyToGridFile(context, source, place, onProgress)
   }
 }
 

@@ -1,26 +1,36 @@
 import type { ProgressListener } from '@lafs/filesystem-interface'
 
+/** So many files are copied at a time, so that one need not wait for the answers that another gets. */
+export const FILES_AT_ONCE = 4
+
 /** Counts what has been copied, and tells of it. */
 export interface CopyProgress {
-  /** For the transfer of one file. */
-  readonly update: ProgressListener
-  fileDone(): void
+  /** For the transfer of one file; of those under way, one is shown. */
+  file(): { readonly update: ProgressListener; readonly done: () => void }
   directoryDone(): void
 }
 
 /** Counts towards these totals. */
 export function copyProgress(
   report: (message: string) => void,
-  update: ProgressListener,
+  show: ProgressListener,
   { files, directories }: { readonly files: number; readonly directories: number },
 ): CopyProgress {
   let filesDone = 0
   let directoriesDone = 0
+  let shown: ProgressListener | undefined
   return {
-    update,
-    fileDone: () => {
-      filesDone += 1
-      report(`${filesDone}/${files} files, ${directoriesDone}/${directories} directories`)
+    file: () => {
+      const update: ProgressListener = (progress) => {
+        shown ??= update
+        if (shown === update) show(progress)
+      }
+      const done = (): void => {
+        if (shown === update) shown = undefined
+        filesDone += 1
+        report(`${filesDone}/${files} files, ${directoriesDone}/${directories} directories`)
+      }
+      return { update, done }
     },
     directoryDone: () => {
       directoriesDone += 1

@@ -9,6 +9,7 @@ import type {
   IFilesystemNode,
   IUploadable,
   NewChild,
+  ProgressListener,
 } from '@lafs/filesystem-interface'
 import { uploadableFromFile } from '@lafs/immutable/node'
 import { CommandError } from '../failure.ts'
@@ -16,6 +17,8 @@ import type { WriteTarget } from '../grid-path.ts'
 import { quoteOutput } from '../quote.ts'
 import { readableOf } from '../read-file.ts'
 import { storeAt } from '../store-file.ts'
+import { mapConcurrently } from './concurrently.ts'
+import { FILES_AT_ONCE } from './copy-progress.ts'
 import type { CopyProgress } from './copy-progress.ts'
 import type { CopyContext, PlannedDirectory } from './plan.ts'
 import type { FileSource } from './sources.ts'
@@ -25,7 +28,7 @@ export async function copyToGridFile(
   context: CopyContext,
   source: FileSource,
   target: WriteTarget,
-  progress: CopyProgress,
+  onProgress: ProgressListener,
 ): Promise<void> {
   const { client, signal } = context
   const { node, entry } = target
@@ -36,7 +39,7 @@ export async function copyToGridFile(
   }
   const content = await contentOf(context, source)
   try {
-    await storeAt(client, target, content, { signal, onProgress: progress.update })
+    await storeAt(client, target, content, { signal, onProgress })
   } finally {
     await content.close()
   }
@@ -58,11 +61,12 @@ export async function copyToGridDirectory(
   const { client, signal } = context
   const before = await existing?.list({ signal })
   const children = new Map<string, NewChild>()
-  for (const [name, source] of plan.files) {
-    const node = await copyChild(context, source, name, before?.get(name)?.node, progress)
+  await mapConcurrently(plan.files, FILES_AT_ONCE, async ([name, source]) => {
+    const { update, done } = progress.file()
+    const node = await copyChild(context, source, name, before?.get(name)?.node, update)
     if (node !== undefined) children.set(name, { node })
-    progress.fileDone()
-  }
+    done()
+  })
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
     const there = before?.get(name)?.node
@@ -84,7 +88,7 @@ async function copyChild(
   source: FileSource,
   name: string,
   there: IFilesystemNode | undefined,
-  progress: CopyProgress,
+  onProgress: ProgressListener,
 ): Promise<IFilesystemNode | undefined> {
   const { client, signal } = context
   if (there !== undefined && isDirectoryNode(there)) throw inTheWay(name, 'a directory', 'file')
@@ -93,7 +97,7 @@ async function copyChild(
   if (linked !== undefined && inPlace === undefined) return linked
   const content = await contentOf(context, source)
   try {
-    const options = { signal, onProgress: progress.update }
+    const options = { signal, onProgress }
     if (inPlace === undefined) {
       return client.createNodeFromUri((await client.upload(content, options)).uri)
     }

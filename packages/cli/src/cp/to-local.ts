@@ -1,10 +1,13 @@
 import { createReadStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ProgressListener } from '@lafs/filesystem-interface'
 import { CommandError } from '../failure.ts'
 import { writeFileWhole } from '../local-file.ts'
 import { quoteOutput } from '../quote.ts'
 import { readFileNode } from '../read-file.ts'
+import { mapConcurrently } from './concurrently.ts'
+import { FILES_AT_ONCE } from './copy-progress.ts'
 import type { CopyProgress } from './copy-progress.ts'
 import type { CopyContext, PlannedDirectory } from './plan.ts'
 import type { FileSource } from './sources.ts'
@@ -21,9 +24,9 @@ export async function copyToLocalFile(
   source: FileSource,
   path: string,
   { capsOnly }: LocalCopyOptions,
-  progress: CopyProgress,
+  onProgress: ProgressListener,
 ): Promise<void> {
-  await writeFileWhole(path, contentOf(context, source, capsOnly, progress))
+  await writeFileWhole(path, contentOf(context, source, capsOnly, onProgress))
 }
 
 /**
@@ -50,10 +53,11 @@ async function fillFolder(
   progress: CopyProgress,
 ): Promise<void> {
   await mkdir(path, { recursive: true })
-  for (const [name, source] of plan.files) {
-    await copyToLocalFile(context, source, join(path, name), options, progress)
-    progress.fileDone()
-  }
+  await mapConcurrently(plan.files, FILES_AT_ONCE, async ([name, source]) => {
+    const { update, done } = progress.file()
+    await copyToLocalFile(context, source, join(path, name), options, update)
+    done()
+  })
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
     await fillFolder(context, directory, join(path, name), options, progress)
@@ -64,11 +68,11 @@ async function* contentOf(
   { signal }: CopyContext,
   source: FileSource,
   capsOnly: boolean,
-  progress: CopyProgress,
+  onProgress: ProgressListener,
 ): AsyncIterable<Uint8Array> {
   if (source.kind === 'local-file') yield* createReadStream(source.path, { signal })
   else if (capsOnly) yield new TextEncoder().encode(source.node.readonlyUri ?? '')
-  else yield* readFileNode(source.node, { signal, onProgress: progress.update })
+  else yield* readFileNode(source.node, { signal, onProgress })
 }
 
 /** Whoever may write to a directory on the grid chooses its names, and they must not lead elsewhere. */
