@@ -1,13 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { defaultCrypto } from '@lafs/crypto'
 import { isDirectoryNode, isMutableFileNode } from '@lafs/filesystem-interface'
-import type { IDirectoryNode, IMutableFileNode } from '@lafs/filesystem-interface'
+import type {
+  IDirectoryNode,
+  IFilesystemNode,
+  IMutableFileNode,
+  NodeKind,
+} from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
+import { systemClock } from '@lafs/storage-protocol/waiting'
+import { loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
 import { createLocalGrid } from '../src/local-grid.ts'
 import type { LocalGrid } from '../src/local-grid.ts'
+import { createNodeMaker } from '../src/node-maker.ts'
 import { WeakValueMap } from '../src/weak-value-map.ts'
 
 let grid: LocalGrid
@@ -128,6 +137,83 @@ describe('createNodeFromUri', () => {
     expect(client.createNodeFromUri(undefined)).toMatchObject({ kind: 'unknown', uri: undefined })
   })
 })
+
+interface NodeCase {
+  readonly write: string | null
+  readonly read: string | null
+  readonly deepImmutable: boolean
+  readonly node: {
+    readonly class: string
+    readonly writeUri?: string | null
+    readonly readUri?: string | null
+    readonly allowedInImmutable?: boolean
+    readonly error?: { readonly type: string }
+  }
+}
+
+const KINDS: Readonly<Record<string, NodeKind>> = {
+  LiteralFileNode: 'immutable-file',
+  ImmutableFileNode: 'immutable-file',
+  MutableFileNode: 'mutable-file',
+  DirectoryNode: 'directory',
+  UnknownNode: 'unknown',
+}
+
+const { cases } = await loadVectors<{ cases: readonly NodeCase[] }>('dirnode/nodes')
+
+describe('createNodeMaker', () => {
+  // Upstream has a node of its own for what a CHK verify cap names, which reads ciphertext.
+  const readable = cases.filter(({ node }) => node.class !== 'CiphertextFileNode')
+
+  it(`makes the nodes that upstream’s makes of ${readable.length} pairs of caps`, () => {
+    const { broker, codec, encoding, keyPool } = client
+    const nodeMaker = createNodeMaker({
+      mutable: {
+        broker,
+        codec,
+        encoding,
+        crypto: defaultCrypto,
+        clock: systemClock,
+        leaseSecret: new Uint8Array(32),
+        random: Math.random,
+      },
+      keyPool,
+      uploader: client,
+      mutableVersion: SDMF_VERSION,
+    })
+    for (const { write, read, deepImmutable, node: wanted } of readable) {
+      const options = { deepImmutable, name: 'the name' }
+      const node = nodeMaker.createFromCap(write ?? undefined, read ?? undefined, options)
+      const got = {
+        kind: node.kind,
+        writeUri: node.writeUri ?? null,
+        readUri: node.readonlyUri ?? null,
+        allowedInImmutable: node.allowedInImmutableDirectory,
+        fails: failureOf(node) !== undefined,
+      }
+      const { class: kind, error, ...facts } = wanted
+      expect(got, `${write} and ${read}, ${deepImmutable}`).toMatchObject({
+        kind: KINDS[kind],
+        fails: error !== undefined,
+        ...('writeUri' in facts && { writeUri: facts.writeUri }),
+        ...('readUri' in facts && { readUri: facts.readUri }),
+        ...('allowedInImmutable' in facts && { allowedInImmutable: facts.allowedInImmutable }),
+      })
+      if (error?.type.startsWith('Must') === true) {
+        expect(failureOf(node)).toMatchObject({ name: error.type, childName: 'the name' })
+      }
+    }
+  })
+})
+
+function failureOf(node: IFilesystemNode): unknown {
+  try {
+    node.raiseError()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
 
 describe('createDirnode', () => {
   it('makes a directory with its first children, of the format that is asked for', async () => {

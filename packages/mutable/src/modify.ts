@@ -1,5 +1,9 @@
 import { concatBytes, sameBytes } from '@lafs/crypto'
-import { isFilesystemError, UnrecoverableFileError } from '@lafs/filesystem-interface'
+import {
+  isFilesystemError,
+  UnableToFetchCriticalDownloadDataError,
+  UnrecoverableFileError,
+} from '@lafs/filesystem-interface'
 import type {
   IPublishStatus,
   MutableModifier,
@@ -28,7 +32,9 @@ const DELAY_JITTER = 0.119_626_564_92
 /**
  * The recoverable version with the greatest sequence number, after an update of the map.
  *
- * @throws {@link UnrecoverableFileError} where there is none.
+ * @throws {@link UnrecoverableFileError} where there is none;
+ *   {@link UnableToFetchCriticalDownloadDataError} where it is to be changed and the private key was
+ *   had from no share.
  */
 export async function findBestVersion(
   file: MutableFile,
@@ -38,10 +44,15 @@ export async function findBestVersion(
 ): Promise<VersionInfo> {
   await updateServermap(file, map, mode, options)
   const version = map.bestRecoverableVersion()
-  if (version !== undefined) return version
-  throw new UnrecoverableFileError('no version of the file has enough shares', {
-    errors: map.problems,
-  })
+  const errors = map.problems
+  if (version === undefined) {
+    throw new UnrecoverableFileError('no version of the file has enough shares', { errors })
+  }
+  if (mode === 'MODE_WRITE' && file.signingKey === undefined) {
+    const text = 'the private key of the file was had from no share'
+    throw new UnableToFetchCriticalDownloadDataError(text, { errors })
+  }
+  return version
 }
 
 /**

@@ -114,7 +114,9 @@ export class MutableFileVersion implements IMutableFileVersion {
     if (canUpdateInPlace(map, version, offset, data.size)) {
       const span = { ...options, offset, length: data.size }
       const basis = await fetchUpdateSegments(file, map, version, span)
-      if (basis.blockHashes.size === version.totalShares) {
+      // By now shares may be known to be bad.
+      const stillFits = canUpdateInPlace(map, version, offset, data.size)
+      if (stillFits && basis.blockHashes.size === version.totalShares) {
         return publishUpdate(file, map, version, { offset, data, basis }, options)
       }
     }

@@ -289,9 +289,9 @@ describe('a writer that is killed at any message', () => {
     async ({ encoding, ...deed }) => {
       const ends = new Set<boolean>()
       for await (const { recoverable, isNew, broken, when } of killEverywhere(deed, encoding)) {
-        expect(broken, `${when}`).toBe(true)
+        expect(broken, `killed ${when}`).toBe(true)
         // Of a file that was to be made there may be nothing: nobody has its cap.
-        if (deed.before !== undefined) expect(recoverable, `${when}`).toBe(true)
+        if (deed.before !== undefined) expect(recoverable, `killed ${when}`).toBe(true)
         ends.add(isNew)
       }
       expect(ends).toEqual(new Set([false, true]))
