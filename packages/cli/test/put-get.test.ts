@@ -235,6 +235,10 @@ describe('Ctrl-C', () => {
       ['get', `URI:CHK:${'a'.repeat(26)}:${'a'.repeat(52)}:2:3:500000`, 'out'],
       'connection',
     ],
+    ['a listing', ['ls', `URI:DIR2-RO:${'a'.repeat(26)}:${'a'.repeat(52)}`], 'connection'],
+    ['a walk', ['stats', `URI:DIR2-RO:${'a'.repeat(26)}:${'a'.repeat(52)}`], 'connection'],
+    ['a copy', ['cp', 'data', `URI:DIR2:${'a'.repeat(26)}:${'a'.repeat(52)}/x`], 'connection'],
+    ['the making of a directory', ['mkdir'], 'connection'],
     ['waiting for standard input', ['put', '-'], 'waiting for file data'],
   ])('ends %s with status 130 and leaves no file', async (_what, words, sign) => {
     const child = startCommand(['-d', folder, ...words], { cwd: root })
