@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import { defaultCrypto, fromBase32, toBase32 } from '@lafs/crypto'
 import {
   DataTooLargeError,
@@ -37,6 +38,7 @@ import {
 } from './files.ts'
 import { addImmutableLease, immutableLeases, renewImmutableLease } from './immutable-container.ts'
 import { DiskIncomingShare } from './incoming-share.ts'
+import { Journal } from './journal.ts'
 import {
   addMutableLease,
   changeMutable,
@@ -46,6 +48,7 @@ import {
   type MutableContainer,
 } from './mutable-container.ts'
 import { bytesOfFile, BytesInMemory, readExactly, type ShareBytes } from './share-bytes.ts'
+import { PlannedChange } from './planned-change.ts'
 import { warmFile, WarmFolders, warmNames } from './warm.ts'
 import {
   kindOfFile,
@@ -65,6 +68,19 @@ export interface DiskStoreOptions {
   /** The 20 bytes of the server's TubID, kept with mutable shares and their leases. Default: zeros. */
   readonly nodeId?: Uint8Array
 }
+
+/** A change of a share that is ready: nothing of it shows before it is committed. */
+interface PreparedChange {
+  readonly kind: 'replacement' | 'in place' | 'deletion'
+  commit(): Promise<void>
+  /** Removes what was prepared, unless it was committed. */
+  discard(): Promise<void>
+}
+
+/** A large share is changed in place when no more than this part of it changes: one of so many. */
+const JOURNALED_PART = 4
+/** And no more than so many bytes. */
+const JOURNALED_MAX = 8 * 1024 * 1024
 
 /** Files that stay open between uses, at most, but for open shares that were deleted or replaced. */
 const OPEN_FILES = 256
@@ -94,6 +110,7 @@ class DiskStore implements IShareStore {
   readonly #pool = new FilePool(OPEN_FILES)
   readonly #uploads = new Set<DiskIncomingShare>()
   readonly #warm = new WarmFolders()
+  readonly #journal: Journal
   #copies = 0
   #closed = false
 
@@ -101,6 +118,7 @@ class DiskStore implements IShareStore {
     this.#shares = join(folder, 'shares')
     this.#incoming = join(folder, 'shares', 'incoming')
     this.#advisories = join(folder, 'corruption-advisories')
+    this.#journal = new Journal(join(folder, 'journal'), this.#shares)
     this.#nodeId = nodeId
   }
 
@@ -108,6 +126,7 @@ class DiskStore implements IShareStore {
     await fs.rm(this.#incoming, { recursive: true, force: true })
     await makeFolder(this.#incoming)
     await makeFolder(this.#advisories)
+    await this.#journal.recover()
   }
 
   async shares(storageIndex: StorageIndex): Promise<Map<ShareNumber, StoredShareKind>> {
@@ -180,20 +199,22 @@ class DiskStore implements IShareStore {
     lease: Lease,
     leaseRoom: number,
   ): Promise<void> {
-    const copies = new Map<ShareNumber, string>()
+    const prepared: PreparedChange[] = []
     try {
       for (const [shareNumber, change] of changes) {
-        if (change.newLength === 0) continue
         const path = this.#pathOf(storageIndex, shareNumber)
-        const copy = this.#nextCopy()
-        copies.set(shareNumber, copy)
         const edit = async (file: ShareBytes, container: Container): Promise<void> =>
           this.#edit(file, container, change, lease, leaseRoom)
-        await this.#makeCopy(path, copy, writeEnabler, change, edit)
+        prepared.push(
+          change.newLength === 0
+            ? this.#deletion(path)
+            : ((await this.#changeInPlace(path, change, edit)) ??
+                (await this.#replacement(path, writeEnabler, change, edit))),
+        )
       }
-      await this.#replace(storageIndex, changes, copies)
+      await this.#commit(this.#folderOf(this.#shares, storageIndex), prepared)
     } catch (error) {
-      for (const copy of copies.values()) await fs.rm(copy, { force: true })
+      for (const change of prepared) await change.discard()
       throw named(error)
     }
   }
@@ -205,6 +226,7 @@ class DiskStore implements IShareStore {
     room: number,
   ): Promise<void> {
     const path = this.#pathOf(storageIndex, shareNumber)
+    await this.#journal.settle(this.#nameOf(path))
     const onCopy = await withShareFile(
       openShareFile(path, shareNumber, 'r+'),
       async (file, container) => {
@@ -294,32 +316,83 @@ class DiskStore implements IShareStore {
     return join(this.#incoming, `copy-${this.#copies}`)
   }
 
+  #deletion(path: string): PreparedChange {
+    return { kind: 'deletion', commit: () => this.#remove(path), discard: async () => {} }
+  }
+
   /**
-   * Makes an edited copy of a mutable share, or of an empty one where there is none. A small share is
-   * edited in memory, so that its copy takes one write.
+   * An edited copy of a mutable share, or of an empty one where there is none. A small share is edited
+   * in memory, so that its copy takes one write.
    */
-  async #makeCopy(
+  async #replacement(
     path: string,
-    copy: string,
     writeEnabler: Uint8Array,
-    { writes }: SlotChange,
+    change: SlotChange,
     edit: (file: ShareBytes, container: Container) => Promise<void>,
-  ): Promise<void> {
-    const end = Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
-    const small = end > SMALL_FILE ? undefined : await this.#smallMutable(path, writeEnabler)
-    if (small === undefined) {
-      await this.#copyMutable(path, copy, writeEnabler)
-      await withShareFile(fs.open(copy, 'r+'), edit)
-      return
-    }
-    await edit(small, await readContainer(small))
-    const handle = await openInFolder(copy, 'w')
+  ): Promise<PreparedChange> {
+    const copy = this.#nextCopy()
+    const discard = (): Promise<void> => fs.rm(copy, { force: true })
+    const small =
+      endOf(change) > SMALL_FILE ? undefined : await this.#smallMutable(path, writeEnabler)
     try {
-      await writeAll(handle, 0, [small.bytes])
-      await handle.datasync()
+      if (small === undefined) {
+        await this.#copyMutable(path, copy, writeEnabler)
+        await withShareFile(fs.open(copy, 'r+'), edit)
+      } else {
+        await edit(small, await readContainer(small))
+        const handle = await openInFolder(copy, 'w')
+        try {
+          await writeAll(handle, 0, [small.bytes])
+          await handle.datasync()
+        } finally {
+          await handle.close()
+        }
+      }
+    } catch (error) {
+      await discard()
+      throw error
+    }
+    const commit = async (): Promise<void> => {
+      await this.#journal.settle(this.#nameOf(path))
+      await this.#pool.detach(path)
+      await fs.rename(copy, path)
+      if (small !== undefined) this.#warm.note(dirname(path))
+    }
+    return { kind: 'replacement', commit, discard }
+  }
+
+  /**
+   * A change of a large share in place, by way of the journal; undefined where a copy serves better:
+   * for a small share, one that a reader has open, or one of which much changes.
+   */
+  async #changeInPlace(
+    path: string,
+    change: SlotChange,
+    edit: (file: ShareBytes, container: Container) => Promise<void>,
+  ): Promise<PreparedChange | undefined> {
+    if (this.#warm.has(dirname(path)) || this.#pool.has(path)) return undefined
+    const handle = await openIfThere(path)
+    if (handle === undefined) return undefined
+    try {
+      const { size } = await handle.stat()
+      const written = change.writes.reduce((sum, { data }) => sum + data.length, 0)
+      const most = Math.min(size / JOURNALED_PART, JOURNALED_MAX)
+      if (size <= SMALL_FILE || written > most) return undefined
+      const file = bytesOfFile(handle)
+      const plan = new PlannedChange(file)
+      await edit(plan, await readContainer(plan))
+      const newSize = await plan.size()
+      if (plan.written > most || newSize - size > most) return undefined
+      await extend(handle, size, newSize)
+      const entry = await this.#journal.begin(this.#nameOf(path), await plan.changes())
+      return { kind: 'in place', ...entry }
     } finally {
       await handle.close()
     }
+  }
+
+  #nameOf(path: string): string {
+    return relative(this.#shares, path)
   }
 
   /** A small share that is in the memory of the operating system, if the file is there. */
@@ -394,27 +467,14 @@ class DiskStore implements IShareStore {
     if (growth > room) throw new NoSpaceError(`no room for ${growth} more bytes`)
   }
 
-  /** Puts the copies in the place of their shares and removes those that are to go. */
-  async #replace(
-    storageIndex: StorageIndex,
-    changes: ReadonlyMap<ShareNumber, SlotChange>,
-    copies: ReadonlyMap<ShareNumber, string>,
-  ): Promise<void> {
-    const folder = this.#folderOf(this.#shares, storageIndex)
-    const parents = copies.size > 0 ? await makeFolder(folder) : []
-    for (const shareNumber of changes.keys()) {
-      const path = this.#pathOf(storageIndex, shareNumber)
-      const copy = copies.get(shareNumber)
-      if (copy === undefined) {
-        await this.#remove(path)
-        continue
-      }
-      await this.#pool.detach(path)
-      await fs.rename(copy, path)
-    }
-    this.#warm.note(folder)
-    if (copies.size < changes.size) await this.#settleFolder(folder)
-    else await syncFolder(folder)
+  /** Makes prepared changes, and makes them outlast a power cut. */
+  async #commit(folder: string, prepared: readonly PreparedChange[]): Promise<void> {
+    const some = (wanted: PreparedChange['kind']): boolean =>
+      prepared.some(({ kind }) => kind === wanted)
+    const parents = some('replacement') ? await makeFolder(folder) : []
+    for (const change of prepared) await change.commit()
+    if (some('deletion')) await this.#settleFolder(folder)
+    else if (some('replacement')) await syncFolder(folder)
     await syncFolders(parents)
   }
 
@@ -438,6 +498,7 @@ class DiskStore implements IShareStore {
   }
 
   async #remove(path: string): Promise<void> {
+    await this.#journal.settle(this.#nameOf(path))
     await this.#pool.detach(path)
     await fs.rm(path, { force: true })
   }
@@ -453,6 +514,27 @@ class DiskStore implements IShareStore {
       if (systemCode(error) !== 'ENOENT') throw error
     }
   }
+}
+
+/** Where the data of a change end. */
+function endOf({ writes }: SlotChange): number {
+  return Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await fs.open(path, 'r+')
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Makes a file larger by zeros that stand on the disk: what is to be written there finds room. */
+async function extend(handle: FileHandle, size: number, wanted: number): Promise<void> {
+  if (wanted <= size) return
+  await writeAll(handle, size, [new Uint8Array(wanted - size)])
+  await handle.datasync()
 }
 
 /** The names in a folder in the order of their bytes; none when it is not there. */

@@ -26,6 +26,11 @@ export class FilePool {
     return file
   }
 
+  /** Whether anybody has a file of this path open. */
+  has(path: string): boolean {
+    return this.#byPath.has(path)
+  }
+
   /** Makes every pooled file of a path independent of the path. */
   async detach(path: string): Promise<void> {
     for (const file of this.#byPath.get(path) ?? []) await file.keepOpen()

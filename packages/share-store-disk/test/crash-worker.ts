@@ -2,7 +2,15 @@
 // `i <file> <share>` for an immutable share, `m <file> <version>` for a mutable one, `l <file>`.
 import { argv, stdout } from 'node:process'
 import { createDiskStore } from '../src/index.ts'
-import { crashLease, immutableData, mutableData, crashIndex, enabler } from './crash-data.ts'
+import {
+  crashIndex,
+  crashLease,
+  enabler,
+  immutableData,
+  mutableData,
+  patches,
+  PATCHED_SIZE,
+} from './crash-data.ts'
 
 const [, , folder = '', start = '0'] = argv
 const store = await createDiskStore({ folder })
@@ -45,4 +53,20 @@ async function slots(): Promise<never> {
   }
 }
 
-await Promise.all([immutables(), slots()])
+async function patched(): Promise<never> {
+  const index = crashIndex('m', 2)
+  const lease = crashLease('p')
+  if ((await store.shares(index)).size === 0) {
+    const whole = new Uint8Array(PATCHED_SIZE)
+    for (const { offset, data } of patches(0)) whole.set(data, offset)
+    const change = { writes: [{ offset: 0, data: whole }] }
+    await store.writeSlot(index, enabler, new Map([[0, change]]), lease, Infinity)
+  }
+  for (let version = Number(start); ; version += 1) {
+    const change = { writes: patches(version) }
+    await store.writeSlot(index, enabler, new Map([[0, change]]), lease, Infinity)
+    stdout.write(`p 2 ${version}\n`)
+  }
+}
+
+await Promise.all([immutables(), slots(), patched()])

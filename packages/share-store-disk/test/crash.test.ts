@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
-import { crashIndex, crashLease, immutableData, mutableData } from './crash-data.ts'
+import { crashIndex, crashLease, immutableData, mutableData, patchedVersion } from './crash-data.ts'
 
 const kills = 25
 const seed = 20261122
@@ -86,7 +86,7 @@ async function isKept(store: Store, line: string): Promise<boolean> {
     const data = await readShare(store, index, Number(share))
     return same(data, immutableData(Number(file), Number(share)))
   }
-  return what === 'm' || (await store.leases(index, 0)).length === 6
+  return what === 'm' || what === 'p' || (await store.leases(index, 0)).length === 6
 }
 
 /** The version of a mutable share, which must be whole; -1 when it is not there. */
@@ -133,6 +133,13 @@ describe(`killed ${kills} times (seed ${seed})`, () => {
           expect(found).toBeGreaterThanOrEqual(last)
           newest = Math.max(newest, found)
         }
+      }
+      const patchedLines = lines.filter((line) => line.startsWith('p 2 '))
+      const patched = crashIndex('m', 2)
+      if (patchedLines.length > 0 || (await store.shares(patched)).size > 0) {
+        const found = patchedVersion(await readShare(store, patched, 0))
+        expect(found).toBeGreaterThanOrEqual(Number(patchedLines.at(-1)?.split(' ')[2] ?? 0))
+        expect(await readdir(join(folder, 'journal'))).toEqual([])
       }
       version = newest + 1000
       await store.close()

@@ -5,7 +5,16 @@ import { isStorageError } from '@lafs/storage-interface'
 import type { IShareStore } from '@lafs/storage-interface'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
-import { crashIndex, crashLease, enabler, immutableData, mutableData } from './crash-data.ts'
+import {
+  crashIndex,
+  crashLease,
+  enabler,
+  immutableData,
+  mutableData,
+  patchedVersion,
+  patches,
+  PATCHED_SIZE,
+} from './crash-data.ts'
 
 /** Makes one call into the file system fail, and knows which files are open. */
 const faults = vi.hoisted(() => ({
@@ -67,6 +76,8 @@ const before = mutableData(1)
 const after = mutableData(2)
 const file = immutableData(1, 0)
 const i = crashIndex('i', 1)
+const p = crashIndex('m', 2)
+const littleChange = new Map([[0, { writes: patches(2) }]])
 const m = crashIndex('m', 1)
 
 function calm(): void {
@@ -88,6 +99,13 @@ function putSlot(store: IShareStore, data: Uint8Array): Promise<void> {
   const change = { writes: [{ offset: 0, data }], newLength: data.length }
   const changes = new Map([0, 1].map((n) => [n, change]))
   return store.writeSlot(m, enabler, changes, crashLease('b'), Infinity)
+}
+
+async function putLargeSlot(store: IShareStore): Promise<void> {
+  const data = new Uint8Array(PATCHED_SIZE)
+  for (const { offset, data: span } of patches(1)) data.set(span, offset)
+  const change = { writes: [{ offset: 0, data }] }
+  await store.writeSlot(p, enabler, new Map([[0, change]]), crashLease('b'), Infinity)
 }
 
 /** What stands where a share would: its bytes, or nothing. */
@@ -131,6 +149,12 @@ const scenarios: readonly (readonly [
     /^(before|after)\+(before|after)$/,
   ],
   [
+    'a write of a little of a large share',
+    (store) => store.writeSlot(p, enabler, littleChange, crashLease('b'), Infinity),
+    async (store) => String(patchedVersion((await look(store, p, 0)) ?? new Uint8Array(4))),
+    /^[12]$/,
+  ],
+  [
     'a lease on a mutable share',
     async (store) => {
       for (const who of ['c', 'd', 'e', 'f', 'g']) await store.addLease(m, 0, crashLease(who), 999)
@@ -167,6 +191,7 @@ describe('when one call into the file system fails', () => {
       calm()
       const store = await createDiskStore({ folder: at })
       await putSlot(store, before)
+      await putLargeSlot(store)
       faults.after = step
       const outcome = await run(store).then(
         () => 'done',
@@ -178,7 +203,10 @@ describe('when one call into the file system fails', () => {
       expect([faults.open, hit]).toEqual([0, hit])
 
       const again = await createDiskStore({ folder: at })
-      const left = await real.readdir(join(at, 'shares', 'incoming'))
+      const left = [
+        ...(await real.readdir(join(at, 'shares', 'incoming'))),
+        ...(await real.readdir(join(at, 'journal'))),
+      ]
       const found = await state(again)
       expect([left, found]).toEqual([[], expect.stringMatching(allowed)])
       await run(again)
