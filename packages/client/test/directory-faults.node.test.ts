@@ -180,7 +180,7 @@ describe('a cycle of directories', () => {
     const walked = manifest.map(([steps]) => steps.join('/'))
     expect(walked.toSorted()).toEqual(['', 'below', 'kept'])
     const stats = await seen.startDeepStats().whenDone()
-    expect(stats).toMatchObject({ 'count-directories': 2, 'count-literal-files': 1 })
+    expect(stats).toMatchObject({ countDirectories: 2, countLiteralFiles: 1 })
     await seen.delete('self')
     await directoryOf(other(), below.uri).delete('above')
     expect(await names(directory)).toEqual(['below', 'kept'])
