@@ -122,21 +122,23 @@ describeWithUpstream('directories', () => {
         },
       )
 
-      it.each(['every kind', 'unknown children', 'names', 'alleged read-only caps of known kinds'])(
-        'table "%s"',
-        async (table) => {
-          const children = recorded(table, false)
-          // Upstream's web API takes no empty name and no name with a slash in a path.
-          delete children['']
-          const cap = await directories[writer].create(format, children)
-          const before = await listedByBoth(cap)
-          expect(before.size).toBe(Object.keys(children).length)
-          await directories[editor].set(cap, { another: { write: 'URI:LIT:' } })
-          const after = await listedByBoth(cap)
-          after.delete('another')
-          expect(after).toEqual(before)
-        },
-      )
+      it('every kind of child and name stays what it is', async () => {
+        const children = {
+          ...recorded('every kind', false),
+          ...recorded('unknown children', false),
+          ...recorded('names', false),
+          ...recorded('alleged read-only caps of known kinds', false),
+        }
+        // Upstream's web API takes no empty name.
+        delete children['']
+        const cap = await directories[writer].create(format, children)
+        const before = await listedByBoth(cap)
+        expect(before.size).toBe(Object.keys(children).length)
+        await directories[editor].set(cap, { another: { write: 'URI:LIT:' } })
+        const after = await listedByBoth(cap)
+        after.delete('another')
+        expect(after).toEqual(before)
+      })
 
       it('metadata is kept, and replaced only where it is given', async () => {
         const cap = await directories[writer].create(format, {})

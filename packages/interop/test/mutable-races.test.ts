@@ -153,30 +153,6 @@ describeWithUpstream('races of two writers', () => {
       expect(decode(await upstream.read(cap))).toBe('theirs, ours')
     })
 
-    it('our edit of a directory is made again on top of theirs', async () => {
-      const cap = await directories.upstream.create(format, {})
-      const error = await heldBack(
-        'own',
-        () => directories.own.set(cap, { ours: { write: 'URI:LIT:' } }),
-        () => directories.upstream.set(cap, { theirs: { write: 'URI:LIT:' } }),
-      )
-      expect(error).toBeUndefined()
-      await expectChildren(cap, ['ours', 'theirs'])
-    })
-
-    it('upstream leaves our edit of a directory alone, and says that it lost', async () => {
-      // Upstream tries again from the version that it knew first, and finds no shares of that any
-      // more. (An empty version it can have without shares, and would put its edit in place of ours.)
-      const cap = await directories.upstream.create(format, { old: { write: 'URI:LIT:' } })
-      const error = await heldBack(
-        'upstream',
-        () => directories.upstream.set(cap, { theirs: { write: 'URI:LIT:' } }),
-        () => directories.own.set(cap, { ours: { write: 'URI:LIT:' } }),
-      )
-      expect(String(error)).toMatch(/KeyError|UncoordinatedWriteError/)
-      await expectChildren(cap, ['old', 'ours'])
-    })
-
     it('a file that is there is not made a second time', async () => {
       const key = fromHex(keys[formats.indexOf(format)]?.signingKey ?? '')
       const cap = await upstream.create(format, encode('theirs'), key)
@@ -211,5 +187,29 @@ describeWithUpstream('races of two writers', () => {
       await own.overwrite(cap, encode('at rest'))
       expect(decode(await upstream.read(cap))).toBe('at rest')
     })
+  })
+
+  it('our edit of a directory is made again on top of theirs', async () => {
+    const cap = await directories.upstream.create('SDMF', {})
+    const error = await heldBack(
+      'own',
+      () => directories.own.set(cap, { ours: { write: 'URI:LIT:' } }),
+      () => directories.upstream.set(cap, { theirs: { write: 'URI:LIT:' } }),
+    )
+    expect(error).toBeUndefined()
+    await expectChildren(cap, ['ours', 'theirs'])
+  })
+
+  it('upstream leaves our edit of a directory alone, and says that it lost', async () => {
+    // Upstream tries again from the version that it knew first, and finds no shares of that any
+    // more. (An empty version it can have without shares, and would put its edit in place of ours.)
+    const cap = await directories.upstream.create('SDMF', { old: { write: 'URI:LIT:' } })
+    const error = await heldBack(
+      'upstream',
+      () => directories.upstream.set(cap, { theirs: { write: 'URI:LIT:' } }),
+      () => directories.own.set(cap, { ours: { write: 'URI:LIT:' } }),
+    )
+    expect(String(error)).toMatch(/KeyError|UncoordinatedWriteError/)
+    await expectChildren(cap, ['old', 'ours'])
   })
 })
