@@ -90,7 +90,7 @@ export function placedShare({ versions }: Recordings, placement: Placement): Uin
 }
 
 /** One read that has come to a server. */
-export interface ReadRequest {
+interface ReadRequest {
   readonly server: number
   readonly shareNumbers: readonly number[]
   readonly offset: number
