@@ -5,6 +5,7 @@ import type {
   OperationOptions,
   ServerAnnouncement,
   StorageConnection,
+  StorageErrorCode,
   StorageTransport,
 } from '@lafs/storage-interface'
 import { isStorageError, StorageError } from '@lafs/storage-interface'
@@ -15,6 +16,12 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** How long a server is left alone after its first failure; each further one doubles it. */
 const BACK_OFF_MIN_MS = 1_000
 const BACK_OFF_MAX_MS = 60_000
+/** What operations say that find a server out of reach, or wait for it in vain. */
+const SIGNS_OF_ABSENCE: ReadonlySet<StorageErrorCode> = new Set([
+  'STORAGE_UNREACHABLE',
+  'STORAGE_CLOSED',
+  'STORAGE_TIMEOUT',
+])
 
 /**
  * One server of the grid. It is connected to when it is first needed; after a failure it is left
@@ -213,12 +220,7 @@ function watchFailures(server: IStorageServer, onUnreachable: () => void): IStor
         try {
           return await (member.apply(target, parameters) as Promise<unknown>)
         } catch (error) {
-          if (
-            isStorageError(error, 'STORAGE_UNREACHABLE') ||
-            isStorageError(error, 'STORAGE_CLOSED')
-          ) {
-            onUnreachable()
-          }
+          if (isStorageError(error) && SIGNS_OF_ABSENCE.has(error.code)) onUnreachable()
           throw error
         }
       }

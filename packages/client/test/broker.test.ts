@@ -167,6 +167,18 @@ describe('createStorageBroker', () => {
     expect(server.connectionStatus.connected).toBe(true)
   })
 
+  it('asks one that was waited for in vain for a sign of life as well', async () => {
+    const { transport, broker } = setUp()
+    const server = onlyServer(broker)
+    const operations = await server.storageServer()
+    const silence = new StorageError('STORAGE_TIMEOUT', 'nothing came')
+    transport.error = silence
+    await expect(operations.getBuckets(INDEX)).rejects.toBe(silence)
+    expect(server.connectionStatus.connected).toBe(false)
+    await expect(server.storageServer()).rejects.toBe(silence)
+    expect(broker.serversForStorageIndex(INDEX)).toEqual([])
+  })
+
   it('connects anew where the old connection is dead', async () => {
     const { transport, broker } = setUp()
     const server = onlyServer(broker)

@@ -55,8 +55,8 @@ export interface IWriteable {
  * @param oldContents - the best recoverable version; belongs to the modifier.
  * @param servermap - where the versions are, to refuse a change when there are several.
  * @param firstTime - false when an earlier try met another writer.
- * @returns the new content; undefined, or the old one itself, where nothing is to change. What it
- *   throws goes to the caller.
+ * @returns the new content, which may be the old one's memory, changed; undefined, or the bytes as
+ *   they were, where nothing is to change. What it throws goes to the caller.
  */
 export type MutableModifier = (
   oldContents: Uint8Array,

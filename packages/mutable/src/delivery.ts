@@ -9,7 +9,7 @@ import type {
   TestVector,
   TestWriteVectors,
 } from '@lafs/storage-interface'
-import { Cancellation, within } from '@lafs/storage-protocol/waiting'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from './file.ts'
 import { slotSecrets } from './keys.ts'
 import { placeHomelessShares, placementKey } from './placement.ts'
@@ -17,6 +17,7 @@ import type { Placement } from './placement.ts'
 import type { PublishStatus } from './publish-status.ts'
 import type { ServerMap } from './server-map.ts'
 import type { NewVersion } from './share-builder.ts'
+import { timedRequest } from './timed-request.ts'
 
 /** How long a server may take to answer a write of nothing. */
 const ANSWER_TIME_MS = 10_000
@@ -152,26 +153,26 @@ async function send(message: Message, delayMs: number, run: Run): Promise<void> 
   )
   const readVectors = [{ offset: 0, size: checkstring.length }]
   const startMs = clock.nowMs()
-  const write = async (own: AbortSignal): Promise<ReadTestWriteResult> => {
-    const storage = await server.storageServer({ signal: own })
+  const write = async (signal: AbortSignal): Promise<ReadTestWriteResult> => {
+    const storage = await server.storageServer({ signal })
     const secrets = slotSecrets(file, server)
     return storage.slotTestvAndReadvAndWritev(file.storageIndex, secrets, vectors, readVectors, {
-      signal: own,
+      signal,
     })
   }
   const timeout = (): Error =>
     new StorageError('STORAGE_TIMEOUT', `no answer to a write within ${delayMs} ms`, {
       serverId: server.serverId,
     })
-  const answer = await cancellation
-    .run((own) => within(write(own), { clock, delayMs, timeout, signal: own }))
-    .catch((error: unknown) => {
+  const answer = await timedRequest(cancellation, { clock, delayMs, timeout }, write).catch(
+    (error: unknown) => {
       cancellation.signal.throwIfAborted()
       run.failed.add(server.serverId)
       run.errors.push(error)
       status.addProblem(server.serverId, error)
       map.addProblem(error)
-    })
+    },
+  )
   if (answer === undefined) return
   status.sent(server.serverId, clock.nowMs() - startMs)
   takeAnswer(message, answer, run, startMs)

@@ -132,7 +132,7 @@ async function tryToModify(
   }
   const kept = old.slice()
   const wanted = await modifier(old, map, firstTime)
-  const unchanged = wanted === undefined || wanted === old || sameBytes(wanted, kept)
+  const unchanged = wanted === undefined || sameBytes(wanted, kept)
   if (unchanged && firstTime) return { status: nothingWritten(file, map, kept.length) }
   try {
     // After a race even what is there already: shares of two versions may stand side by side.

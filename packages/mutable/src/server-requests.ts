@@ -9,10 +9,11 @@ import {
   type TestWriteVectors,
 } from '@lafs/storage-interface'
 import { createMutableShareReader } from '@lafs/storage-protocol/layout'
-import { Cancellation, within } from '@lafs/storage-protocol/waiting'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from './file.ts'
 import type { FoundShare } from './found-share.ts'
 import { leaseSecrets, slotSecrets } from './keys.ts'
+import { timedRequest } from './timed-request.ts'
 
 /** A server that takes longer counts as out of reach. */
 const PATIENCE_MS = 10_000
@@ -40,21 +41,12 @@ export class ServerRequests {
    * @throws {@link StorageError} `STORAGE_TIMEOUT`; what the request throws.
    */
   within<T>(server: IServer, request: (options: OperationOptions) => Promise<T>): Promise<T> {
-    return this.#requests.run(async (signal) => {
-      const own = new Cancellation(signal)
-      const timeout = (): Error => {
-        const error = new StorageError('STORAGE_TIMEOUT', `${server.name} did not answer in time`)
-        own.abort(error)
-        return error
-      }
-      const { clock } = this.#file.context
-      try {
-        const work = request({ signal: own.signal })
-        return await within(work, { clock, delayMs: PATIENCE_MS, timeout, signal })
-      } finally {
-        own.dispose()
-      }
-    })
+    const { clock } = this.#file.context
+    const timeout = (): Error =>
+      new StorageError('STORAGE_TIMEOUT', `${server.name} did not answer in time`)
+    return timedRequest(this.#requests, { clock, delayMs: PATIENCE_MS, timeout }, (signal) =>
+      request({ signal }),
+    )
   }
 
   /**

@@ -8,9 +8,11 @@ const STREAM_MEMORY_LIMIT: number = 256 * 1024 * 1024
  * The contents of a mutable file from bytes in memory.
  *
  * @param data - borrowed until the uploadable is closed; must not change.
+ * @throws TypeError for what is no bytes.
  * @see allmydata.mutable.publish.MutableData
  */
 export function mutableUploadableFromBytes(data: Uint8Array): IMutableUploadable {
+  if (!(data instanceof Uint8Array)) throw new TypeError(`expected bytes, got ${typeof data}`)
   return {
     size: data.length,
     async *read({ offset = 0, pieceSize = 1024 * 1024, signal }: SourceReadOptions = {}) {

@@ -7,12 +7,12 @@ import {
   numberOfSegments,
   parseCheckstring,
 } from '@lafs/storage-protocol/layout'
-import { within } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from './file.ts'
 import type { RetrieveStatus } from './retrieve-status.ts'
 import type { ServerMap } from './server-map.ts'
 import { shareTreeOf, ShareVerifier } from './share-verifier.ts'
+import { timedRequest } from './timed-request.ts'
 import type { VersionInfo } from './version-info.ts'
 
 /** After this long without an answer another share is tried as well. */
@@ -167,11 +167,10 @@ export class VersionShares {
     const { clock } = this.#file.context
     const startedMs = clock.nowMs()
     try {
-      const work = this.#cancellation.run(async (signal) =>
+      const limit = { clock, delayMs: limitMs, timeout: () => noAnswer(share) }
+      const value = await timedRequest(this.#cancellation, limit, async (signal) =>
         act(await share.verifier({ signal }), { signal }),
       )
-      const timeout = (): Error => noAnswer(share)
-      const value = await within(work, { clock, delayMs: limitMs, timeout })
       share.used = true
       this.#status.addFetch(share.server.serverId, clock.nowMs() - startedMs)
       return value

@@ -40,7 +40,7 @@ export interface MutableVersionParts {
  */
 export class MutableFileVersion implements IMutableFileVersion {
   readonly mutable = true
-  readonly writekey: Uint8Array | undefined
+  readonly readonly: boolean
   readonly #file: MutableFile
   readonly #queue: OperationQueue
   readonly #map: ServerMap
@@ -51,11 +51,11 @@ export class MutableFileVersion implements IMutableFileVersion {
     this.#queue = queue
     this.#map = map
     this.#version = version
-    this.writekey = writeable ? file.writekey : undefined
+    this.readonly = !writeable
   }
 
-  get readonly(): boolean {
-    return this.writekey === undefined
+  get writekey(): Uint8Array | undefined {
+    return this.readonly ? undefined : this.#file.writekey
   }
 
   get storageIndex(): Uint8Array {
@@ -153,9 +153,11 @@ async function bytesOf(data: IMutableUploadable, options: OperationOptions): Pro
   return concatBytes(pieces)
 }
 
-/** What is published in the place of bytes. */
+/** What is published in the place of bytes. @throws TypeError for neither bytes nor an uploadable. */
 export function asMutableUploadable(data: Uint8Array | IMutableUploadable): IMutableUploadable {
-  return data instanceof Uint8Array ? mutableUploadableFromBytes(data) : data
+  if (data instanceof Uint8Array) return mutableUploadableFromBytes(data)
+  if (typeof data === 'object' && 'read' in data) return data
+  throw new TypeError(`expected bytes or an uploadable, got ${typeof data}`)
 }
 
 /** The map as this package makes them. */

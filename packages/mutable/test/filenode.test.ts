@@ -269,6 +269,23 @@ describe('an edit', () => {
     expect(grid.writes()).toBe(before)
   })
 
+  it('may be made where the old bytes stand', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('a'))
+    await node.modify((old) => old.fill(0x62))
+    expect(text(await node.downloadBestVersion())).toBe('b')
+  })
+
+  it('with what is no bytes changes nothing', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('a'))
+    const before = grid.writes()
+    const message = 'expected bytes, got string'
+    await expect(node.modify(() => 'b' as never)).rejects.toThrow(message)
+    await expect(node.overwrite('b' as never)).rejects.toThrow('expected bytes or an uploadable')
+    expect(grid.writes()).toBe(before)
+  })
+
   it('that throws changes nothing, and the next one goes on', async () => {
     const grid = await createNodeGrid()
     const node = await grid.create(bytes('a'))

@@ -185,6 +185,16 @@ describe.each([
 })
 
 describe('the versions of a file', () => {
+  it('do not show their secrets to who prints them', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(bytes('a'))
+    const version = await node.bestMutableVersion()
+    expect(version.writekey).toEqual(node.writekey)
+    expect(Object.values(version)).not.toContain(version.writekey)
+    expect(Object.values(node)).not.toContain(node.writekey)
+    expect((await node.bestReadableVersion()).readonly).toBe(true)
+  })
+
   it('are downloaded each, where there are enough shares of several', async () => {
     const { grid, node, map } = await twoVersions(5)
     const versions = map.recoverableVersions()

@@ -1,0 +1,31 @@
+import { Cancellation, within } from '@lafs/storage-protocol/waiting'
+import type { Clock } from '@lafs/storage-protocol/waiting'
+
+/**
+ * The outcome of a request to a server. One that takes too long is given up, and its signal fires
+ * with the same error, so that the connection is not kept for it and is looked at before the next.
+ *
+ * @param cancellation - ends the request too.
+ * @param limit.timeout - makes the error.
+ * @throws that error when the time runs out, the reason of the cancellation, what the request throws.
+ */
+export function timedRequest<T>(
+  cancellation: Cancellation,
+  limit: { readonly clock: Clock; readonly delayMs: number; readonly timeout: () => Error },
+  request: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { clock, delayMs } = limit
+  return cancellation.run(async (signal) => {
+    const own = new Cancellation(signal)
+    const timeout = (): Error => {
+      const error = limit.timeout()
+      own.abort(error)
+      return error
+    }
+    try {
+      return await within(request(own.signal), { clock, delayMs, timeout, signal })
+    } finally {
+      own.dispose()
+    }
+  })
+}
