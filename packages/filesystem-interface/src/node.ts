@@ -76,8 +76,9 @@ export interface IMutableFileVersion extends IReadable, IWriteable {
   /** 16 bytes, a secret; undefined without write authority. */
   readonly writekey: Uint8Array | undefined
   /**
-   * Replaces the content, if no other writer has published or is publishing a newer version. Shares
-   * of other versions than this one are left alone. (1.9.2 called it `replace`.)
+   * Replaces the content, if the servers still hold what the map of this version says: not where
+   * another writer has published or is publishing. Shares of older versions that the map knows are
+   * replaced too. (1.9.2 called it `replace`.)
    *
    * @throws {@link FilesystemError} `MUTABLE_UNCOORDINATED_WRITE`: what stands now is not known.
    */

@@ -6,9 +6,12 @@ export { loadCodec } from '@lafs/codec'
 export { defaultCrypto, rsaPrivateKeyFromPem } from '@lafs/crypto'
 export type { CodecProvider } from '@lafs/codec-interface'
 export type { CryptoProvider } from '@lafs/crypto'
+export { deepTraverse } from '@lafs/dirnode'
+export type { TreeWalker } from '@lafs/dirnode'
 export type * from '@lafs/filesystem-interface'
 export { uploadableFromBytes } from '@lafs/immutable'
 export { uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
+export type { KeyPool } from '@lafs/mutable'
 export {
   isDirectoryNode,
   isFileNode,

@@ -15,6 +15,13 @@ describe('lafs', () => {
     await directory.setUri('name', uri)
     const node = await directory.get('name')
     expect(lafs.isFileNode(node) && (await node.downloadBestVersion()).length).toBe(1000)
+    const kinds: string[] = []
+    const walk = lafs.deepTraverse(directory, {
+      addNode: ({ kind }) => void kinds.push(kind),
+      enterDirectory: () => {},
+      status: () => kinds,
+    })
+    expect(await walk.whenDone()).toEqual(['directory', 'immutable-file'])
   })
 
   it('carries the command under both names', () => {
