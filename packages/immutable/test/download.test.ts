@@ -6,9 +6,10 @@ import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { IImmutableFileNode } from '@lafs/filesystem-interface'
 import { parseChkHeader, parseHashes } from '@lafs/storage-protocol/layout'
 import { ChkCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
+import { virtualClock } from '@lafs/testing'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createGrid, forever, noise, same, store, virtualClock } from './grid.ts'
+import { createGrid, forever, noise, same, store } from './grid.ts'
 import type { Grid } from './grid.ts'
 
 const codec = await loadCodec()
@@ -368,9 +369,9 @@ describe('servers', () => {
     const grid = await spread(threeOfTen)
     for (const { hooks } of grid.servers.slice(0, 2)) hooks.read = forever
     const got = nodeOn(grid, threeOfTen.cap, clock).downloadBestVersion()
-    await clock.advance(9000)
+    await clock.elapse(9000)
     expect(await Promise.race([got, Promise.resolve('waiting')])).toBe('waiting')
-    await clock.advance(1500)
+    await clock.elapse(1500)
     expect(same(await got, data)).toBe(true)
   })
 
@@ -380,7 +381,7 @@ describe('servers', () => {
     for (const { hooks } of grid.servers) hooks.getBuckets = forever
     const got = nodeOn(grid, threeOfTen.cap, clock).downloadBestVersion()
     got.catch(() => {})
-    await clock.advance(61_000)
+    await clock.elapse(61_000)
     await expect(got).rejects.toMatchObject({ code: 'DOWNLOAD_NO_SHARES' })
   })
 
@@ -390,7 +391,7 @@ describe('servers', () => {
     for (const { hooks } of grid.servers) hooks.read = forever
     const got = nodeOn(grid, threeOfTen.cap, clock).downloadBestVersion()
     got.catch(() => {})
-    for (let round = 0; round < 12; round++) await clock.advance(15_000)
+    for (let round = 0; round < 12; round++) await clock.elapse(15_000)
     await expect(got).rejects.toMatchObject({ code: 'DOWNLOAD_NOT_ENOUGH_SHARES' })
   })
 })

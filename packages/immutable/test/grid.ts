@@ -1,4 +1,3 @@
-import type { Clock } from '@lafs/storage-protocol/waiting'
 import type {
   IServer,
   IStorageBroker,
@@ -200,32 +199,6 @@ export async function sharesOn(
 
 /** A promise that is never kept. */
 export const forever = (): Promise<never> => new Promise(() => {})
-
-/** A clock that stands still but for {@link advance}. */
-export function virtualClock(): Clock & { advance(ms: number): Promise<void> } {
-  let now = 1_000_000
-  const timers = new Set<{ at: number; callback: () => void }>()
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setTimeout(resolve, 0))
-  }
-  return {
-    nowMs: () => now,
-    after: (delayMs, callback) => {
-      const timer = { at: now + delayMs, callback }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-    advance: async (ms) => {
-      await settle()
-      now += ms
-      for (const timer of [...timers].toSorted((a, b) => a.at - b.at)) {
-        if (timer.at > now || !timers.delete(timer)) continue
-        timer.callback()
-        await settle()
-      }
-    },
-  }
-}
 
 /** Bytes that look random and are the same every time. */
 export function noise(size: number, seed = 1): Uint8Array {

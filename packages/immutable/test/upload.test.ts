@@ -9,9 +9,10 @@ import {
 } from '@lafs/immutable'
 import type { UploadOptions } from '@lafs/immutable'
 import type { IUploadable, IUploadStatus, Progress } from '@lafs/filesystem-interface'
+import { virtualClock } from '@lafs/testing'
 import { parseCapStrict, type ChkCap } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
-import { createGrid, forever, noise, same, sharesOn, virtualClock } from './grid.ts'
+import { createGrid, forever, noise, same, sharesOn } from './grid.ts'
 import type { Grid } from './grid.ts'
 
 const codec = await loadCodec()
@@ -282,7 +283,7 @@ describe('placement', () => {
         })
     }
     const upload = uploadImmutable(uploadableFromBytes(data), optionsOn(grid, { clock }))
-    await clock.advance(16_000)
+    await clock.elapse(16_000)
     const results = await upload
     expect(results.servermap.has('v0-000')).toBe(false)
     answer()
@@ -347,7 +348,7 @@ describe('servers that fail during an upload', () => {
     const grid = await createGrid(10)
     for (const { hooks } of grid.servers.slice(0, 2)) hooks.write = forever
     const upload = uploadImmutable(uploadableFromBytes(data), optionsOn(grid, { clock }))
-    for (let round = 0; round < 10; round++) await clock.advance(20_000)
+    for (let round = 0; round < 10; round++) await clock.elapse(20_000)
     expect((await upload).pushedShares).toBe(8)
   })
 })
