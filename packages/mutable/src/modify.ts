@@ -144,7 +144,8 @@ async function tryToModify(
   }
 }
 
-function isUnreadable(error: unknown): boolean {
+/** Whether too few shares of a version are left, as when another writer replaces them. */
+export function isUnreadable(error: unknown): boolean {
   return (
     isFilesystemError(error, 'DOWNLOAD_NOT_ENOUGH_SHARES') ||
     isFilesystemError(error, 'MUTABLE_UNRECOVERABLE')

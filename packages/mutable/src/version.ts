@@ -1,5 +1,9 @@
 import { concatBytes } from '@lafs/crypto'
-import { NotWriteableError, UnrecoverableFileError } from '@lafs/filesystem-interface'
+import {
+  NotWriteableError,
+  UncoordinatedWriteError,
+  UnrecoverableFileError,
+} from '@lafs/filesystem-interface'
 import type {
   IMutableFileServerMap,
   IMutableFileVersion,
@@ -12,10 +16,10 @@ import type {
 } from '@lafs/filesystem-interface'
 import type { OperationOptions } from '@lafs/storage-interface'
 import type { MutableFile } from './file.ts'
-import { modifyFile, readWhole } from './modify.ts'
+import { findBestVersion, isUnreadable, modifyFile, readWhole } from './modify.ts'
 import type { OperationQueue } from './operation-queue.ts'
 import { publish } from './publish.ts'
-import { canUpdateInPlace, publishUpdate } from './publish-update.ts'
+import { canUpdateInPlace, publishUpdate, type UpdateBasis } from './publish-update.ts'
 import { fetchUpdateSegments, retrieve } from './retrieve.ts'
 import { ServerMap } from './server-map.ts'
 import { mutableUploadableFromBytes } from './uploadable.ts'
@@ -113,15 +117,34 @@ export class MutableFileVersion implements IMutableFileVersion {
     assertOffset(offset, version.size)
     if (canUpdateInPlace(map, version, offset, data.size)) {
       const span = { ...options, offset, length: data.size }
-      const basis = await fetchUpdateSegments(file, map, version, span)
+      const basis = await this.#basisOf(span)
       // By now shares may be known to be bad.
       const stillFits = canUpdateInPlace(map, version, offset, data.size)
-      if (stillFits && basis.blockHashes.size === version.totalShares) {
+      if (stillFits && basis?.blockHashes.size === version.totalShares) {
         return publishUpdate(file, map, version, { offset, data, basis }, options)
       }
     }
     const bytes = await bytesOf(data, options)
     return modifyFile(file, map, (old) => splice(old, bytes, offset), options)
+  }
+
+  /**
+   * What an update in place needs of this version; undefined where too few shares are good.
+   *
+   * @throws {@link UncoordinatedWriteError} where another writer has replaced the version.
+   */
+  async #basisOf(
+    span: OperationOptions & { readonly offset: number; readonly length: number },
+  ): Promise<UpdateBasis | undefined> {
+    try {
+      return await fetchUpdateSegments(this.#file, this.#map, this.#version, span)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      const { sequenceNumber } = await findBestVersion(this.#file, this.#map, 'MODE_WRITE', span)
+      if (sequenceNumber <= this.#version.sequenceNumber) return undefined
+      const message = 'another writer has replaced the version that was to be changed in place'
+      throw new UncoordinatedWriteError(message, { cause: error })
+    }
   }
 
   /** Runs an edit once the others of this node are over. */

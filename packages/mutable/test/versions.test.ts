@@ -164,6 +164,24 @@ describe.each([
     expect(text(await node.downloadBestVersion())).toBe('theirs')
   })
 
+  it('is of what another writer has put there meanwhile, or says so', async () => {
+    const grid = await createNodeGrid()
+    const node = await grid.create(content(400_000), { version })
+    const best = await node.bestMutableVersion()
+    const theirs = content(400_000, 'theirs')
+    await grid.open(node.uri).overwrite(theirs)
+    const [outcome] = await Promise.allSettled([best.update(bytes('ours'), 200_000)])
+    const found = await node.downloadBestVersion()
+    if (version === SDMF_VERSION) {
+      expect(outcome.status).toBe('fulfilled')
+      expectBytes(found, spliced(theirs, bytes('ours'), 200_000))
+    } else {
+      // What is kept of the old version can be read no more, or only in part.
+      expect(outcome).toMatchObject({ reason: { name: 'UncoordinatedWriteError' } })
+      expectBytes(found, theirs)
+    }
+  })
+
   it('leaves the old or the new version, wherever its writer is killed', async () => {
     const [old, data] = [content(140_000), content(20_000, 'DATA')]
     const updated = spliced(old, data, 131_000)
