@@ -114,6 +114,16 @@ describe('a private key from a share', () => {
     await expect(running).rejects.toSatisfy((error) => isFilesystemError(error, 'SHARE_CORRUPT'))
   })
 
+  it('is refused where it is that of another file, encrypted with this write key', async () => {
+    const writekey = fromHex(vector.writekey)
+    const foreign = fromHex(other.signingKey)
+    await defaultCrypto.aesCtrInPlace(writekey, foreign)
+    await expect(decryptSigningKey(fileOf(vector, writekey), foreign)).rejects.toMatchObject({
+      code: 'SHARE_CORRUPT',
+      message: 'the private key does not fit the write key',
+    })
+  })
+
   it('is refused where it fits the write key but is no RSA key', async () => {
     const crypto = { ...defaultCrypto, timingSafeEqual: () => true }
     const file = fileOf(vector, fromHex(other.writekey))
