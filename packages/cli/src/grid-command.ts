@@ -2,7 +2,7 @@ import { createClientFromDirectory } from '@lafs/client/node'
 import { readAliases } from './aliases.ts'
 import type { Aliases } from './aliases.ts'
 import type { LookupContext } from './grid-path.ts'
-import type { CommandContext } from './run.ts'
+import type { CommandContext } from './command-context.ts'
 
 /** The option that every command with paths on the grid has. */
 export interface GridOptions {

@@ -12,7 +12,7 @@ import type { PutOptions } from './commands/put.ts'
 import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
 import type { GridOptions } from './grid-command.ts'
-import type { CommandContext } from './run.ts'
+import type { CommandContext } from './command-context.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The options that stand before the name of a command. */

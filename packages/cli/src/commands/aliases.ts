@@ -4,7 +4,7 @@ import { addAlias, directoryCapText, newAliasName, readAliases } from '../aliase
 import { CommandError } from '../failure.ts'
 import { pythonJson } from '../python-json.ts'
 import { escapeControls, quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
 

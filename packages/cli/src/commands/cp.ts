@@ -17,7 +17,7 @@ import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findNode, findWriteTarget } from '../grid-path.ts'
 import { progressBar } from '../progress.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 /** Each new directory takes a key. */

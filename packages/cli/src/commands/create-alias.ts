@@ -1,7 +1,7 @@
 import { addAlias, newAliasName } from '../aliases.ts'
 import { withGrid } from '../grid-command.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 /** Makes a directory and an alias for it. @see allmydata.scripts.tahoe_add_alias.create_alias */

@@ -15,7 +15,7 @@ import { capTextFromInput, parseCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
 import { UsageError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 /** The options of `debug dump-cap`. */

@@ -18,7 +18,7 @@ import { ChkVerifierCap, MdmfVerifierCap, SskVerifierCap, unpackUriExtension } f
 import { mutableOffsets, readMutableShare } from '../mutable-share.ts'
 import type { MutableShareContents } from '../mutable-share.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import {
   IMMUTABLE_DATA_OFFSET,
   MUTABLE_DATA_OFFSET,

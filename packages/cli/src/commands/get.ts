@@ -8,7 +8,7 @@ import { writeFileWhole } from '../local-file.ts'
 import { progressBar } from '../progress.ts'
 import { escapeControls } from '../quote.ts'
 import { readFileNode } from '../read-file.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 /** Gets a file from its place on the grid. @see allmydata.scripts.tahoe_get */

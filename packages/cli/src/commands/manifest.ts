@@ -15,7 +15,7 @@ import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findNode } from '../grid-path.ts'
 import { pythonJson } from '../python-json.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { statsJson } from '../stats-json.ts'
 import { writeTo } from '../terminal.ts'
 

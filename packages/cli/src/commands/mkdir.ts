@@ -5,7 +5,7 @@ import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findWriteTarget, makeDirectory } from '../grid-path.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { mutableVersion, parseFormat } from '../store-file.ts'
 import { writeTo } from '../terminal.ts'
 

@@ -4,7 +4,7 @@ import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findNode, findWriteTarget } from '../grid-path.ts'
 import type { Entry, FoundNode } from '../grid-path.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 const EXIT_NOT_REMOVED = 2

@@ -3,7 +3,7 @@ import { CommandError } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridOptions } from '../grid-command.ts'
 import { findEntry } from '../grid-path.ts'
-import type { CommandContext } from '../run.ts'
+import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 
 /** Removes an entry of a directory. @see allmydata.scripts.tahoe_unlink */
