@@ -46,7 +46,11 @@ export async function findBestVersion(
   const version = map.bestRecoverableVersion()
   const errors = map.problems
   if (version === undefined) {
-    throw new UnrecoverableFileError('no version of the file has enough shares', { errors })
+    const [first] = errors
+    const found = map.summarizeVersions() || 'none'
+    const why = first instanceof Error ? `, first error: ${first.message}` : ''
+    const text = `no version of the file has enough shares; found: ${found}${why}`
+    throw new UnrecoverableFileError(text, { errors, ...(first !== undefined && { cause: first }) })
   }
   if (mode === 'MODE_WRITE' && file.signingKey === undefined) {
     const text = 'the private key of the file was had from no share'

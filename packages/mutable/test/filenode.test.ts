@@ -190,9 +190,24 @@ describe('a mutable file', () => {
       () => node.overwrite(bytes('a')),
       () => node.modify(append('a')),
     ]) {
-      await expect(operation()).rejects.toMatchObject({ code: 'MUTABLE_UNRECOVERABLE' })
+      await expect(operation()).rejects.toMatchObject({
+        code: 'MUTABLE_UNRECOVERABLE',
+        message: 'no version of the file has enough shares; found: none',
+      })
     }
     expect(grid.writes()).toBe(0)
+  })
+
+  it('says what was found of it, and what the first server said that failed', async () => {
+    const grid = await createNodeGrid({ count: 10 })
+    const { uri } = await grid.create(bytes('a'))
+    const gone = grid.servers.slice(2).map(({ server }) => server)
+    for (const server of gone) server.storageServer = () => Promise.reject(new Error('gone'))
+    await expect(grid.open(uri).downloadBestVersion()).rejects.toMatchObject({
+      code: 'MUTABLE_UNRECOVERABLE',
+      message: expect.stringMatching(/; found: 2\*seq1-...., first error: gone$/),
+      cause: new Error('gone'),
+    })
   })
 
   it('is not taken for that of another key', async () => {
