@@ -1,5 +1,5 @@
 import { defaultCrypto, toBase32 } from '@lafs/crypto'
-import { isFilesystemError } from '@lafs/filesystem-interface'
+import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
 import type { IDirectoryNode, INodeMaker } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
 import type { IStorageServer } from '@lafs/storage-interface'
@@ -49,6 +49,14 @@ const deeds: readonly Deed[] = [
     after: [[{ b: lit('a') }, second]],
   },
   {
+    what: 'makes a subdirectory',
+    act: async (one) => {
+      const child = { node: await one.get('b'), metadata: {} }
+      await one.createSubdirectory('c', { initialChildren: new Map([['inside', child]]) })
+    },
+    after: [[{ ...first, c: 'directory of inside' }, second]],
+  },
+  {
     what: 'moves a child to another directory',
     act: (one, other) => one.moveChildTo('b', other),
     after: [
@@ -73,7 +81,7 @@ interface Encoding {
 }
 
 const grids: readonly (readonly [Encoding, number])[] = [
-  [{ k: 3, n: 10, count: 10 }, SDMF_VERSION],
+  [{ k: 3, n: 6, count: 6 }, SDMF_VERSION],
   [{ k: 3, n: 10, count: 3 }, MDMF_VERSION],
   [{ k: 2, n: 3, count: 3 }, SDMF_VERSION],
 ]
@@ -82,6 +90,7 @@ function clientOn(
   storages: readonly IStorageServer[],
   { k, n }: Encoding,
   version: number,
+  firstKey = 0,
 ): INodeMaker {
   const context = {
     broker: brokerOf(storages),
@@ -90,7 +99,7 @@ function clientOn(
     encoding: { requiredShares: k, totalShares: n },
     random: () => 0.5,
   }
-  return nodeMakerOf(context, version)
+  return nodeMakerOf(context, version, firstKey)
 }
 
 type Write = Parameters<IStorageServer['slotTestvAndReadvAndWritev']>
@@ -137,8 +146,11 @@ const open = (nodeMaker: INodeMaker, { uris }: Stage): [IDirectoryNode, IDirecto
 ]
 
 async function listingOf(directory: IDirectoryNode): Promise<Listing> {
-  const entries = [...(await directory.list())].map(([name, { node }]) => [name, node.uri])
-  return Object.fromEntries(entries) as Listing
+  const entries = [...(await directory.list())].map(async ([name, { node }]) => {
+    if (!isDirectoryNode(node)) return [name, node.uri ?? '']
+    return [name, `directory of ${[...(await node.list()).keys()].join(',')}`]
+  })
+  return Object.fromEntries(await Promise.all(entries)) as Listing
 }
 
 async function stateFor(nodeMaker: INodeMaker, stage: Stage): Promise<State> {
@@ -169,7 +181,7 @@ async function kill(deed: Deed, stage: Stage, line: BreakingLine): Promise<State
   )
   let done = true
   try {
-    await deed.act(...open(clientOn(far, encoding, version), stage))
+    await deed.act(...open(clientOn(far, encoding, version, 10), stage))
   } catch (error) {
     if (!isFilesystemError(error) || !errorCodes.includes(error.code)) throw error
     done = false
