@@ -236,23 +236,30 @@ describe.each([0, 1] as const)('shares of format %i', (version) => {
     expect(await read(scene)).toBe(`${NEW}more`)
   })
 
-  it('that are bad are replaced though another server has a good one of that number', async () => {
-    const scene = await sceneOf(version)
-    const { grid, uri, now } = scene
-    const [damage] = damages
-    const [first, second] = grid.servers
-    if (damage === undefined || first === undefined || second === undefined) throw new Error('none')
-    await replaceShares(scene, second, new Map([...(now[0] ?? []), ...(now[1] ?? [])]))
-    await replaceShares(scene, first, damage.make(scene, 0))
-    await grid.open(uri).modify(append('more'))
-    const all = (await stored(grid, grid.open(uri))).map((shares) =>
-      [...shares].map(([share, data]) => [share, parseMutableHeader(data).sequenceNumber]),
-    )
-    const places = grid.servers.map((_, index) => (index === 1 ? [0, 1] : [index]))
-    expect(all).toEqual(places.map((shares) => shares.map((share) => [share, 3])))
-    const check = await grid.open(uri).servermap('MODE_CHECK')
-    expect(check.badShares.size).toBe(0)
-  })
+  it.each<[string, (node: IMutableFileNode) => Promise<unknown>]>([
+    ['an edit', (node) => node.modify(append('more'))],
+    ['an update', async (node) => (await node.bestMutableVersion()).update(bytes('more'), 5)],
+  ])(
+    'that are bad are replaced by %s though there is a good one elsewhere',
+    async (_what, edit) => {
+      const scene = await sceneOf(version)
+      const { grid, uri, now } = scene
+      const [damage] = damages
+      const [first, second] = grid.servers
+      if (damage === undefined || first === undefined || second === undefined)
+        throw new Error('none')
+      await replaceShares(scene, second, new Map([...(now[0] ?? []), ...(now[1] ?? [])]))
+      await replaceShares(scene, first, damage.make(scene, 0))
+      await edit(grid.open(uri))
+      const all = (await stored(grid, grid.open(uri))).map((shares) =>
+        [...shares].map(([share, data]) => [share, parseMutableHeader(data).sequenceNumber]),
+      )
+      const places = grid.servers.map((_, index) => (index === 1 ? [0, 1] : [index]))
+      expect(all).toEqual(places.map((shares) => shares.map((share) => [share, 3])))
+      const check = await grid.open(uri).servermap('MODE_CHECK')
+      expect(check.badShares.size).toBe(0)
+    },
+  )
 
   it('that hold no private key that is right cannot be changed, and say so', async () => {
     const scene = await sceneOf(version)
