@@ -35,8 +35,8 @@ export interface IReadable {
 /** A mutable file whose content can be changed in part. @see allmydata.interfaces.IWriteable */
 export interface IWriteable {
   /**
-   * Writes the data from `offset` on, past the end as far as it reaches. Takes memory of the size of
-   * the data for MDMF, and of the file for SDMF.
+   * Writes the data from `offset` on, past the end as far as it reaches, unless another writer has
+   * replaced this version. Takes memory of the size of the data for MDMF, and of the file for SDMF.
    *
    * @param offset - in `[0, size]`.
    * @throws {@link FilesystemError} `MUTABLE_UNCOORDINATED_WRITE`, `NODE_NOT_WRITEABLE`.

@@ -125,7 +125,12 @@ export class MutableFileVersion implements IMutableFileVersion {
       }
     }
     const bytes = await bytesOf(data, options)
-    return modifyFile(file, map, (old) => splice(old, bytes, offset), options)
+    const change: MutableModifier = (old) => {
+      // The offset says where something stands in this version; in another one it may be elsewhere.
+      if (map.bestRecoverableVersion()?.id !== version.id) throw replacedMeanwhile()
+      return splice(old, bytes, offset)
+    }
+    return modifyFile(file, map, change, options)
   }
 
   /**
@@ -142,8 +147,7 @@ export class MutableFileVersion implements IMutableFileVersion {
       if (!isUnreadable(error)) throw error
       const { sequenceNumber } = await findBestVersion(this.#file, this.#map, 'MODE_WRITE', span)
       if (sequenceNumber <= this.#version.sequenceNumber) return undefined
-      const message = 'another writer has replaced the version that was to be changed in place'
-      throw new UncoordinatedWriteError(message, { cause: error })
+      throw replacedMeanwhile(error)
     }
   }
 
@@ -156,6 +160,11 @@ export class MutableFileVersion implements IMutableFileVersion {
       return status
     }, options)
   }
+}
+
+function replacedMeanwhile(cause?: unknown): UncoordinatedWriteError {
+  const message = 'another writer has replaced the version that was to be changed'
+  return new UncoordinatedWriteError(message, cause === undefined ? {} : { cause })
 }
 
 function assertOffset(offset: number, size: number): void {

@@ -164,23 +164,24 @@ describe.each([
     expect(text(await node.downloadBestVersion())).toBe('theirs')
   })
 
-  it('is of what another writer has put there meanwhile, or says so', async () => {
-    const grid = await createNodeGrid()
-    const node = await grid.create(content(400_000), { version })
-    const best = await node.bestMutableVersion()
-    const theirs = content(400_000, 'theirs')
-    await grid.open(node.uri).overwrite(theirs)
-    const [outcome] = await Promise.allSettled([best.update(bytes('ours'), 200_000)])
-    const found = await node.downloadBestVersion()
-    if (version === SDMF_VERSION) {
-      expect(outcome.status).toBe('fulfilled')
-      expectBytes(found, spliced(theirs, bytes('ours'), 200_000))
-    } else {
-      // What is kept of the old version can be read no more, or only in part.
-      expect(outcome).toMatchObject({ reason: { name: 'UncoordinatedWriteError' } })
-      expectBytes(found, theirs)
-    }
-  })
+  it.each([
+    ['of the same size', content(400_000, 'theirs')],
+    ['that is shorter than the offset', bytes('theirs')],
+    ['that is longer', content(500_000, 'theirs')],
+  ])(
+    'changes nothing in what another writer has put there meanwhile, %s',
+    async (_what, theirs) => {
+      const grid = await createNodeGrid()
+      const node = await grid.create(content(400_000), { version })
+      for (const offset of [200_000, 400_000]) {
+        const best = await grid.open(node.uri).bestMutableVersion()
+        await node.overwrite(theirs)
+        const outcome = best.update(bytes('ours'), Math.min(offset, best.size))
+        await expect(outcome).rejects.toMatchObject({ name: 'UncoordinatedWriteError' })
+        expectBytes(await node.downloadBestVersion(), theirs)
+      }
+    },
+  )
 
   it('leaves the old or the new version, wherever its writer is killed', async () => {
     const [old, data] = [content(140_000), content(20_000, 'DATA')]
