@@ -28,7 +28,7 @@ import type { FaultName, FaultPlan, SeededRandom, SimulatedGrid, VirtualClock } 
 import { describe, expect, it } from 'vitest'
 import { createStorages, directoryOf, nodeMakerOf, seededCrypto } from './directory-grid.ts'
 
-const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 200)
+const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 150)
 const SEEDS_A_TEST = 25
 const PATIENCE_MS = 6 * 60 * 60 * 1000
 /** The name that all clients fight for. */

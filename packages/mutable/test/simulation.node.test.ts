@@ -42,7 +42,7 @@ import { parseCapStrict } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
 import { privateKeyDer } from './node-grid.ts'
 
-const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 300)
+const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 200)
 const SEEDS_A_TEST = 25
 /** How long any single operation may take, in virtual time: all tries of an edit, each slow. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000
