@@ -36,7 +36,7 @@ import type { OperationOptions } from '@lafs/storage-interface'
 import { isUriError, wrapDirnodeCap } from '@lafs/uri'
 import type { DirectoryCapOfAnyKind, FileCap } from '@lafs/uri'
 import { DeepStatsWalker } from './deep-stats.ts'
-import { adder, deleter, metadataSetter, renamer } from './edits.ts'
+import { adder, deleter, metadataSetter, movedAway, renamer } from './edits.ts'
 import type { AddEdit, EditContext } from './edits.ts'
 import { ManifestWalker } from './manifest.ts'
 import { formatMetadata } from './metadata-json.ts'
@@ -324,7 +324,7 @@ class DirectoryNode implements IDirectoryNode {
     if (newParent.writeUri !== this.writeUri) {
       const { node, metadata } = await this.#child(from, options)
       await newParent.setNode(to, node, { ...options, metadata })
-      await this.delete(from, forward(options))
+      await file.modify(movedAway(this.#edits, from, node), forward(options))
     } else if (from !== to) {
       await file.modify(renamer(this.#edits, from, to, this.#addEdit(options)), forward(options))
     }

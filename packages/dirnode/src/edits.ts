@@ -160,6 +160,26 @@ export function deleter(
 }
 
 /**
+ * A modifier that removes the entry of a child that stands elsewhere by now. What another writer has
+ * put under the name meanwhile stays.
+ *
+ * @param name - normalised.
+ */
+export function movedAway(
+  context: EditContext,
+  name: string,
+  child: IFilesystemNode,
+): MutableModifier {
+  return async (oldContents) => {
+    const table = unpackTable(oldContents, true)
+    const there = await visible(context, table, name)
+    if (there === undefined || there.child.uri !== child.uri) return undefined
+    table.delete(name)
+    return packTable(table)
+  }
+}
+
+/**
  * A modifier that replaces what is noted beside a child.
  *
  * @param name - normalised.

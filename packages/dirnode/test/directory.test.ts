@@ -332,6 +332,24 @@ describe('moving', () => {
     expect(grid.writes.map((table) => table.length > 0)).toEqual([true, false])
   })
 
+  it.each([
+    ['keeps what is put under the old name meanwhile', LIT, ['a']],
+    ['is content when the old name has gone meanwhile', undefined, []],
+  ])('%s', async (_name, put, left) => {
+    const { grid, directory } = await newDirectory()
+    const other = await grid.createNewMutableDirectory()
+    await directory.setUri('a', SSK)
+    const setNode = other.setNode.bind(other)
+    other.setNode = async (...parameters) => {
+      const child = await setNode(...parameters)
+      await (put === undefined ? directory.delete('a') : directory.setUri('a', put))
+      return child
+    }
+    await directory.moveChildTo('a', other)
+    expect([...(await directory.list()).keys()]).toEqual(left)
+    expect((await other.get('a')).writeUri).toBe(SSK)
+  })
+
   it('leaves both directories alone when it may not replace', async () => {
     const { grid, directory } = await newDirectory()
     const other = await directory.createSubdirectory('other')

@@ -190,7 +190,8 @@ export interface IDirectoryNode extends IFilesystemNode {
   createSubdirectory(name: string, options?: CreateSubdirectoryOptions): Promise<IDirectoryNode>
   /**
    * Moves an entry with its metadata to another directory, or to another name in this one. Between
-   * two directories it is two writes, the addition first.
+   * two directories it is two writes, the addition first; what another writer puts under the old name
+   * between them stays.
    *
    * @throws {@link FilesystemError} `DIRECTORY_NO_SUCH_CHILD`, `DIRECTORY_EXISTING_CHILD`.
    */
