@@ -108,9 +108,10 @@ function drawPlans(random: SeededRandom, regime: Regime, count: number): FaultPl
 async function prepare(seed: number): Promise<Run> {
   const random = seededRandom(seed)
   const regime = (['sound', 'liars', 'wild'] as const)[random.integer(3)] ?? 'sound'
-  const requiredShares = 1 + random.integer(3)
+  const bad = regime === 'liars' ? 1 : 0
+  const requiredShares = 1 + bad + random.integer(3 - bad)
   const clientCount = 1 + random.integer(3)
-  const least = clientCount * (requiredShares - 1) + 1 + (regime === 'liars' ? 1 : 0)
+  const least = clientCount * (requiredShares - 1) + 1 + bad
   const totalShares = least + random.integer(4)
   const serverCount = regime === 'liars' ? totalShares : 1 + random.integer(totalShares + 3)
   const clock = virtualClock()

@@ -10,8 +10,10 @@
  * - As long as every server answers in time, or not at all, whoever asks: a write that succeeded is
  *   never lost. It is in all that is read from then on, until the same writer writes again. This needs
  *   more than `w * (k - 1)` shares on servers that tell the truth where `w` writers write at once:
- *   whatever they do to each other's versions, one of theirs then has k shares. At the end there is
- *   always a version that can be read.
+ *   whatever they do to each other's versions, one of theirs then has k shares. And it needs fewer than
+ *   k shares on servers that lie: one that goes back to what it had takes the version of a loser, and k
+ *   such shares are as good as those of the winner. At the end there is always a version that can be
+ *   read.
  * - A write that was refused with a named error may have been done or not, or be done and undone again
  *   until the next write of that writer succeeds.
  *
@@ -129,9 +131,9 @@ function drawPlans(random: SeededRandom, regime: Regime, count: number, bad: num
 
 function drawScenario(random: SeededRandom): Scenario {
   const regime = (['sound', 'liars', 'wild'] as const)[random.integer(3)] ?? 'sound'
-  const requiredShares = 1 + random.integer(3)
-  const writerCount = 1 + random.integer(3)
   const bad = regime === 'liars' ? 1 : 0
+  const requiredShares = 1 + bad + random.integer(3 - bad)
+  const writerCount = 1 + random.integer(3)
   // One share a server where some lie: it is servers that lie.
   const least = writerCount * (requiredShares - 1) + 1 + bad
   const totalShares = least + random.integer(4)
