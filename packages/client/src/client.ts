@@ -11,6 +11,7 @@ import type {
   IUploader,
   IUploadResults,
   NewChild,
+  OperationHistory,
   ProgressOptions,
 } from '@lafs/filesystem-interface'
 import { uploadableFromBytes, uploadImmutable } from '@lafs/immutable'
@@ -63,6 +64,8 @@ export interface ClientOptions {
   readonly preferredServerIds?: Iterable<string>
   /** Of new mutable files and directories that ask for neither. Default: SDMF. */
   readonly mutableFormat?: MutableFormat
+  /** Hears of uploads, downloads and what is done with mutable files, as each begins. */
+  readonly history?: OperationHistory
   /** How many RSA keys to make ahead, from the first mutable file or directory on. Default: 8. */
   readonly keyPoolSize?: number
 }
@@ -113,7 +116,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     ...(options.preferredServerIds && { preferredServerIds: options.preferredServerIds }),
   })
   const keyPool = createKeyPool({ crypto, size: options.keyPoolSize })
-  const { convergence } = options
+  const { convergence, history } = options
   const secrets = { leaseSecret, ...(convergence && { convergence }) }
   const uploader: Pick<IUploader, 'upload'> = {
     upload: async (uploadable, { onProgress, signal } = {}) =>
@@ -125,12 +128,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
         encoding,
         ...(onProgress && { onProgress }),
         ...(signal && { signal }),
+        history,
       }),
   }
-  const random = Math.random
-  const mutable = { broker, codec, crypto, clock: systemClock, leaseSecret, encoding, random }
+  const tools = { broker, codec, crypto, clock: systemClock, history }
+  const mutable = { ...tools, leaseSecret, encoding, random: Math.random }
   const mutableVersion = options.mutableFormat === 'MDMF' ? MDMF_VERSION : SDMF_VERSION
-  const nodeMaker = createNodeMaker({ mutable, keyPool, uploader, mutableVersion })
+  const nodeMaker = createNodeMaker({ mutable, keyPool, uploader, mutableVersion, history })
   return clientOf({ broker, encoding, codec, keyPool }, nodeMaker, uploader)
 }
 

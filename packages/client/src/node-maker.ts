@@ -7,6 +7,7 @@ import type {
   InitialContents,
   IURI,
   IUploader,
+  OperationHistory,
 } from '@lafs/filesystem-interface'
 import { createImmutableNode, uploadableFromBytes } from '@lafs/immutable'
 import { createMutableFile, createMutableNode } from '@lafs/mutable'
@@ -20,6 +21,8 @@ export interface NodeMakerOptions {
   readonly mutable: MutableContext
   readonly keyPool: Pick<KeyPool, 'take'>
   readonly uploader: Pick<IUploader, 'upload'>
+  /** Hears of downloads; what is done with mutable files goes to that of `mutable`. */
+  readonly history?: Pick<OperationHistory, 'addDownload'> | undefined
   /** `SDMF_VERSION` or `MDMF_VERSION`: of new files and directories that ask for neither. */
   readonly mutableVersion: number
 }
@@ -31,7 +34,7 @@ export interface NodeMakerOptions {
  * @see allmydata.nodemaker.NodeMaker
  */
 export function createNodeMaker(options: NodeMakerOptions): INodeMaker {
-  const { keyPool, uploader, mutableVersion } = options
+  const { keyPool, uploader, mutableVersion, history } = options
   const { broker, codec, crypto, clock } = options.mutable
   const cache = new WeakValueMap<IFilesystemNode>()
 
@@ -47,7 +50,7 @@ export function createNodeMaker(options: NodeMakerOptions): INodeMaker {
   /** The file that a cap names; undefined for caps that cannot read. */
   const fileNode = (cap: Cap): IFileNode | undefined => {
     if (cap.kind === 'lit' || cap.kind === 'chk') {
-      return createImmutableNode(cap, { broker, codec, crypto })
+      return createImmutableNode(cap, { broker, codec, crypto, history })
     }
     if (cap instanceof MutableWriteCap || cap instanceof MutableReadCap) {
       return cached(cap.format(), () => createMutableNode(cap, options.mutable))

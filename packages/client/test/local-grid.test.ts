@@ -40,6 +40,24 @@ describe.each(['https', 'memory'] as const)('createLocalGrid over %s', (transpor
     expect(Buffer.compare(Buffer.concat(part), TEXT.subarray(29_990, 60_010))).toBe(0)
   })
 
+  it('tells a history of everything that begins', async () => {
+    await using grid = await createLocalGrid({ servers: 3, transport, encoding: ENCODING })
+    const heard: string[] = []
+    const note = (what: string) => (): void => void heard.push(what)
+    const history = {
+      addUpload: note('upload'),
+      addDownload: note('download'),
+      addServermapUpdate: note('servermap'),
+      addPublish: note('publish'),
+      addRetrieve: note('retrieve'),
+    }
+    await using client = await grid.createClient({ history })
+    await fileOf(client, (await client.upload(TEXT)).uri).downloadBestVersion()
+    const file = await client.createMutableFile(TEXT)
+    await file.downloadBestVersion()
+    expect(heard).toEqual(['upload', 'download', 'publish', 'servermap', 'retrieve'])
+  })
+
   it('gives equal files equal caps, and other secrets other ones', async () => {
     await using grid = await createLocalGrid({ servers: 1, transport, encoding: ENCODING })
     await using client = await grid.createClient()

@@ -207,7 +207,10 @@ function rsaSign(key: KeyObject, message: Uint8Array): Promise<Uint8Array> {
 
 function rsaSigningKey(der: Uint8Array, key: KeyObject): RsaSigningKey {
   return {
-    der,
+    // Whoever prints the object sees that there is one.
+    get der(): Uint8Array {
+      return der
+    },
     verifyingKey: rsaVerifyingKey(rsaPublicKeyOf(der)),
     sign: (message) => rsaSign(key, message),
   }

@@ -122,7 +122,10 @@ async function rsaVerifyingKey(der: Uint8Array): Promise<RsaVerifyingKey> {
 async function rsaSigningKey(der: Uint8Array, key: PlatformKey): Promise<RsaSigningKey> {
   const subtle = rsaSubtle()
   return {
-    der,
+    // Whoever prints the object sees that there is one.
+    get der(): Uint8Array {
+      return der
+    },
     verifyingKey: await rsaVerifyingKey(rsaPublicKeyOf(der)),
     sign: async (message) => new Uint8Array(await subtle.sign(pss, key, Uint8Array.from(message))),
   }
