@@ -11,8 +11,8 @@ import type { MutableContext } from './file.ts'
 import { MutableFileNode, createMutableFileState } from './filenode.ts'
 import type { KeyPool } from './key-pool.ts'
 import { deriveMutableKeys } from './keys.ts'
-import { publish } from './publish.ts'
-import { ServerMap } from './server-map.ts'
+import { publish } from './publish/publish.ts'
+import { ServerMap } from './servermap/server-map.ts'
 import { asMutableUploadable } from './version.ts'
 
 /** What a new mutable file is made with. */

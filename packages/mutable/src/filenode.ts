@@ -23,9 +23,9 @@ import type {
 import type { MutableContext, MutableFile } from './file.ts'
 import { findBestVersion, modifyFile, readBestVersion, readWhole } from './modify.ts'
 import { OperationQueue } from './operation-queue.ts'
-import { publish } from './publish.ts'
-import { ServerMap } from './server-map.ts'
-import { updateServermap } from './servermap-updater.ts'
+import { publish } from './publish/publish.ts'
+import { ServerMap } from './servermap/server-map.ts'
+import { updateServermap } from './servermap/updater.ts'
 import {
   asMutableUploadable,
   asServerMap,

@@ -13,13 +13,13 @@ import type {
 import type { OperationOptions } from '@lafs/storage-interface'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from './file.ts'
-import { publish } from './publish.ts'
-import { PublishStatus } from './publish-status.ts'
-import { retrieve } from './retrieve.ts'
-import type { ServerMap } from './server-map.ts'
-import { updateServermap } from './servermap-updater.ts'
+import { publish } from './publish/publish.ts'
+import { PublishStatus } from './publish/status.ts'
+import { retrieve } from './retrieve/retrieve.ts'
+import type { ServerMap } from './servermap/server-map.ts'
+import { updateServermap } from './servermap/updater.ts'
 import { mutableUploadableFromBytes } from './uploadable.ts'
-import type { VersionInfo } from './version-info.ts'
+import type { VersionInfo } from './servermap/version-info.ts'
 
 /** How often an edit is tried that other writers get in the way of. */
 const TRIES_MAX = 4

@@ -18,12 +18,12 @@ import type { OperationOptions } from '@lafs/storage-interface'
 import type { MutableFile } from './file.ts'
 import { findBestVersion, isUnreadable, modifyFile, readWhole } from './modify.ts'
 import type { OperationQueue } from './operation-queue.ts'
-import { publish } from './publish.ts'
-import { canUpdateInPlace, publishUpdate, type UpdateBasis } from './publish-update.ts'
-import { fetchUpdateSegments, retrieve } from './retrieve.ts'
-import { ServerMap } from './server-map.ts'
+import { publish } from './publish/publish.ts'
+import { canUpdateInPlace, publishUpdate, type UpdateBasis } from './publish/update.ts'
+import { fetchUpdateSegments, retrieve } from './retrieve/retrieve.ts'
+import { ServerMap } from './servermap/server-map.ts'
 import { mutableUploadableFromBytes } from './uploadable.ts'
-import type { VersionInfo } from './version-info.ts'
+import type { VersionInfo } from './servermap/version-info.ts'
 
 /** What a version is made of. */
 export interface MutableVersionParts {

@@ -1,6 +1,6 @@
 import type { IServer } from '@lafs/storage-interface'
 import { describe, expect, it } from 'vitest'
-import { placeHomelessShares, placementKey } from '../src/placement.ts'
+import { placeHomelessShares, placementKey } from '../src/publish/placement.ts'
 import { recorded } from './publish-grid.ts'
 
 function server(number: number): IServer {

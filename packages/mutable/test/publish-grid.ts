@@ -24,12 +24,12 @@ import { memoryTransport } from '@lafs/transport-memory'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import type { MutableFile } from '../src/file.ts'
 import { slotSecrets } from '../src/keys.ts'
-import { publishUpdate, touchedSegments } from '../src/publish-update.ts'
-import type { UpdateBasis } from '../src/publish-update.ts'
-import { ServerMap } from '../src/server-map.ts'
+import { publishUpdate, touchedSegments } from '../src/publish/update.ts'
+import type { UpdateBasis } from '../src/publish/update.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
 import { mutableUploadableFromBytes } from '../src/uploadable.ts'
-import { versionInfoOf } from '../src/version-info.ts'
-import type { VersionInfo } from '../src/version-info.ts'
+import { versionInfoOf } from '../src/servermap/version-info.ts'
+import type { VersionInfo } from '../src/servermap/version-info.ts'
 
 /** What is common to all cases of the recorded publications. */
 export interface Recorded {

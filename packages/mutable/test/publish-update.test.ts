@@ -3,9 +3,9 @@ import type { Progress } from '@lafs/filesystem-interface'
 import { parseMutableHeader } from '@lafs/storage-protocol/layout'
 import { describe, expect, it } from 'vitest'
 import type { MutableFile } from '../src/file.ts'
-import { canUpdateInPlace, publishUpdate } from '../src/publish-update.ts'
-import { publish } from '../src/publish.ts'
-import { ServerMap } from '../src/server-map.ts'
+import { canUpdateInPlace, publishUpdate } from '../src/publish/update.ts'
+import { publish } from '../src/publish/publish.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
 import { mutableUploadableFromBytes } from '../src/uploadable.ts'
 import {
   allShares,

@@ -5,8 +5,8 @@ import { parseMutableHeader } from '@lafs/storage-protocol/layout'
 import { virtualClock } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
 import type { MutableFile } from '../src/file.ts'
-import { publish } from '../src/publish.ts'
-import { ServerMap } from '../src/server-map.ts'
+import { publish } from '../src/publish/publish.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
 import { mutableUploadableFromBytes, mutableUploadableFromStream } from '../src/uploadable.ts'
 import {
   allShares,

@@ -14,9 +14,9 @@ import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
 import { fromHex, loadBytes, loadVectors, stretch } from '@lafs/vectors'
 import { createMutableFile } from '../src/create-file.ts'
 import type { MutableFile } from '../src/file.ts'
-import { ServerMap } from '../src/server-map.ts'
-import { versionInfoOf } from '../src/version-info.ts'
-import type { VersionInfo } from '../src/version-info.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
+import { versionInfoOf } from '../src/servermap/version-info.ts'
+import type { VersionInfo } from '../src/servermap/version-info.ts'
 
 /** What the recordings say of one file of upstream's. */
 interface Recording {

@@ -7,9 +7,9 @@ import { alwaysFail, flipBit, stall, truncate, virtualClock } from '@lafs/testin
 import { fromHex, loadVectors, stretch } from '@lafs/vectors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fetchUpdateSegments, retrieve } from '../src/retrieve.ts'
-import { ServerMap } from '../src/server-map.ts'
-import { updateServermap } from '../src/servermap-updater.ts'
+import { fetchUpdateSegments, retrieve } from '../src/retrieve/retrieve.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
+import { updateServermap } from '../src/servermap/updater.ts'
 import {
   createRecordedGrid,
   keptShares,

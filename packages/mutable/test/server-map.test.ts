@@ -6,8 +6,8 @@ import {
   packMutableHeader,
   parseMutableHeader,
 } from '@lafs/storage-protocol/layout'
-import { ServerMap } from '../src/server-map.ts'
-import { compareVersions, type VersionInfo, versionInfoOf } from '../src/version-info.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
+import { compareVersions, type VersionInfo, versionInfoOf } from '../src/servermap/version-info.ts'
 import { createTestGrid, loadRecordings, type Recordings } from './servermap-grid.ts'
 
 let recordings: Recordings

@@ -9,8 +9,8 @@ import { alwaysFail, flipBit, stall, truncate, virtualClock, withFault } from '@
 import { memoryTransport } from '@lafs/transport-memory'
 import type { MutableFile } from '../src/file.ts'
 import { slotSecrets } from '../src/keys.ts'
-import { ServerMap } from '../src/server-map.ts'
-import { updateServermap } from '../src/servermap-updater.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
+import { updateServermap } from '../src/servermap/updater.ts'
 import {
   createTestGrid,
   type FileOptions,

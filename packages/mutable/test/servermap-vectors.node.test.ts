@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CryptoProvider, defaultCrypto } from '@lafs/crypto'
 import { StorageError } from '@lafs/storage-interface'
-import { ServerMap } from '../src/server-map.ts'
-import { updateServermap } from '../src/servermap-updater.ts'
+import { ServerMap } from '../src/servermap/server-map.ts'
+import { updateServermap } from '../src/servermap/updater.ts'
 import {
   createTestGrid,
   loadRecordings,

@@ -1,7 +1,7 @@
 import { concatBytes } from '@lafs/crypto'
 import type { IMutableUploadable } from '@lafs/filesystem-interface'
 import { describe, expect, it } from 'vitest'
-import { readSource } from '../src/source-reader.ts'
+import { readSource } from '../src/publish/source-reader.ts'
 import { mutableUploadableFromBytes, mutableUploadableFromStream } from '../src/uploadable.ts'
 
 const data = Uint8Array.from({ length: 100 }, (_, index) => index)

@@ -4,7 +4,7 @@ import { parseMutableHeader } from '@lafs/storage-protocol/layout'
 import type { MutableSectionName } from '@lafs/storage-protocol/layout'
 import { alwaysFail, stall, virtualClock } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
-import { verifyVersion } from '../src/verify-version.ts'
+import { verifyVersion } from '../src/retrieve/verify-version.ts'
 import { createRecordedGrid, recordedFile, recordedFiles, writtenFile } from './recorded-grid.ts'
 import type { GridOptions, RecordedGrid } from './recorded-grid.ts'
 

@@ -24,11 +24,11 @@ import type {
   MutableShareShape,
 } from '@lafs/storage-protocol/layout'
 import { encodeSegments } from './encode-segments.ts'
-import type { MutableContext, MutableFile } from './file.ts'
-import type { PublishStatus } from './publish-status.ts'
+import type { MutableContext, MutableFile } from '../file.ts'
+import type { PublishStatus } from './status.ts'
 import { readSource } from './source-reader.ts'
-import { versionInfoOf } from './version-info.ts'
-import type { VersionInfo } from './version-info.ts'
+import { versionInfoOf } from '../servermap/version-info.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
 
 /** Bytes of an RSA-2048 signature. */
 const SIGNATURE_SIZE = 256

@@ -5,7 +5,7 @@ import { IncompleteHashTree, isHashTreeError } from '@lafs/hashtree'
 import type { OperationOptions } from '@lafs/storage-interface'
 import { numberOfSegments } from '@lafs/storage-protocol/layout'
 import type { MutableShareReader } from '@lafs/storage-protocol/layout'
-import type { VersionInfo } from './version-info.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
 
 /** What has to be read of a share before any of its blocks can be checked. */
 const HASHES = ['shareHashChain', 'blockHashTree'] as const

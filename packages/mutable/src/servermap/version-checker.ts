@@ -6,9 +6,9 @@ import {
   type ShareErrorDetails,
 } from '@lafs/filesystem-interface'
 import type { LoadableSection, MutableShareHeader } from '@lafs/storage-protocol/layout'
-import type { MutableFile } from './file.ts'
+import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
-import type { ServerRequests } from './server-requests.ts'
+import type { ServerRequests } from './requests.ts'
 import { type VersionInfo, versionInfoOf } from './version-info.ts'
 
 /**

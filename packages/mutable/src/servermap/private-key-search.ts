@@ -1,10 +1,10 @@
 import type { RsaSigningKey } from '@lafs/crypto'
 import type { IServer } from '@lafs/storage-interface'
 import type { MutableShareHeader } from '@lafs/storage-protocol/layout'
-import type { MutableFile } from './file.ts'
+import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
-import { decryptSigningKey } from './keys.ts'
-import type { ServerRequests } from './server-requests.ts'
+import { decryptSigningKey } from '../keys.ts'
+import type { ServerRequests } from './requests.ts'
 
 /** Private keys that are asked for at once. */
 const REQUESTS_MAX = 2

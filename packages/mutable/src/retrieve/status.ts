@@ -1,7 +1,7 @@
 import type { IRetrieveStatus } from '@lafs/filesystem-interface'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import type { MutableFile } from './file.ts'
-import type { VersionInfo } from './version-info.ts'
+import type { MutableFile } from '../file.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
 
 let retrievals = 0
 

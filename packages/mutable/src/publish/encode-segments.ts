@@ -3,8 +3,8 @@ import { blockHashPrefix, sskReadkeyDataHash } from '@lafs/crypto'
 import { SALT_SIZE } from '@lafs/storage-interface'
 import { blockSpan } from '@lafs/storage-protocol/layout'
 import type { MutableShareLayout, MutableShareShape } from '@lafs/storage-protocol/layout'
-import type { MutableContext } from './file.ts'
-import type { PublishStatus } from './publish-status.ts'
+import type { MutableContext } from '../file.ts'
+import type { PublishStatus } from './status.ts'
 
 /** Bytes of contents that are read, encrypted, encoded and hashed at a time, at least one segment. */
 const WINDOW_SIZE = 1024 * 1024

@@ -8,12 +8,12 @@ import {
   parseCheckstring,
 } from '@lafs/storage-protocol/layout'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
-import type { MutableFile } from './file.ts'
-import type { RetrieveStatus } from './retrieve-status.ts'
-import type { ServerMap } from './server-map.ts'
+import type { MutableFile } from '../file.ts'
+import type { RetrieveStatus } from './status.ts'
+import type { ServerMap } from '../servermap/server-map.ts'
 import { shareTreeOf, ShareVerifier } from './share-verifier.ts'
-import { timedRequest } from './timed-request.ts'
-import type { VersionInfo } from './version-info.ts'
+import { timedRequest } from '../timed-request.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
 
 /** After this long without an answer another share is tried as well. */
 const OVERDUE_MS = 10_000

@@ -1,6 +1,6 @@
 import type { IServermapUpdaterStatus, ServermapMode } from '@lafs/filesystem-interface'
 import type { IServer } from '@lafs/storage-interface'
-import type { MutableFile } from './file.ts'
+import type { MutableFile } from '../file.ts'
 import type { ServerMap } from './server-map.ts'
 
 let updates = 0

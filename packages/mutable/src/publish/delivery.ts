@@ -10,14 +10,14 @@ import type {
   TestWriteVectors,
 } from '@lafs/storage-interface'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
-import type { MutableFile } from './file.ts'
-import { slotSecrets } from './keys.ts'
+import type { MutableFile } from '../file.ts'
+import { slotSecrets } from '../keys.ts'
 import { placeHomelessShares, placementKey } from './placement.ts'
 import type { Placement } from './placement.ts'
-import type { PublishStatus } from './publish-status.ts'
-import type { ServerMap } from './server-map.ts'
+import type { PublishStatus } from './status.ts'
+import type { ServerMap } from '../servermap/server-map.ts'
 import type { NewVersion } from './share-builder.ts'
-import { timedRequest } from './timed-request.ts'
+import { timedRequest } from '../timed-request.ts'
 
 /** How long a server may take to answer a write of nothing. */
 const ANSWER_TIME_MS = 10_000

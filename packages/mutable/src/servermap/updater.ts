@@ -5,12 +5,12 @@ import {
   type ServermapMode,
 } from '@lafs/filesystem-interface'
 import type { IServer } from '@lafs/storage-interface'
-import type { MutableFile } from './file.ts'
+import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
 import { PrivateKeySearch } from './private-key-search.ts'
 import type { ServerMap } from './server-map.ts'
-import { ServerRequests } from './server-requests.ts'
-import { ServermapUpdaterStatus } from './servermap-status.ts'
+import { ServerRequests } from './requests.ts'
+import { ServermapUpdaterStatus } from './status.ts'
 import { VersionChecker } from './version-checker.ts'
 
 /** Options of {@link updateServermap}. */

@@ -6,14 +6,14 @@ import type {
 import { MDMF_VERSION } from '@lafs/storage-interface'
 import { blockSpan, growMutableShareLayout, numberOfSegments } from '@lafs/storage-protocol/layout'
 import { encodeSegments } from './encode-segments.ts'
-import type { MutableFile } from './file.ts'
+import type { MutableFile } from '../file.ts'
 import { runPublication } from './publish.ts'
-import type { ServerMap } from './server-map.ts'
+import type { ServerMap } from '../servermap/server-map.ts'
 import { seal, writeAuthority } from './share-builder.ts'
 import type { BuildOptions, NewVersion } from './share-builder.ts'
 import { readSource } from './source-reader.ts'
-import { versionInfoOf } from './version-info.ts'
-import type { VersionInfo } from './version-info.ts'
+import { versionInfoOf } from '../servermap/version-info.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
 
 /** What a change in place must know of the version that it changes. */
 export interface UpdateBasis {
