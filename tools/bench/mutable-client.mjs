@@ -7,8 +7,10 @@ import { measure } from './mutable-operations.mjs'
 const client = await createClientFromDirectory(process.argv[2])
 const medians = await measure({
   // Keys come from the pool, which refills while nothing else goes on.
-  rest: async (name) => {
-    if (/create|mkdir|at once/.test(name)) await new Promise((resolve) => setTimeout(resolve, 400))
+  rest: async (name, round) => {
+    const makesFile = /create|mkdir|at once/.test(name)
+    const delayMs = round === 0 ? 2500 : makesFile ? 400 : 0
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
   },
   createFile: async (data, format) => {
     const version = format === 'mdmf' ? MDMF_VERSION : SDMF_VERSION

@@ -143,7 +143,7 @@ export async function measure(store) {
   for (const { name, repeat, run } of OPERATIONS) {
     const times = []
     for (let round = 0; round < repeat; round++) {
-      await store.rest?.(name)
+      await store.rest?.(name, round)
       let begin = performance.now()
       const rest = await run(store, state, round)
       if (typeof rest === 'function') {

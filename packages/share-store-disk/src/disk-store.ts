@@ -336,7 +336,8 @@ class DiskStore implements IShareStore {
       endOf(change) > SMALL_FILE ? undefined : await this.#smallMutable(path, writeEnabler)
     try {
       if (small === undefined) {
-        await this.#copyMutable(path, copy, writeEnabler)
+        const copied = await this.#copyWithoutData(path, copy, change)
+        if (!copied) await this.#copyMutable(path, copy, writeEnabler)
         await withShareFile(fs.open(copy, 'r+'), edit)
       } else {
         await edit(small, await readContainer(small))
@@ -424,6 +425,34 @@ class DiskStore implements IShareStore {
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       return new BytesInMemory(emptyMutable(this.#nodeId, writeEnabler))
+    }
+  }
+
+  /** Copies the header and the leases of a mutable share all of whose data a change replaces. */
+  async #copyWithoutData(path: string, copy: string, { writes }: SlotChange): Promise<boolean> {
+    const [first] = writes
+    const original = first?.offset === 0 ? await openIfThere(path) : undefined
+    if (first === undefined || original === undefined) return false
+    try {
+      const file = bytesOfFile(original)
+      const size = await file.size()
+      const { kind, header } = await readContainer(file)
+      if (kind !== 'mutable') return false
+      // Up to here the file may hold what earlier data have left.
+      const dataEnd = header.extraLeasesOffset
+      const leasesSize = size - dataEnd
+      if (MUTABLE_DATA_OFFSET + first.data.length < dataEnd) return false
+      if (leasesSize < 0 || leasesSize > SMALL_FILE) return false
+      const target = await openInFolder(copy, 'w')
+      try {
+        await writeAll(target, 0, [await file.readUpTo(0, MUTABLE_DATA_OFFSET)])
+        await writeAll(target, dataEnd, [await file.readUpTo(dataEnd, leasesSize)])
+      } finally {
+        await target.close()
+      }
+      return true
+    } finally {
+      await original.close()
     }
   }
 

@@ -101,11 +101,12 @@ function putSlot(store: IShareStore, data: Uint8Array): Promise<void> {
   return store.writeSlot(m, enabler, changes, crashLease('b'), Infinity)
 }
 
-async function putLargeSlot(store: IShareStore): Promise<void> {
+function wholeChange(
+  version: number,
+): Map<number, { writes: { offset: number; data: Uint8Array }[] }> {
   const data = new Uint8Array(PATCHED_SIZE)
-  for (const { offset, data: span } of patches(1)) data.set(span, offset)
-  const change = { writes: [{ offset: 0, data }] }
-  await store.writeSlot(p, enabler, new Map([[0, change]]), crashLease('b'), Infinity)
+  for (const { offset, data: span } of patches(version)) data.set(span, offset)
+  return new Map([[0, { writes: [{ offset: 0, data }] }]])
 }
 
 /** What stands where a share would: its bytes, or nothing. */
@@ -147,6 +148,15 @@ const scenarios: readonly (readonly [
       return (await Promise.all(states)).join('+')
     },
     /^(before|after)\+(before|after)$/,
+  ],
+  [
+    'a write of all of a large share',
+    (store) => store.writeSlot(p, enabler, wholeChange(2), crashLease('c'), Infinity),
+    async (store) => {
+      const version = patchedVersion((await look(store, p, 0)) ?? new Uint8Array(4))
+      return `${version} ${(await store.leases(p, 0)).length}`
+    },
+    /^(1 1|2 2)$/,
   ],
   [
     'a write of a little of a large share',
@@ -191,7 +201,7 @@ describe('when one call into the file system fails', () => {
       calm()
       const store = await createDiskStore({ folder: at })
       await putSlot(store, before)
-      await putLargeSlot(store)
+      await store.writeSlot(p, enabler, wholeChange(1), crashLease('b'), Infinity)
       faults.after = step
       const outcome = await run(store).then(
         () => 'done',

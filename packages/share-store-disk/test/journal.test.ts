@@ -112,6 +112,12 @@ describe('a large mutable share of which little changes', () => {
       crashLease('a'),
       Infinity,
     )
+  const span = async (store: IShareStore, offset: number, size: number): Promise<Uint8Array> => {
+    const share = await store.open(index, 0)
+    const found = await share.read(offset, size)
+    await share.close()
+    return found
+  }
   const file = async (): Promise<{ ino: number; size: number }> => {
     const found = await fs.readdir(join(folder, 'shares'), { recursive: true })
     const name = found.find((each) => each.endsWith('/0') || each.endsWith('\\0')) ?? ''
@@ -140,7 +146,16 @@ describe('a large mutable share of which little changes', () => {
     expect((await store.leases(index, 0)).length).toBe(1)
 
     await write(store, 0, new Uint8Array(PATCHED_SIZE / 2))
-    expect((await file()).ino).not.toBe(third.ino)
+    const fourth = await file()
+    expect(fourth.ino).not.toBe(third.ino)
+    expect(await span(store, PATCHED_SIZE, 500)).toEqual(new Uint8Array(500).fill(1))
+
+    await store.addLease(index, 0, crashLease('z'), Infinity)
+    for (const who of ['c', 'd', 'e']) await store.addLease(index, 0, crashLease(who), Infinity)
+    await write(store, 0, new Uint8Array(PATCHED_SIZE + 501).fill(3))
+    expect((await file()).ino).not.toBe(fourth.ino)
+    expect((await store.leases(index, 0)).length).toBe(5)
+    expect(await span(store, PATCHED_SIZE - 1, 999)).toEqual(new Uint8Array(502).fill(3))
     await store.close()
   })
 })
