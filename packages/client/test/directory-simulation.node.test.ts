@@ -25,11 +25,10 @@ import {
   virtualClock,
 } from '@lafs/testing'
 import type { FaultName, FaultPlan, SeededRandom, SimulatedGrid, VirtualClock } from '@lafs/testing'
-import { describe, expect, it } from 'vitest'
+import { testSimulation } from '@lafs/testing/simulation'
+import { expect } from 'vitest'
 import { createStorages, directoryOf, nodeMakerOf, seededCrypto } from './directory-grid.ts'
 
-const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 150)
-const SEEDS_A_TEST = 25
 const PATIENCE_MS = 6 * 60 * 60 * 1000
 /** The name that all clients fight for. */
 const SHARED = 'all'
@@ -403,33 +402,12 @@ async function simulate(seed: number): Promise<Run> {
   return run
 }
 
-const chosen = process.env['SEED']
-const seeds =
-  chosen === undefined ? Array.from({ length: SEED_COUNT }, (_, seed) => seed) : [Number(chosen)]
-const groups = Array.from({ length: Math.ceil(seeds.length / SEEDS_A_TEST) }, (_, index) => {
-  const group = seeds.slice(index * SEEDS_A_TEST, (index + 1) * SEEDS_A_TEST)
-  return { first: group[0], group }
-})
-
-describe('clients that edit the same directories on servers that misbehave', () => {
-  const met = new Map<Mark, number>()
-
-  it.each(groups)('find what a table would hold with the seeds from $first on', async (one) => {
-    for (const seed of one.group) {
-      const run = await simulate(seed)
-      for (const mark of run.marks) met.set(mark, (met.get(mark) ?? 0) + 1)
-    }
-  })
-
-  it('do the same again with the same seed', async () => {
-    for (const seed of seeds.slice(0, 10)) {
-      const [once, again] = [await simulate(seed), await simulate(seed)]
-      expect(once.grid.trace.length).toBeGreaterThan(0)
-      expect(again.grid.trace).toEqual(once.grid.trace)
-    }
-  })
-
-  it.runIf(chosen === undefined)('come by everything that they are there for', () => {
-    expect(marks.filter((mark) => (met.get(mark) ?? 0) < 5)).toEqual([])
-  })
+testSimulation({
+  name: 'clients that edit the same directories on servers that misbehave',
+  seedCount: 150,
+  marks,
+  simulate: async (seed) => {
+    const run = await simulate(seed)
+    return { marks: run.marks, trace: run.grid.trace }
+  },
 })

@@ -34,7 +34,8 @@ import { memoryTransport } from '@lafs/transport-memory'
 import { parseCapStrict } from '@lafs/uri'
 import type { ChkCap, LitCap } from '@lafs/uri'
 import { toHex } from '@lafs/vectors'
-import { describe, expect, it } from 'vitest'
+import { testSimulation } from '@lafs/testing/simulation'
+import { expect } from 'vitest'
 import { same } from './grid.ts'
 
 /** Works at once, on this thread: virtual time must not go on while some other thread works. */
@@ -46,8 +47,6 @@ const crypto: CryptoProvider = {
   aesCtrInPlace: (key, data, options) => nodeCrypto.aesCtrInPlace(key, data, options),
 }
 
-const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 400)
-const SEEDS_A_TEST = 25
 /** How long any single operation may take, in virtual time. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000
 /** Longer than any stall, and shorter than the time after which servers drop idle uploads. */
@@ -491,34 +490,12 @@ async function simulate(seed: number): Promise<Run> {
   }
 }
 
-const met = new Map<Mark, number>()
-const chosen = process.env['SEED']
-const seeds =
-  chosen === undefined ? Array.from({ length: SEED_COUNT }, (_, seed) => seed) : [Number(chosen)]
-const groups = Array.from({ length: Math.ceil(seeds.length / SEEDS_A_TEST) }, (_, index) =>
-  seeds.slice(index * SEEDS_A_TEST, (index + 1) * SEEDS_A_TEST),
-)
-
-describe('a simulated grid', () => {
-  it.each(groups.map((group) => ({ first: group[0] ?? 0, group })))(
-    'keeps its promises with the seeds from $first on',
-    async ({ group }) => {
-      for (const seed of group) {
-        const run = await simulate(seed)
-        for (const mark of run.marks) met.set(mark, (met.get(mark) ?? 0) + 1)
-      }
-    },
-  )
-
-  it('does the same again with the same seed', async () => {
-    for (const seed of seeds.slice(0, 20)) {
-      const [once, again] = [await simulate(seed), await simulate(seed)]
-      expect(once.grid.trace.length).toBeGreaterThan(0)
-      expect(again.grid.trace).toEqual(once.grid.trace)
-    }
-  })
-
-  it.runIf(chosen === undefined)('comes by everything that it is there for', () => {
-    expect(marks.filter((mark) => (met.get(mark) ?? 0) < 5)).toEqual([])
-  })
+testSimulation({
+  name: 'a simulated grid',
+  seedCount: 400,
+  marks,
+  simulate: async (seed) => {
+    const run = await simulate(seed)
+    return { marks: run.marks, trace: run.grid.trace }
+  },
 })

@@ -41,11 +41,10 @@ import {
 import type { FaultName, FaultPlan, SeededRandom, SimulatedGrid, VirtualClock } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { parseCapStrict } from '@lafs/uri'
-import { describe, expect, it } from 'vitest'
+import { testSimulation } from '@lafs/testing/simulation'
+import { expect } from 'vitest'
 import { privateKeyDer } from './node-grid.ts'
 
-const SEED_COUNT = Number(process.env['SEED_COUNT'] ?? 200)
-const SEEDS_A_TEST = 25
 /** How long any single operation may take, in virtual time: all tries of an edit, each slow. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000
 const CELL = 4
@@ -359,33 +358,12 @@ async function simulate(seed: number): Promise<Run> {
   return run
 }
 
-const chosen = process.env['SEED']
-const seeds =
-  chosen === undefined ? Array.from({ length: SEED_COUNT }, (_, seed) => seed) : [Number(chosen)]
-const groups = Array.from({ length: Math.ceil(seeds.length / SEEDS_A_TEST) }, (_, index) => {
-  const group = seeds.slice(index * SEEDS_A_TEST, (index + 1) * SEEDS_A_TEST)
-  return { first: group[0], group }
-})
-
-describe('writers of one file on servers that misbehave', () => {
-  const met = new Map<Mark, number>()
-
-  it.each(groups)('keep their promises with the seeds from $first on', async ({ group }) => {
-    for (const seed of group) {
-      const run = await simulate(seed)
-      for (const mark of run.marks) met.set(mark, (met.get(mark) ?? 0) + 1)
-    }
-  })
-
-  it('do the same again with the same seed', async () => {
-    for (const seed of seeds.slice(0, 10)) {
-      const [once, again] = [await simulate(seed), await simulate(seed)]
-      expect(once.grid.trace.length).toBeGreaterThan(0)
-      expect(again.grid.trace).toEqual(once.grid.trace)
-    }
-  })
-
-  it.runIf(chosen === undefined)('come by everything that they are there for', () => {
-    expect(marks.filter((mark) => (met.get(mark) ?? 0) < 5)).toEqual([])
-  })
+testSimulation({
+  name: 'writers of one file on servers that misbehave',
+  seedCount: 200,
+  marks,
+  simulate: async (seed) => {
+    const run = await simulate(seed)
+    return { marks: run.marks, trace: run.grid.trace }
+  },
 })
