@@ -1,3 +1,4 @@
+import { OperationCancelledError } from '@lafs/filesystem-interface'
 import type { CryptoProvider, RsaSigningKey } from '@lafs/crypto'
 
 /** Enough for a burst of small directories; each takes about 0.2 s of a core to make. */
@@ -21,12 +22,13 @@ export interface KeyPool {
   /**
    * A key that nobody else has had or will get, at once where one is ready.
    *
-   * @throws what making keys throws, the signal's reason, or an Error once the pool is closed.
+   * @throws what making keys throws, the signal's reason; {@link OperationCancelledError} once the pool is
+   *   closed.
    */
   take(signal?: AbortSignal): Promise<RsaSigningKey>
   /** Begins to make keys ahead; without it that begins after the first is taken. */
   prepare(): void
-  /** Forgets the keys and makes no more; whoever waits for one gets an Error. */
+  /** Forgets the keys and makes no more; whoever waits for one gets {@link OperationCancelledError}. */
   close(): void
 }
 
@@ -63,7 +65,7 @@ class BackgroundKeyPool implements KeyPool {
 
   async take(signal?: AbortSignal): Promise<RsaSigningKey> {
     signal?.throwIfAborted()
-    if (this.#closed) throw new Error('the key pool is closed')
+    if (this.#closed) throw new OperationCancelledError('the key pool is closed')
     const ready = this.#ready.shift()
     if (ready === undefined) return this.#wait(signal)
     this.#refillAfter(REFILL_DELAY_MS)
@@ -78,7 +80,7 @@ class BackgroundKeyPool implements KeyPool {
     this.#closed = true
     this.#cancelRefill?.()
     this.#ready.length = 0
-    this.#rejectAll(new Error('the key pool is closed'))
+    this.#rejectAll(new OperationCancelledError('the key pool is closed'))
   }
 
   #wait(signal: AbortSignal | undefined): Promise<RsaSigningKey> {
