@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '../..')
 
 /** The packages whose tests run in a browser too. */
 const packages = [
+  'checker',
   'codec',
   'codec-interface',
   'crypto',

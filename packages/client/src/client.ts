@@ -1,3 +1,4 @@
+import type { CheckerContext } from '@lafs/checker'
 import { loadCodec } from '@lafs/codec'
 import type { CodecProvider } from '@lafs/codec-interface'
 import { defaultCrypto } from '@lafs/crypto'
@@ -81,6 +82,8 @@ export interface Client extends IClient, AsyncDisposable {
   readonly codec: CodecProvider
   /** Where the keys of new mutable files and directories come from; `prepare` makes some ahead. */
   readonly keyPool: KeyPool
+  /** What `@lafs/checker` checks, repairs, rebalances and renews leases with. */
+  readonly checker: CheckerContext
   /**
    * Stores an immutable file.
    *
@@ -135,12 +138,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const mutable = { ...tools, leaseSecret, encoding, random: Math.random }
   const mutableVersion = options.mutableFormat === 'MDMF' ? MDMF_VERSION : SDMF_VERSION
   const nodeMaker = createNodeMaker({ mutable, keyPool, uploader, mutableVersion, history })
-  return clientOf({ broker, encoding, codec, keyPool }, nodeMaker, uploader)
+  const parts = { broker, encoding, codec, keyPool, checker: mutable }
+  return clientOf(parts, nodeMaker, uploader)
 }
 
 /** A client of these parts, which it owns. */
 function clientOf(
-  parts: Pick<Client, 'broker' | 'encoding' | 'codec' | 'keyPool'>,
+  parts: Pick<Client, 'broker' | 'encoding' | 'codec' | 'keyPool' | 'checker'>,
   nodeMaker: INodeMaker,
   uploader: Pick<IUploader, 'upload'>,
 ): Client {

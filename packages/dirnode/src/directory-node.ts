@@ -86,7 +86,7 @@ class DirectoryNode implements IDirectoryNode {
   readonly kind = 'directory'
   readonly unknown = false
   readonly cap: DirectoryCapOfAnyKind
-  readonly #file: IFileNode
+  readonly fileNode: IFileNode
   readonly #nodeMaker: INodeMaker
   readonly #uploader: Pick<IUploader, 'upload'>
   readonly #crypto: CryptoProvider
@@ -96,7 +96,7 @@ class DirectoryNode implements IDirectoryNode {
   constructor(filenode: IFileNode, context: DirectoryContext) {
     // The caps of file nodes are those of files.
     this.cap = wrapDirnodeCap(filenode.cap as FileCap)
-    this.#file = filenode
+    this.fileNode = filenode
     this.#nodeMaker = context.nodeMaker
     this.#uploader = context.uploader
     this.#crypto = context.crypto ?? defaultCrypto
@@ -138,11 +138,11 @@ class DirectoryNode implements IDirectoryNode {
   }
 
   get readonly(): boolean {
-    return this.#file.readonly
+    return this.fileNode.readonly
   }
 
   get mutable(): boolean {
-    return this.#file.mutable
+    return this.fileNode.mutable
   }
 
   get allowedInImmutableDirectory(): boolean {
@@ -150,13 +150,13 @@ class DirectoryNode implements IDirectoryNode {
   }
 
   get size(): number | undefined {
-    return this.#file.size
+    return this.fileNode.size
   }
 
   raiseError(): void {}
 
   currentSize(options?: ProgressOptions): Promise<number> {
-    return this.#file.currentSize(options)
+    return this.fileNode.currentSize(options)
   }
 
   // Reading.
@@ -343,15 +343,15 @@ class DirectoryNode implements IDirectoryNode {
   // Parts.
 
   get #writekey(): Uint8Array | undefined {
-    return isMutableFileNode(this.#file) ? this.#file.writekey : undefined
+    return isMutableFileNode(this.fileNode) ? this.fileNode.writekey : undefined
   }
 
   /** The file, if this node can write to it. */
   #writeable(): IMutableFileNode {
-    if (this.readonly || !isMutableFileNode(this.#file)) {
+    if (this.readonly || !isMutableFileNode(this.fileNode)) {
       throw new NotWriteableError('the directory is read-only')
     }
-    return this.#file
+    return this.fileNode
   }
 
   #nowSeconds(): number {
@@ -363,7 +363,7 @@ class DirectoryNode implements IDirectoryNode {
   }
 
   async #read(options?: OperationOptions): Promise<Table> {
-    return unpackTable(await this.#file.downloadBestVersion(forward(options)), this.mutable)
+    return unpackTable(await this.fileNode.downloadBestVersion(forward(options)), this.mutable)
   }
 
   async #child(name: string, options?: OperationOptions): Promise<DirectoryChild> {

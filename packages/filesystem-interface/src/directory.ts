@@ -129,6 +129,8 @@ export interface Manifest {
  */
 export interface IDirectoryNode extends IFilesystemNode {
   readonly kind: 'directory'
+  /** The file that holds the table. */
+  readonly fileNode: IFileNode
   /** Hand it to {@link setUri} of another directory to link this one there. */
   readonly uri: string
   /** The same, without the authority to write. */

@@ -1,12 +1,4 @@
-import {
-  bucketCancelSecretHash,
-  bucketRenewalSecretHash,
-  fileCancelSecretHash,
-  fileRenewalSecretHash,
-  myCancelSecretHash,
-  myRenewalSecretHash,
-  toBase32,
-} from '@lafs/crypto'
+import { toBase32 } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { NoServersError, UploadUnhappinessError } from '@lafs/filesystem-interface'
 import type { ProgressOptions, Shareholder } from '@lafs/filesystem-interface'
@@ -21,6 +13,7 @@ import type {
   RIBucketWriter,
   ServerVersion,
 } from '@lafs/storage-interface'
+import { leaseSecretsOf } from '@lafs/storage-protocol'
 import {
   chkAllocatedSize,
   ChkBucketWriter,
@@ -140,24 +133,10 @@ class ServerSelector {
   }
 
   #makeTrackers(servers: readonly IServer[]): Tracker[] {
-    const { crypto, leaseSecret } = this.#dependencies
-    const { storageIndex } = this.#request
-    const renewal = fileRenewalSecretHash(
-      myRenewalSecretHash(leaseSecret, crypto),
-      storageIndex,
-      crypto,
-    )
-    const cancel = fileCancelSecretHash(
-      myCancelSecretHash(leaseSecret, crypto),
-      storageIndex,
-      crypto,
-    )
+    const secretsOn = leaseSecretsOf(this.#request.storageIndex, this.#dependencies)
     return servers.map((server) => ({
       server,
-      secrets: {
-        renewSecret: bucketRenewalSecretHash(renewal, server.leaseSeed, crypto),
-        cancelSecret: bucketCancelSecretHash(cancel, server.leaseSeed, crypto),
-      },
+      secrets: secretsOn(server),
       storage: undefined,
       readonly: false,
       bad: false,

@@ -1,17 +1,8 @@
-import {
-  bucketCancelSecretHash,
-  bucketRenewalSecretHash,
-  fileCancelSecretHash,
-  fileRenewalSecretHash,
-  myCancelSecretHash,
-  myRenewalSecretHash,
-  sskPubkeyFingerprintHash,
-  sskWriteEnablerHash,
-  sskWritekeyHash,
-} from '@lafs/crypto'
+import { sskPubkeyFingerprintHash, sskWriteEnablerHash, sskWritekeyHash } from '@lafs/crypto'
 import type { CryptoProvider, RsaSigningKey } from '@lafs/crypto'
 import { CorruptShareError, NotWriteableError } from '@lafs/filesystem-interface'
 import type { IServer, LeaseSecrets, SlotSecrets } from '@lafs/storage-interface'
+import { leaseSecretsOf } from '@lafs/storage-protocol'
 import type { MutableFile } from './file.ts'
 
 /** What a key pair makes of a mutable file. */
@@ -62,22 +53,8 @@ export async function decryptSigningKey(
 }
 
 /** The secrets of the lease on a file's shares on one server. */
-export function leaseSecrets(file: MutableFile, { leaseSeed }: IServer): LeaseSecrets {
-  const { crypto, leaseSecret } = file.context
-  const renewal = myRenewalSecretHash(leaseSecret, crypto)
-  const cancel = myCancelSecretHash(leaseSecret, crypto)
-  return {
-    renewSecret: bucketRenewalSecretHash(
-      fileRenewalSecretHash(renewal, file.storageIndex, crypto),
-      leaseSeed,
-      crypto,
-    ),
-    cancelSecret: bucketCancelSecretHash(
-      fileCancelSecretHash(cancel, file.storageIndex, crypto),
-      leaseSeed,
-      crypto,
-    ),
-  }
+export function leaseSecrets(file: MutableFile, server: IServer): LeaseSecrets {
+  return leaseSecretsOf(file.storageIndex, file.context)(server)
 }
 
 /**

@@ -1,0 +1,17 @@
+export { createCheckable, type Checkable } from './checkable.ts'
+export type { CheckerContext } from './context.ts'
+export {
+  createDeepCheckable,
+  deepCheckEntries,
+  type DeepCheckEntriesOptions,
+  type DeepCheckEntry,
+} from './deep/deep-check.ts'
+export { renewLeases, type RenewalOptions, type RenewalStatus } from './deep/renewal.ts'
+export {
+  planRebalance,
+  rebalance,
+  type MoveOutcome,
+  type RebalancePlan,
+  type ShareMove,
+} from './rebalance/rebalance.ts'
+export type { CheckTarget } from './target.ts'
