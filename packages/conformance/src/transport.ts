@@ -57,6 +57,7 @@ function probeServer(name = 'probe'): ProbeServer {
     },
     allocateBuckets: async () => ({ alreadyGot: new Set([7]), writers: new Map() }),
     addLease: async () => {},
+    cancelLease: async () => {},
     // Immutable listings answer at once, mutable ones wait.
     listShares: async (kind) => {
       if (kind === 'immutable') return new Set([1, 255])

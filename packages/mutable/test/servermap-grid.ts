@@ -173,6 +173,7 @@ export class TestServer {
         leased.push(index)
         await this.leaseGate(options)
       },
+      cancelLease: absent,
       adviseCorruptShare: async (_kind, _storageIndex, shareNumber) => {
         advised.push(`${index}/${shareNumber}`)
       },

@@ -36,6 +36,8 @@ export type StorageErrorCode =
   | 'STORAGE_BAD_SHARE'
   /** A container of a version that is not known. */
   | 'STORAGE_UNKNOWN_CONTAINER_VERSION'
+  /** The server does not know this operation. */
+  | 'STORAGE_NOT_SUPPORTED'
   /** The server, connection or store has been closed. */
   | 'STORAGE_CLOSED'
 

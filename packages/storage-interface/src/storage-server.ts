@@ -91,6 +91,22 @@ export interface IStorageServer {
     options?: OperationOptions,
   ): Promise<void>
 
+  /**
+   * Lets go of the lease on one share, of either kind, that has this cancel secret. A share whose last
+   * lease goes is deleted. Does nothing when there is no such share, or no such lease on it: it is safe
+   * to ask again.
+   *
+   * @param cancelSecret - 32 bytes, see {@link LeaseSecrets}.
+   * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot: upstream's have no
+   *   such operation. The lease lasts until it expires then.
+   */
+  cancelLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    cancelSecret: Uint8Array,
+    options?: OperationOptions,
+  ): Promise<void>
+
   /** The immutable shares that the server holds; an empty map when there are none. */
   getBuckets(
     storageIndex: StorageIndex,
@@ -181,6 +197,18 @@ export interface RIStorageServer {
   ): Promise<AllocateResult<ServedBucketWriter>>
   /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server holds no share of the file. */
   addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void>
+  /**
+   * Lets go of the lease on one share that has this cancel secret, if there is one, and deletes a share
+   * whose last lease goes.
+   *
+   * @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server holds no such share,
+   *   `STORAGE_BAD_SECRET`, `STORAGE_NOT_SUPPORTED`.
+   */
+  cancelLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    cancelSecret: Uint8Array,
+  ): Promise<void>
   listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>>
   /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`. */
   openShare(

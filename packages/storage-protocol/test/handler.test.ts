@@ -52,6 +52,7 @@ function failingServer(error: unknown): RIStorageServer {
     getVersion: fail,
     allocateBuckets: fail,
     addLease: fail,
+    cancelLease: fail,
     listShares: fail,
     openShare: fail,
     slotReadv: fail,

@@ -143,6 +143,10 @@ class StorageServer implements RIStorageServer {
     })
   }
 
+  async cancelLease(): Promise<void> {
+    throw new StorageError('STORAGE_NOT_SUPPORTED', 'leases cannot be cancelled')
+  }
+
   async listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>> {
     return this.#inTurn(
       storageIndex,

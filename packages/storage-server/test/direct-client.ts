@@ -17,6 +17,10 @@ export function directClient(server: RIStorageServer): IStorageServer {
       checked(options, () => server.allocateBuckets(storageIndex, request)),
     addLease: (storageIndex, secrets, options) =>
       checked(options, () => server.addLease(storageIndex, secrets).catch(ignoreAbsence)),
+    cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>
+      checked(options, () =>
+        server.cancelLease(storageIndex, shareNumber, cancelSecret).catch(ignoreAbsence),
+      ),
     getBuckets: (storageIndex, options) =>
       checked(options, async () => {
         const numbers = await server.listShares('immutable', storageIndex)

@@ -38,6 +38,12 @@ export function withFault(server: IStorageServer, fault: Fault): IStorageServer 
     },
     addLease: (storageIndex, secrets, options) =>
       fault('addLease', () => server.addLease(storageIndex, secrets, options), options),
+    cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>
+      fault(
+        'cancelLease',
+        () => server.cancelLease(storageIndex, shareNumber, cancelSecret, options),
+        options,
+      ),
     getBuckets: async (storageIndex, options) => {
       const list = (): ReturnType<IStorageServer['getBuckets']> =>
         server.getBuckets(storageIndex, options)

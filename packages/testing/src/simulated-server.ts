@@ -162,6 +162,8 @@ export class SimulatedServer {
       getBuckets: (storageIndex, options) =>
         this.#exchange('getBuckets', () => this.#list(storageIndex, options), options),
       addLease: (...args) => this.#exchange('addLease', () => server.addLease(...args), args[2]),
+      cancelLease: (...args) =>
+        this.#exchange(`cancelLease ${args[1]}`, () => server.cancelLease(...args), args[3]),
       slotReadv: (...args) =>
         this.#exchange('slotReadv', () => this.#slots.read(this.plan, args), args[3]),
       slotTestvAndReadvAndWritev: (...args) =>

@@ -42,6 +42,7 @@ function oneShare(): IStorageServer {
       ]),
     }),
     addLease: async () => {},
+    cancelLease: async () => {},
     getBuckets: async () => new Map([[0, reader]]),
     slotReadv: async () => new Map([[0, [data.slice()]]]),
     slotTestvAndReadvAndWritev: async () => ({ success: true, data: new Map() }),

@@ -141,6 +141,7 @@ function honestServer(stored: Map<number, Uint8Array>): IStorageServer {
         adviseCorruptShare: async () => {},
       })),
     addLease: async () => {},
+    cancelLease: async () => {},
     slotReadv: async (_, numbers, vectors) => slot.read(numbers, vectors),
     slotTestvAndReadvAndWritev: async (_, _secrets, writes, vectors) => slot.write(writes, vectors),
     adviseCorruptShare: async () => {},

@@ -59,6 +59,10 @@ function clientSide(server: RIStorageServer, run: Run): IStorageServer {
       }),
     addLease: (storageIndex, secrets, options) =>
       run(options, () => ignoreAbsence(server.addLease(storageIndex, secrets))),
+    cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>
+      run(options, () =>
+        ignoreAbsence(server.cancelLease(storageIndex, shareNumber, cancelSecret)),
+      ),
     getBuckets: (storageIndex, options) =>
       run(options, async () => {
         const shareNumbers = await server.listShares('immutable', storageIndex)

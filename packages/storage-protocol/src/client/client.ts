@@ -115,6 +115,10 @@ class HttpStorageServer implements IStorageServer {
     if (response.status !== 204) throw refused(response)
   }
 
+  async cancelLease(): Promise<void> {
+    throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server has no such operation')
+  }
+
   async getBuckets(
     storageIndex: StorageIndex,
     options?: OperationOptions,
