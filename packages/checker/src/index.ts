@@ -12,6 +12,6 @@ export {
   rebalance,
   type MoveOutcome,
   type RebalancePlan,
-  type ShareMove,
 } from './rebalance/rebalance.ts'
+export type { ShareMove } from './rebalance/plan.ts'
 export type { CheckTarget } from './target.ts'

@@ -1,17 +1,7 @@
 import type { ProgressOptions } from '@lafs/filesystem-interface'
-import type { ShareNumber } from '@lafs/storage-interface'
 import type { CheckerContext } from '../context.ts'
 import type { CheckTarget } from '../target.ts'
-
-/** One share that is to move. */
-export interface ShareMove {
-  readonly shareNumber: ShareNumber
-  /** The ids of the servers. */
-  readonly from: string
-  readonly to: string
-  /** Why, for people. */
-  readonly reason: string
-}
+import type { ShareMove } from './plan.ts'
 
 /** Which shares of a file are to move where. */
 export interface RebalancePlan {
