@@ -1,7 +1,7 @@
 // Figures of this machine in one run: the codec, a file through a local grid over HTTPS (client and
-// servers as separate processes), mutable files and directories in the same way, each beside
-// upstream's, and the memory of the client.
-//   pnpm bench [codec] [transfer] [mutable] [memory] [--size MB] [--profile FOLDER]
+// servers as separate processes), mutable files and directories and checks in the same way, each
+// beside upstream's, and the memory of the client.
+//   pnpm bench [codec] [transfer] [mutable] [checks] [memory] [--size MB] [--profile FOLDER]
 import { spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -10,7 +10,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CHECK_OPERATIONS } from './bench/check-operations.mjs'
 import { OPERATIONS } from './bench/mutable-operations.mjs'
+import { measureChecks, measureMutable } from './bench/upstream.mjs'
 import { root, setup } from './setup.mjs'
 
 const SERVER_COUNT = 10
@@ -196,12 +198,25 @@ async function benchMutable() {
     `mutable files and directories, any 3 of 10 shares, ${SERVER_COUNT} servers over HTTPS on loopback`,
   )
   const ours = await withGrid('grid-mutable', (client) => runClient('mutable-client.mjs', [client]))
-  const { measureUpstream } = await import('./bench/mutable-upstream.mjs')
-  const theirs = await withUpstream(measureUpstream)
+  compare(OPERATIONS, ours, await withUpstream(measureMutable))
+  if (OPERATIONS.some(({ name, upstreamMs }) => ours[name] > upstreamMs / 10))
+    say(WHY_AIMS_ARE_MISSED)
+  say()
+}
+
+async function benchChecks() {
+  say(`checks, any 3 of 10 shares, ${SERVER_COUNT} servers over HTTPS on loopback`)
+  const ours = await withGrid('grid-checks', (client) => runClient('check-client.mjs', [client]))
+  compare(CHECK_OPERATIONS, ours, await withUpstream(measureChecks))
+  say()
+}
+
+/** Says how long each operation took, beside its aim and upstream. */
+function compare(operations, ours, theirs) {
   say(
     `  ${''.padEnd(30)}${cell('ours', 10)}${cell('aim', 10)}${cell('upstream', 10)}${cell('times', 8)}`,
   )
-  for (const { name, upstreamMs } of OPERATIONS) {
+  for (const { name, upstreamMs } of operations) {
     const aim = upstreamMs / 10
     const missed = ours[name] > aim ? '  misses its aim' : ''
     const beside =
@@ -213,9 +228,6 @@ async function benchMutable() {
     )
   }
   say('  (the aims: a tenth of what upstream took on 2 cores; upstream through its web API)')
-  if (OPERATIONS.some(({ name, upstreamMs }) => ours[name] > upstreamMs / 10))
-    say(WHY_AIMS_ARE_MISSED)
-  say()
 }
 
 async function benchMemory() {
@@ -248,6 +260,7 @@ try {
   if (wanted('codec')) benchCodec()
   if (wanted('transfer')) await benchTransfer()
   if (wanted('mutable')) await benchMutable()
+  if (wanted('checks')) await benchChecks()
   if (wanted('memory')) await benchMemory()
 } finally {
   await rm(folder, { recursive: true, force: true })

@@ -2,10 +2,11 @@
 //   node tools/bench/mutable-client.mjs NODE_DIRECTORY
 import { createClientFromDirectory } from '../../packages/client/dist/node.js'
 import { MDMF_VERSION, SDMF_VERSION } from '../../packages/storage-interface/dist/index.js'
-import { measure } from './mutable-operations.mjs'
+import { measure } from './measure.mjs'
+import { OPERATIONS, warmUp } from './mutable-operations.mjs'
 
 const client = await createClientFromDirectory(process.argv[2])
-const medians = await measure({
+const store = {
   // Keys come from the pool, which refills while nothing else goes on.
   rest: async (name, round) => {
     const makesFile = /create|mkdir|at once/.test(name)
@@ -36,6 +37,8 @@ const medians = await measure({
       .createNodeFromUri(directory)
       .setChildren(new Map([...caps].map(([name, cap]) => [name, { readonlyUri: cap }]))),
   countChildren: async (directory) => (await client.createNodeFromUri(directory).list()).size,
-})
+}
+await warmUp(store)
+const medians = await measure(store, OPERATIONS)
 await client.close()
 process.stdout.write(`${JSON.stringify(medians)}\n`)

@@ -124,7 +124,7 @@ function same(found, expected) {
  * What is loaded, connected or compiled once is there before the clock starts, as in a client that has
  * been at work for some seconds.
  */
-async function warmUp(store) {
+export async function warmUp(store) {
   const file = await store.createFile(randomBytes(KB), 'sdmf')
   const directory = await store.createDirectory()
   for (let n = 0; n < 60; n++) {
@@ -133,26 +133,4 @@ async function warmUp(store) {
     if (n % 3 === 0) await store.addChild(directory, `child ${n}`, literal(n))
     await store.countChildren(directory)
   }
-}
-
-/** Runs every operation; settles with the median of each in milliseconds, by name. */
-export async function measure(store) {
-  const state = {}
-  const medians = {}
-  await warmUp(store)
-  for (const { name, repeat, run } of OPERATIONS) {
-    const times = []
-    for (let round = 0; round < repeat; round++) {
-      await store.rest?.(name, round)
-      let begin = performance.now()
-      const rest = await run(store, state, round)
-      if (typeof rest === 'function') {
-        begin = performance.now()
-        await rest()
-      }
-      times.push(performance.now() - begin)
-    }
-    medians[name] = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]
-  }
-  return medians
 }
