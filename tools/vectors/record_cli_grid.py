@@ -2,38 +2,17 @@
 
 A real storage server and a real client run as processes of their own. The commands run in this
 process, one scenario after the other, each in a fresh working folder and with a fresh node directory
-that names the client's web API. What differs between two runs is replaced by names: caps and storage
-indexes by `<KIND.NUMBER>` in the order in which a scenario shows them (or writes them into private/aliases), times, folders, and sizes that
-depend on the text of a time.
+that names the client's web API.
 """
 
-import io
 import os
-import re
-import shlex
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from importlib.resources import files
-from pathlib import Path
-from tempfile import mkdtemp
-from urllib.parse import quote
-from urllib.request import urlopen
 
-import yaml
-from twisted.python import usage
-
-from allmydata.scripts import cli, tahoe_cp
-from allmydata.scripts.runner import Options
+from allmydata.scripts import tahoe_cp
+from cli_scenarios import BIG, STDIN, play_all
 from common import write_json
 
-sys.stdout.reconfigure(encoding="utf-8")
-TAHOE = str(Path(sys.executable).parent / "tahoe")
 KEY = (files("allmydata") / "test" / "data" / "openssl-rsa-2048.txt").read_text()
-BIG = "All that is stored is found again, as long as servers enough are there. " * 2
 
 # The order of a folder is nobody's choice.
 tahoe_cp.listdir_unicode = lambda path: sorted(os.listdir(path))
@@ -497,204 +476,12 @@ SCENARIOS = {
         """,
     ),
 }
-STDIN = "from standard input"
 
-CAP = re.compile(r"URI(:|%3A)([A-Z0-9]+(?:-[A-Za-z0-9]+)*)((?:\1[A-Za-z0-9]+)+)")
-INDEX = re.compile(r"(?<![A-Za-z0-9:])[a-z2-7]{26}(?![A-Za-z0-9])")
-TIMES = [
-    (re.compile(r"[A-Z][a-z]{2} \d\d (?:\d\d:\d\d| \d{4})"), "<TIME>"),
-    (re.compile(r"\b1\d{9}(?:\.\d+)?\b"), "<SECONDS>"),
-    (re.compile(r'((?:size-directories|largest-directory)"?: )\d+(?: +\(.*\))?'), r"\1<SIZE>"),
-]
-LITERALS = {"LIT", "DIR2-LIT", "FUTURE"}
-
-
-class Names:
-    """The names of the caps of one scenario."""
-
-    def __init__(self):
-        self.texts = {}
-
-    def name(self, kind, text):
-        known = self.texts.setdefault(kind, [])
-        if text not in known:
-            known.append(text)
-        return f"<{kind}.{known.index(text) + 1}"
-
-    def hide(self, text):
-        def cap(match):
-            separator, kind, fields = match.groups()
-            if kind in LITERALS or "nonsense" in fields:
-                return match.group()
-            plain = match.group().replace("%3A", ":")
-            return self.name(kind, plain) + (">" if separator == ":" else "%>")
-
-        text = CAP.sub(cap, text)
-        text = INDEX.sub(lambda match: self.name("SI", match.group()) + ">", text)
-        for pattern, name in TIMES:
-            text = pattern.sub(name, text)
-        return text
-
-    def show(self, text):
-        def cap(match):
-            kind, number, quoted = match.groups()
-            plain = self.texts[kind][int(number) - 1]
-            return quote(plain, safe="") if quoted else plain
-
-        return re.sub(r"<([A-Z0-9a-z-]+)\.(\d+)(%?)>", cap, text)
-
-
-# What the web API says of an error goes on for lines, with places in upstream's own files.
-ERROR = re.compile(r'^("[^\n]*: (?:[45]\d\d) [A-Z][^\n]*)\n.*?"$', re.DOTALL | re.MULTILINE)
-
-
-def shorten(text):
-    text = "<HTML>" if text.startswith("<!DOCTYPE html>") else text
-    return ERROR.sub(r"\1...", text)
-
-
-class Output(io.TextIOWrapper):
-    """A standard stream that keeps what is written."""
-
-    def __init__(self):
-        super().__init__(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
-
-    def text(self):
-        self.flush()
-        return self.buffer.getvalue().decode("utf-8")
-
-
-def run(words, node):
-    """Runs one command line. Returns its status, and what it wrote or why there is nothing."""
-    options = Options()
-    options.stdout, options.stderr = Output(), Output()
-    try:
-        options.parseOptions(["-d", str(node), *words])
-    except usage.error as error:
-        return {"status": 1, "usage": str(error)}
-    command = options.subOptions
-    command.stdout, command.stderr = Output(), Output()
-    command.stdin = io.TextIOWrapper(io.BytesIO(STDIN.encode()), encoding="utf-8")
-    failure = None
-    try:
-        status = cli.dispatch[options.subCommand](command)
-    except Exception as error:
-        failure, status = type(error).__name__, 1
-    result = {"status": status & 0xFF, "stdout": shorten(command.stdout.text()), "stderr": shorten(command.stderr.text())}
-    return result if failure is None else {**result, "exception": failure}
-
-
-def tree(folder, names):
-    """The files below a folder by their paths; folders end with a slash and hold nothing."""
-    found = {}
-    for path in sorted(Path(folder).rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_dir():
-            found[name + "/"] = ""
-        else:
-            found[name] = names.hide(path.read_text())
-    return found
-
-
-def play(title, local, lines, web_url, folder):
-    names = Names()
-    node, cwd = folder / "node", folder / "cwd"
-    aliases, kept = node / "private" / "aliases", ""
-    (node / "private").mkdir(parents=True)
-    (node / "node.url").write_text(web_url + "\n")
-    for name, content in local.items():
-        path = cwd / name
-        path.mkdir(parents=True) if name.endswith("/") else path.parent.mkdir(parents=True, exist_ok=True)
-        if not name.endswith("/"):
-            path.write_text(content)
-    os.chdir(cwd)
-    steps, before = [], tree(cwd, names)
-    for line in lines.strip().split("\n"):
-        words = shlex.split(line)
-        result = run([names.show(word) for word in words], node)
-        for stream in ("stdout", "stderr"):
-            if stream in result:
-                text = result[stream].replace(str(cwd), "<CWD>").replace(str(node), "<NODE>")
-                result[stream] = names.hide(re.sub(r"localhost:\d+|127\.0\.0\.1:\d{4,5}", "<WEB>", text))
-        after = tree(cwd, names)
-        changed = {name: text for name, text in after.items() if before.get(name) != text}
-        kept = names.hide(aliases.read_text()) if aliases.exists() else ""
-        steps.append({"scenario": title, "words": words, **result, **({"files": changed} if changed else {})})
-        before = after
-    os.chdir("/")
-    return {"title": title, "files": local, "aliases": kept}, steps
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Node:
-    """A node of upstream that runs until it is stopped."""
-
-    def __init__(self, folder):
-        self.process = subprocess.Popen([TAHOE, "run", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for line in self.process.stdout:
-            if b"client running" in line:
-                break
-        # Nobody reads on, and a pipe that is full would stop the node.
-        self.drain = subprocess.Popen(["cat"], stdin=self.process.stdout, stdout=subprocess.DEVNULL)
-        self.web_url = (folder / "node.url").read_text().strip()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        self.drain.wait()
-
-
-def start_server(folder):
-    port = free_port()
-    subprocess.run([TAHOE, "create-node", "--listen=tcp", f"--location=tcp:127.0.0.1:{port}", f"--port=tcp:{port}:interface=127.0.0.1", "--webport=tcp:0:interface=127.0.0.1", str(folder)], check=True, capture_output=True)
-    config = folder / "tahoe.cfg"
-    config.write_text(config.read_text().replace("#reserved_space = 1G", "").replace("reserved_space = 1G", "reserved_space = 0"))
-    return Node(folder)
-
-
-def start_client(folder, server):
-    subprocess.run([TAHOE, "create-client", "--webport=tcp:0:interface=127.0.0.1", "--shares-needed=1", "--shares-happy=1", "--shares-total=1", str(folder)], check=True, capture_output=True)
-    announcement = {
-        "service-name": "storage",
-        "nickname": "storage",
-        "anonymous-storage-FURL": (server / "private" / "storage.furl").read_text().strip(),
-        "permutation-seed-base32": (server / "permutation-seed").read_text().strip(),
-    }
-    server_id = (server / "node.pubkey").read_text().strip().removeprefix("pub-")
-    servers = {"storage": {server_id: {"ann": announcement}}}
-    (folder / "private" / "servers.yaml").write_text(yaml.safe_dump(servers))
-    node = Node(folder)
-    while b"Connected to <span>1</span>" not in urlopen(node.web_url).read():
-        time.sleep(0.1)
-    return node
-
-
-def main():
-    os.environ["TZ"] = "UTC"
-    folder, nodes = Path(mkdtemp(prefix="lafs-vectors-")), []
-    try:
-        nodes.append(start_server(folder / "server"))
-        nodes.append(start_client(folder / "client", folder / "server"))
-        played = [
-            play(title, local, lines, nodes[1].web_url, folder / f"scenario-{number}")
-            for number, (title, (local, lines)) in enumerate(SCENARIOS.items())
-        ]
-    finally:
-        for node in nodes:
-            node.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    write_json(
-        "cli/grid.json",
-        "What `tahoe -d NODE WORDS` prints and leaves in the working folder, line after line of each scenario, on a grid of one server with 1-of-1 encoding. `stdin` is on standard input; `aliases` is private/aliases at the end. Caps and storage indexes are named in the order in which a scenario shows them; `usage` is what upstream says of a command line that makes no sense, and `exception` the error that nobody caught.",
-        stdin=STDIN,
-        scenarios=[scenario for scenario, _steps in played],
-        steps=[step for _scenario, steps in played for step in steps],
-    )
-
-
-main()
+played, steps = play_all(SCENARIOS, servers=1, needed=1)
+write_json(
+    "cli/grid.json",
+    "What `tahoe -d NODE WORDS` prints and leaves in the working folder, line after line of each scenario, on a grid of one server with 1-of-1 encoding. `stdin` is on standard input; `aliases` is private/aliases at the end. Caps and storage indexes are named in the order in which a scenario shows them; `usage` is what upstream says of a command line that makes no sense, and `exception` the error that nobody caught.",
+    stdin=STDIN,
+    scenarios=played,
+    steps=steps,
+)
