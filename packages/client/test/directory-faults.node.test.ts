@@ -6,8 +6,9 @@ import type { IStorageServer } from '@lafs/storage-interface'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { DirectoryCap, parseCapStrict } from '@lafs/uri'
 import { fromHex, loadVectors } from '@lafs/vectors'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
-import { brokerOf, createStorages, directoryOf, nodeMakerOf } from './directory-grid.ts'
+import { createStorages, directoryOf, nodeMakerOf } from './directory-grid.ts'
 
 const LIT = 'URI:LIT:onxw2zjaorsxq5a'
 const SSK = `URI:SSK:${'b'.repeat(25)}a:${'a'.repeat(52)}`
@@ -38,7 +39,7 @@ async function scene(): Promise<Scene> {
   const client = (): INodeMaker =>
     nodeMakerOf(
       {
-        broker: brokerOf(storages),
+        broker: brokerOf(storages.map(serverOf)),
         crypto: defaultCrypto,
         clock: systemClock,
         encoding: { requiredShares: 2, totalShares: 3 },

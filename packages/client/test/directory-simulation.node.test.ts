@@ -25,9 +25,9 @@ import {
   virtualClock,
 } from '@lafs/testing'
 import type { FaultName, FaultPlan, SeededRandom, SimulatedGrid, VirtualClock } from '@lafs/testing'
-import { testSimulation } from '@lafs/testing/simulation'
+import { seededCrypto, testSimulation } from '@lafs/testing/simulation'
 import { expect } from 'vitest'
-import { createStorages, directoryOf, nodeMakerOf, seededCrypto } from './directory-grid.ts'
+import { createStorages, directoryOf, nodeMakerOf } from './directory-grid.ts'
 
 const PATIENCE_MS = 6 * 60 * 60 * 1000
 /** The name that all clients fight for. */

@@ -4,10 +4,10 @@ import type { IDirectoryNode, INodeMaker } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
 import type { IStorageServer } from '@lafs/storage-interface'
 import { systemClock } from '@lafs/storage-protocol/waiting'
-import { breakingLine } from '@lafs/testing'
+import { breakingLine, brokerOf, serverOf } from '@lafs/testing'
 import type { BreakingLine } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
-import { brokerOf, createStorages, directoryOf, nodeMakerOf } from './directory-grid.ts'
+import { createStorages, directoryOf, nodeMakerOf } from './directory-grid.ts'
 
 const lit = (text: string): string => `URI:LIT:${toBase32(new TextEncoder().encode(text))}`
 
@@ -93,7 +93,7 @@ function clientOn(
   firstKey = 0,
 ): INodeMaker {
   const context = {
-    broker: brokerOf(storages),
+    broker: brokerOf(storages.map(serverOf)),
     crypto: defaultCrypto,
     clock: systemClock,
     encoding: { requiredShares: k, totalShares: n },

@@ -13,9 +13,10 @@ import { createMutableFile, createMutableNode } from '@lafs/mutable'
 import type { MutableContext } from '@lafs/mutable'
 import { createMemoryStore } from '@lafs/share-store-memory'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
-import type { IServer, IStorageBroker } from '@lafs/storage-interface'
+import type { IServer } from '@lafs/storage-interface'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { parseCap, SskCap, MdmfCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
@@ -55,18 +56,7 @@ async function createServers(): Promise<IServer[]> {
       const backend = createStorageServer({ store: createMemoryStore() })
       const { announcement } = await transport.serve(backend)
       const { storageServer } = await transport.connect(announcement)
-      const serverId = `v0-${index}`
-      return {
-        serverId,
-        nickname: serverId,
-        name: serverId,
-        longName: serverId,
-        permutationSeed: new Uint8Array(20).fill(index),
-        leaseSeed: new Uint8Array(20).fill(index),
-        connectionStatus: { connected: true, summary: 'connected' },
-        uploadPermitted: () => true,
-        storageServer: async () => storageServer,
-      }
+      return serverOf(storageServer, index)
     }),
   )
 }
@@ -76,13 +66,7 @@ function createClient(
   servers: readonly IServer[],
   mutableVersion: number = SDMF_VERSION,
 ): INodeMaker {
-  const broker: IStorageBroker = {
-    knownServers: () => servers,
-    connectedServers: () => servers,
-    serversForStorageIndex: () => servers,
-    serverIds: () => new Set(servers.map(({ serverId }) => serverId)),
-    nicknameFor: (id) => id,
-  }
+  const broker = brokerOf(servers)
   const context: MutableContext = {
     broker,
     codec,

@@ -1,5 +1,4 @@
 import type {
-  IServer,
   IStorageBroker,
   IStorageServer,
   RIBucketReader,
@@ -8,6 +7,7 @@ import type {
 } from '@lafs/storage-interface'
 import { createMemoryStore } from '@lafs/share-store-memory'
 import { createStorageServer } from '@lafs/storage-server'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 
 /** What a test may do to the traffic of one server; each hook may wait, change or throw. */
@@ -69,32 +69,8 @@ export async function createGrid(
     }),
   )
   return {
-    broker: brokerOf(entries.map(({ server, storage }, index) => serverOf(server, storage, index))),
+    broker: brokerOf(entries.map(({ storage }, index) => serverOf(storage, index))),
     servers: entries.map(({ server }) => server),
-  }
-}
-
-function serverOf({ id }: TestServer, storage: IStorageServer, index: number): IServer {
-  return {
-    serverId: id,
-    nickname: id,
-    name: id,
-    longName: id,
-    permutationSeed: new Uint8Array(20).fill(index),
-    leaseSeed: new Uint8Array(20).fill(index),
-    connectionStatus: { connected: true, summary: 'connected' },
-    uploadPermitted: () => true,
-    storageServer: async () => storage,
-  }
-}
-
-function brokerOf(servers: readonly IServer[]): IStorageBroker {
-  return {
-    knownServers: () => servers,
-    connectedServers: () => servers,
-    serversForStorageIndex: () => servers,
-    serverIds: () => new Set(servers.map(({ serverId }) => serverId)),
-    nicknameFor: (id) => id,
   }
 }
 

@@ -5,9 +5,6 @@
  */
 import { jsCodec } from '@lafs/codec'
 import { toBase32 } from '@lafs/crypto'
-import type { CryptoProvider } from '@lafs/crypto'
-import { nodeCrypto } from '@lafs/crypto/node'
-import { portableCrypto } from '@lafs/crypto/portable'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import type { IImmutableFileNode, IUploadResults } from '@lafs/filesystem-interface'
 import {
@@ -34,18 +31,12 @@ import { memoryTransport } from '@lafs/transport-memory'
 import { parseCapStrict } from '@lafs/uri'
 import type { ChkCap, LitCap } from '@lafs/uri'
 import { toHex } from '@lafs/vectors'
-import { testSimulation } from '@lafs/testing/simulation'
+import { seededCrypto, testSimulation } from '@lafs/testing/simulation'
 import { expect } from 'vitest'
 import { same } from './grid.ts'
 
-/** Works at once, on this thread: virtual time must not go on while some other thread works. */
-const crypto: CryptoProvider = {
-  ...portableCrypto,
-  sha256dMany: async (prefix, messages) =>
-    messages.map((message) => portableCrypto.sha256d(prefix, message)),
-  // Nothing here is large enough for the thread pool.
-  aesCtrInPlace: (key, data, options) => nodeCrypto.aesCtrInPlace(key, data, options),
-}
+/** Keys are convergent: nothing that is random comes of it. */
+const crypto = seededCrypto(seededRandom(0))
 
 /** How long any single operation may take, in virtual time. */
 const PATIENCE_MS = 2 * 60 * 60 * 1000

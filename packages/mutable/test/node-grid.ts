@@ -7,6 +7,7 @@ import { createMutableFile, createMutableNode } from '@lafs/mutable'
 import type { CreateMutableFileOptions, MutableContext, MutableFileCap } from '@lafs/mutable'
 import type { ShareNumber, TestWriteVectors } from '@lafs/storage-interface'
 import { parseMutableHeader } from '@lafs/storage-protocol/layout'
+import { brokerOf } from '@lafs/testing'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { parseCapStrict } from '@lafs/uri'
@@ -113,13 +114,7 @@ export async function createNodeGrid(
   const clock = hurriedClock()
   const keyPool = recordedKeys()
   const context: MutableContext = {
-    broker: {
-      knownServers: () => known,
-      connectedServers: () => known,
-      serversForStorageIndex: () => known,
-      serverIds: () => new Set(known.map(({ serverId }) => serverId)),
-      nicknameFor: (id) => id,
-    },
+    broker: brokerOf(known),
     codec,
     crypto: defaultCrypto,
     clock,

@@ -20,6 +20,7 @@ import {
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import type { MutableFile } from '../src/file.ts'
@@ -110,7 +111,6 @@ export async function createServers(count: number): Promise<TestServer[]> {
       const backend = createStorageServer({ store: createMemoryStore() })
       const { announcement } = await transport.serve(backend)
       const { storageServer: storage } = await transport.connect(announcement)
-      const id = `v0-${String(index).padStart(3, '0')}`
       const hooked: IStorageServer = {
         ...storage,
         slotTestvAndReadvAndWritev: (...args) => {
@@ -123,17 +123,7 @@ export async function createServers(count: number): Promise<TestServer[]> {
         writes: [],
         onWrite: (write) => write(),
         permitted: true,
-        server: {
-          serverId: id,
-          nickname: id,
-          name: id,
-          longName: id,
-          permutationSeed: new Uint8Array(20).fill(index),
-          leaseSeed: new Uint8Array(20).fill(index),
-          connectionStatus: { connected: true, summary: 'connected' },
-          uploadPermitted: () => it.permitted,
-          storageServer: async () => hooked,
-        },
+        server: { ...serverOf(hooked, index), uploadPermitted: () => it.permitted },
       }
       return it
     }),
@@ -160,13 +150,7 @@ export async function fileOn(
   const key = await signingKey(options.sign)
   return {
     context: {
-      broker: {
-        knownServers: () => known,
-        connectedServers: () => known,
-        serversForStorageIndex: () => known,
-        serverIds: () => new Set(known.map(({ serverId }) => serverId)),
-        nicknameFor: (id) => id,
-      },
+      broker: brokerOf(known),
       codec,
       crypto,
       clock: options.clock ?? systemClock,

@@ -4,11 +4,12 @@ import { portableCrypto } from '@lafs/crypto/portable'
 import type { IRetrieveStatus } from '@lafs/filesystem-interface'
 import { createMemoryStore } from '@lafs/share-store-memory'
 import { MDMF_VERSION } from '@lafs/storage-interface'
-import type { IServer, IStorageBroker, IStorageServer } from '@lafs/storage-interface'
+import type { IServer, IStorageServer } from '@lafs/storage-interface'
 import { createMutableShareReader, parseMutableHeader } from '@lafs/storage-protocol/layout'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
 import { fromHex, loadBytes, loadVectors, stretch } from '@lafs/vectors'
@@ -89,14 +90,13 @@ export async function writtenFile(
 ): Promise<RecordedFile> {
   const { keys } = await loadVectors<{ keys: { signingKey: string }[] }>('mutable/keys')
   const storages = await createStorages(encoding.totalShares)
-  const servers = storages.map((storage, index) => serverOf(index, storage))
-  const broker = { ...NO_SERVERS, serversForStorageIndex: () => servers }
+  const servers = storages.map(serverOf)
   const node = await createMutableFile(plaintext, {
     version,
     privateKey: fromHex(keys[0]?.signingKey ?? ''),
     keyPool: { take: () => Promise.reject(new Error('expected no key to be taken')) },
     context: {
-      broker,
+      broker: brokerOf(servers),
       codec: await loadCodec(),
       crypto: defaultCrypto,
       clock: systemClock,
@@ -114,14 +114,6 @@ export async function writtenFile(
   }
   const sorted = new Map([...shares].toSorted(([a], [b]) => a - b))
   return { name: 'written', cap: node.uri, shares: sorted, plaintext }
-}
-
-const NO_SERVERS: IStorageBroker = {
-  knownServers: () => [],
-  connectedServers: () => [],
-  serversForStorageIndex: () => [],
-  serverIds: () => new Set(),
-  nicknameFor: () => undefined,
 }
 
 async function createStorages(count: number): Promise<IStorageServer[]> {
@@ -191,7 +183,7 @@ export async function createRecordedGrid(
   const serverCount = 1 + Math.max(...[...shares.keys()].flatMap((number) => placed(number)))
   const storages = await createStorages(serverCount)
   const servers = storages.map((storage, index) =>
-    serverOf(index, wrap(watch(storage, index, requests, advisories), index)),
+    serverOf(wrap(watch(storage, index, requests, advisories), index), index),
   )
   let version: VersionInfo | undefined
   for (const [shareNumber, bytes] of shares) {
@@ -240,21 +232,6 @@ function watch(
   }
 }
 
-function serverOf(index: number, storage: IStorageServer): IServer {
-  const serverId = `v0-${String(index).padStart(3, '0')}`
-  return {
-    serverId,
-    nickname: serverId,
-    name: serverId,
-    longName: serverId,
-    permutationSeed: new Uint8Array(20).fill(index),
-    leaseSeed: new Uint8Array(20).fill(index),
-    connectionStatus: { connected: true, summary: 'connected' },
-    uploadPermitted: () => true,
-    storageServer: async () => storage,
-  }
-}
-
 function fileOf(
   text: string,
   clock: Clock,
@@ -265,7 +242,7 @@ function fileOf(
   if (!(cap instanceof SskCap) && !(cap instanceof MdmfCap)) throw new Error('expected a write cap')
   return {
     context: {
-      broker: NO_SERVERS,
+      broker: brokerOf([]),
       codec: jsCodec,
       // Virtual time waits for no thread.
       crypto: clock === systemClock ? defaultCrypto : portableCrypto,

@@ -9,6 +9,7 @@ import {
   StorageError,
 } from '@lafs/storage-interface'
 import { type Clock, systemClock } from '@lafs/storage-protocol/waiting'
+import { brokerOf, serverOf } from '@lafs/testing'
 import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
 import { loadBytes, loadVectors } from '@lafs/vectors'
 import type { MutableFile } from '../src/file.ts'
@@ -123,19 +124,7 @@ export class TestServer {
   constructor(grid: TestGrid, index: number, wrap: (server: IStorageServer) => IStorageServer) {
     this.#grid = grid
     this.index = index
-    const storage = wrap(this.#storage())
-    const serverId = `v0-${String(index).padStart(3, '0')}`
-    this.server = {
-      serverId,
-      nickname: serverId,
-      name: serverId,
-      longName: serverId,
-      permutationSeed: new Uint8Array(20).fill(index),
-      leaseSeed: new Uint8Array(20).fill(index),
-      connectionStatus: { connected: true, summary: 'connected' },
-      uploadPermitted: () => true,
-      storageServer: async () => storage,
-    }
+    this.server = serverOf(wrap(this.#storage()), index)
   }
 
   #storage(): IStorageServer {
@@ -216,13 +205,7 @@ export function testFile(cap: string, grid: TestGrid, options: FileOptions = {})
   const servers = grid.servers.map(({ server }) => server)
   return {
     context: {
-      broker: {
-        knownServers: () => servers,
-        connectedServers: () => servers,
-        serversForStorageIndex: () => servers,
-        serverIds: () => new Set(servers.map(({ serverId }) => serverId)),
-        nicknameFor: () => undefined,
-      },
+      broker: brokerOf(servers),
       codec: jsCodec,
       crypto,
       clock,

@@ -20,11 +20,7 @@
  * Nothing like that holds where a server answers one client and not another: then both go on without
  * the servers that they cannot reach.
  */
-import { createPrivateKey, sign } from 'node:crypto'
 import { jsCodec } from '@lafs/codec'
-import type { CryptoProvider } from '@lafs/crypto'
-import { nodeCrypto } from '@lafs/crypto/node'
-import { portableCrypto } from '@lafs/crypto/portable'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import type { IMutableFileNode } from '@lafs/filesystem-interface'
 import { createMutableFile, createMutableNode } from '@lafs/mutable'
@@ -41,7 +37,7 @@ import {
 import type { FaultName, FaultPlan, SeededRandom, SimulatedGrid, VirtualClock } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { parseCapStrict } from '@lafs/uri'
-import { testSimulation } from '@lafs/testing/simulation'
+import { seededCrypto, testSimulation } from '@lafs/testing/simulation'
 import { expect } from 'vitest'
 import { privateKeyDer } from './node-grid.ts'
 
@@ -145,26 +141,6 @@ function drawScenario(random: SeededRandom): Scenario {
     plans: drawPlans(random, regime, serverCount, bad),
     writerCount,
     editCount: 1 + random.integer(3),
-  }
-}
-
-/** Works at once, on this thread: virtual time must not go on while some other thread works. */
-function seededCrypto(random: SeededRandom): CryptoProvider {
-  return {
-    ...portableCrypto,
-    randomBytes: (size) => random.bytes(size),
-    sha256dMany: async (prefix, messages) =>
-      messages.map((message) => portableCrypto.sha256d(prefix, message)),
-    aesCtrInPlace: (key, data, options) => nodeCrypto.aesCtrInPlace(key, data, options),
-    importRsaVerifyingKey: (der) => nodeCrypto.importRsaVerifyingKey(der),
-    importRsaSigningKey: async (der) => {
-      const key = createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
-      const pss = { key, padding: 6, saltLength: 32 }
-      return {
-        ...(await nodeCrypto.importRsaSigningKey(der)),
-        sign: async (message) => new Uint8Array(sign('sha256', message, pss)),
-      }
-    },
   }
 }
 

@@ -9,7 +9,7 @@ export {
 } from './fault-plan.ts'
 export * from './faults.ts'
 export { seededRandom, type SeededRandom } from './random.ts'
-export { createSimulatedGrid, type SimulatedGrid } from './simulated-grid.ts'
+export { brokerOf, createSimulatedGrid, serverOf, type SimulatedGrid } from './simulated-grid.ts'
 export {
   SimulatedServer,
   type SimulatedRecord,

@@ -27,25 +27,32 @@ export function createSimulatedGrid(
   const servers = storages.map(
     (server, index) =>
       new SimulatedServer({
-        id: `v0-${String(index).padStart(3, '0')}`,
+        id: idOf(index),
         server,
         clock,
         random: seededRandom(random.integer(2 ** 32)),
         trace: (line) => trace.push(line),
       }),
   )
-  const known = random.shuffled(servers.map(serverOf))
-  const broker: IStorageBroker = {
-    knownServers: () => known,
-    connectedServers: () => known,
-    serversForStorageIndex: () => known,
-    serverIds: () => new Set(known.map(({ serverId }) => serverId)),
-    nicknameFor: (id) => id,
-  }
-  return { servers, broker, trace }
+  const known = random.shuffled(servers.map(({ storage }, index) => serverOf(storage, index)))
+  return { servers, broker: brokerOf(known), trace }
 }
 
-function serverOf({ id, storage }: SimulatedServer, index: number): IServer {
+/** Knows these servers, all of them connected, and gives them in this order for every file. */
+export function brokerOf(servers: readonly IServer[]): IStorageBroker {
+  return {
+    knownServers: () => servers,
+    connectedServers: () => servers,
+    serversForStorageIndex: (_, options) =>
+      options?.forUpload === true ? servers.filter((one) => one.uploadPermitted()) : servers,
+    serverIds: () => new Set(servers.map(({ serverId }) => serverId)),
+    nicknameFor: (id) => id,
+  }
+}
+
+/** A server under a name and with seeds that its number makes: `v0-007` is number 7. */
+export function serverOf(storage: IStorageServer, index: number): IServer {
+  const id = idOf(index)
   return {
     serverId: id,
     nickname: id,
@@ -53,8 +60,12 @@ function serverOf({ id, storage }: SimulatedServer, index: number): IServer {
     longName: id,
     permutationSeed: new Uint8Array(20).fill(index),
     leaseSeed: new Uint8Array(20).fill(index),
-    connectionStatus: { connected: true, summary: 'simulated' },
+    connectionStatus: { connected: true, summary: 'connected' },
     uploadPermitted: () => true,
     storageServer: async () => storage,
   }
+}
+
+function idOf(index: number): string {
+  return `v0-${String(index).padStart(3, '0')}`
 }

@@ -1,6 +1,8 @@
 import { env } from 'node:process'
 import { describe, expect, it } from 'vitest'
 
+export { seededCrypto } from './seeded-crypto.ts'
+
 const SEEDS_A_TEST = 25
 /** How often everything that may happen must have happened, all seeds together. */
 const OCCURRENCES_MIN = 5
