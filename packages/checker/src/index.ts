@@ -14,4 +14,15 @@ export {
   type RebalancePlan,
 } from './rebalance/rebalance.ts'
 export type { ShareMove } from './rebalance/plan.ts'
+export {
+  checkAndRepairResultsJson,
+  checkResultsData,
+  checkResultsJson,
+  locatorJson,
+  type CheckAndRepairResultsJson,
+  type CheckCountsJson,
+  type CheckResultsData,
+  type CheckResultsJson,
+  type ShareLocatorJson,
+} from './results/json.ts'
 export type { CheckTarget } from './target.ts'

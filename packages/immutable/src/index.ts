@@ -12,4 +12,9 @@ export {
   type StreamUploadableOptions,
   type UploadablePreferences,
 } from './uploadable.ts'
+export {
+  isUriExtensionOf,
+  validateUriExtension,
+  type ValidatedUriExtension,
+} from './download/uri-extension.ts'
 export { createImmutableNode, type ImmutableNodeOptions } from './filenode.ts'

@@ -1,0 +1,225 @@
+import { loadCodec } from '@lafs/codec'
+import { defaultCrypto } from '@lafs/crypto'
+import { encodeToShares, uploadableFromBytes } from '@lafs/immutable'
+import { createMemoryStore } from '@lafs/share-store-memory'
+import type {
+  IServer,
+  IStorageBroker,
+  IStorageServer,
+  RIStorageServer,
+} from '@lafs/storage-interface'
+import { createStorageServer } from '@lafs/storage-server'
+import { systemClock } from '@lafs/storage-protocol/waiting'
+import type { Clock } from '@lafs/storage-protocol/waiting'
+import { withFault } from '@lafs/testing'
+import type { OperationName } from '@lafs/testing'
+import { memoryTransport } from '@lafs/transport-memory'
+import type { ChkCap } from '@lafs/uri'
+import type { CheckerContext } from '@lafs/checker'
+
+const codec = await loadCodec()
+
+/** A storage server in memory, and what is done to its traffic. */
+export interface TestServer {
+  readonly id: string
+  readonly backend: RIStorageServer
+  /** The names of the operations that clients asked for. */
+  readonly requests: OperationName[]
+  /** What it was told about corrupt shares. */
+  readonly advisories: string[]
+  /** Called before each operation; may wait or throw. */
+  before:
+    | ((name: OperationName, signal: AbortSignal | undefined) => Promise<void> | void)
+    | undefined
+  /** Called after each operation; may wait or throw, so that the answer is lost. */
+  after: ((name: OperationName) => Promise<void> | void) | undefined
+  /** Changes what a read gives. */
+  onRead: ((bytes: Uint8Array) => Uint8Array) | undefined
+  connected: boolean
+  uploadPermitted: boolean
+}
+
+export interface TestGrid {
+  readonly servers: TestServer[]
+  readonly context: CheckerContext
+}
+
+/** Some storage servers in memory, in the order of their numbers. */
+export async function createGrid(
+  count: number,
+  options: { readonly readonly?: readonly number[]; readonly clock?: Clock } = {},
+): Promise<TestGrid> {
+  const transport = memoryTransport()
+  const entries = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const backend = createStorageServer({
+        store: createMemoryStore(),
+        readonly: options.readonly?.includes(index) ?? false,
+      })
+      const { announcement } = await transport.serve(backend)
+      const { storageServer } = await transport.connect(announcement)
+      const server: TestServer = {
+        id: `v0-${String(index).padStart(3, '0')}`,
+        backend,
+        requests: [],
+        advisories: [],
+        before: undefined,
+        after: undefined,
+        onRead: undefined,
+        connected: true,
+        uploadPermitted: true,
+      }
+      return { server, known: serverOf(server, observed(storageServer, server), index) }
+    }),
+  )
+  const servers = entries.map(({ server }) => server)
+  const connected = (): IServer[] =>
+    entries.filter(({ server }) => server.connected).map(({ known }) => known)
+  const broker: IStorageBroker = {
+    knownServers: () => entries.map(({ known }) => known),
+    connectedServers: connected,
+    serversForStorageIndex: (_, { forUpload = false } = {}) =>
+      connected().filter((one) => !forUpload || one.uploadPermitted()),
+    serverIds: () => new Set(servers.map(({ id }) => id)),
+    nicknameFor: (id) => id,
+  }
+  return { servers, context: contextOf(broker, options.clock) }
+}
+
+function contextOf(broker: IStorageBroker, clock: Clock = systemClock): CheckerContext {
+  return {
+    broker,
+    codec,
+    crypto: defaultCrypto,
+    clock,
+    leaseSecret: new Uint8Array(32).fill(7),
+    encoding: { requiredShares: 3, totalShares: 10 },
+    random: () => 0.5,
+  }
+}
+
+function serverOf(server: TestServer, storage: IStorageServer, index: number): IServer {
+  const { id } = server
+  return {
+    serverId: id,
+    nickname: id,
+    name: id,
+    longName: id,
+    permutationSeed: new Uint8Array(20).fill(index),
+    leaseSeed: new Uint8Array(20).fill(index),
+    connectionStatus: { connected: true, summary: 'connected' },
+    uploadPermitted: () => server.uploadPermitted,
+    storageServer: async () => storage,
+  }
+}
+
+function observed(storage: IStorageServer, server: TestServer): IStorageServer {
+  return withFault(storage, async (name, operation, options) => {
+    server.requests.push(name)
+    await server.before?.(name, options?.signal)
+    const result = await operation()
+    await server.after?.(name)
+    if (name === 'reader.read' && result instanceof Uint8Array && server.onRead !== undefined) {
+      return server.onRead(result) as typeof result
+    }
+    return result
+  })
+}
+
+/** Stores shares on a server as they stand. */
+export async function store(
+  { backend }: Pick<TestServer, 'backend'>,
+  storageIndex: Uint8Array,
+  shares: ReadonlyMap<number, Uint8Array>,
+): Promise<void> {
+  for (const [share, data] of shares) {
+    const { writers } = await backend.allocateBuckets(storageIndex, {
+      renewSecret: new Uint8Array(32),
+      cancelSecret: new Uint8Array(32),
+      shareNumbers: new Set([share]),
+      allocatedSize: data.length,
+    })
+    const bucket = writers.get(share)
+    if (bucket === undefined) throw new Error(`share ${share} is there already`)
+    await bucket.write(0, [data])
+    await bucket.close()
+  }
+}
+
+/** The shares that a server holds, whole. */
+export async function sharesOn(
+  { backend }: TestServer,
+  storageIndex: Uint8Array,
+): Promise<Map<number, Uint8Array>> {
+  const shares = new Map<number, Uint8Array>()
+  for (const share of await backend.listShares('immutable', storageIndex)) {
+    const reading = await backend.openShare('immutable', storageIndex, share)
+    shares.set(share, await reading.read(0, reading.length))
+    await reading.close()
+  }
+  return shares
+}
+
+/** A file and all of its shares. */
+export interface EncodedFile {
+  readonly cap: ChkCap
+  readonly data: Uint8Array
+  readonly shares: ReadonlyMap<number, Uint8Array>
+}
+
+/** A file of noise, encoded. */
+export async function encodeFile(
+  size: number,
+  options: {
+    readonly required?: number
+    readonly total?: number
+    readonly segmentSize?: number
+    readonly version?: 1 | 2
+    readonly seed?: number
+  } = {},
+): Promise<EncodedFile> {
+  const { required = 3, total = 10, segmentSize = 1000, version = 1, seed = 1 } = options
+  const data = noise(size, seed)
+  const { cap, shares } = await encodeToShares(uploadableFromBytes(data), {
+    codec,
+    convergence: new Uint8Array(32),
+    encoding: {
+      requiredShares: required,
+      happyShares: 1,
+      totalShares: total,
+      maxSegmentSize: segmentSize,
+    },
+    layoutVersion: version,
+  })
+  if (cap.kind !== 'chk') throw new Error('expected a file that is not LIT')
+  return { cap, data, shares }
+}
+
+/** Stores share i on server i, around and around. */
+export async function spread(
+  { servers }: TestGrid,
+  { cap, shares }: Pick<EncodedFile, 'cap' | 'shares'>,
+): Promise<void> {
+  for (const [share, bytes] of shares) {
+    const server = servers[share % servers.length]
+    if (server !== undefined) await store(server, cap.storageIndex, new Map([[share, bytes]]))
+  }
+}
+
+/** Bytes that look random and are the same every time. */
+export function noise(size: number, seed = 1): Uint8Array {
+  const bytes = new Uint8Array(size)
+  let state = seed * 2_654_435_761
+  for (let index = 0; index < size; index++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return bytes
+}
+
+/** A promise that is kept by nothing but its signal. */
+export function hang(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+}
