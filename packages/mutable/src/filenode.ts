@@ -16,6 +16,9 @@ import type {
   MdmfCap,
   MdmfReadCap,
   MdmfVerifierCap,
+  MutableReadCap,
+  MutableVerifierCap,
+  MutableWriteCap,
   SskCap,
   SskReadCap,
   SskVerifierCap,
@@ -47,20 +50,44 @@ export function createMutableNode(cap: MutableFileCap, context: MutableContext):
 }
 
 /** What is known of a file from its cap alone. */
-export function createMutableFileState(cap: MutableFileCap, context: MutableContext): MutableFile {
+export function createMutableFileState(
+  cap: MutableWriteCap | MutableReadCap | MutableVerifierCap,
+  context: MutableContext,
+): MutableFile {
   return {
     context,
     storageIndex: cap.storageIndex,
     fingerprint: cap.fingerprint,
-    readkey: cap.readkey,
-    writekey: cap.readonly ? undefined : cap.writekey,
-    version: cap.kind === 'ssk' || cap.kind === 'ssk-ro' ? SDMF_VERSION : MDMF_VERSION,
+    readkey: 'readkey' in cap ? cap.readkey : undefined,
+    writekey: 'writekey' in cap ? cap.writekey : undefined,
+    version: cap.kind.startsWith('ssk') ? SDMF_VERSION : MDMF_VERSION,
     encoding: undefined,
     size: undefined,
     verifyingKey: undefined,
     signingKey: undefined,
     encryptedPrivateKey: undefined,
   }
+}
+
+/** A file, and the queue that its operations go through. */
+export interface OpenedMutableFile {
+  readonly file: MutableFile
+  readonly queue: Pick<OperationQueue, 'look' | 'edit'>
+}
+
+/**
+ * A file for operations that are not methods of a node, such as checks and repairs.
+ *
+ * @param node - what it has learnt is shared, and so is its queue, where this package has made it;
+ *   the context is then the node's.
+ */
+export function openMutableFile(
+  cap: MutableWriteCap | MutableReadCap | MutableVerifierCap,
+  node: IMutableFileNode | undefined,
+  context: MutableContext,
+): OpenedMutableFile {
+  if (node instanceof MutableFileNode) return node.opened
+  return { file: createMutableFileState(cap, context), queue: new OperationQueue() }
 }
 
 /** A node; {@link createMutableNode} and the making of new files give them. */
@@ -76,6 +103,11 @@ export class MutableFileNode implements IMutableFileNode {
   constructor(cap: MutableFileCap, file: MutableFile) {
     this.cap = cap
     this.#file = file
+  }
+
+  /** What its operations share: for those that are not methods of a node. */
+  get opened(): OpenedMutableFile {
+    return { file: this.#file, queue: this.#queue }
   }
 
   get readonly(): boolean {

@@ -1,15 +1,66 @@
 import type { CheckOptions, ICheckResults } from '@lafs/filesystem-interface'
+import { openMutableFile, ServerMap, updateServermap, verifyVersion } from '@lafs/mutable'
+import type { FailedShare, OpenedMutableFile, VersionInfo } from '@lafs/mutable'
 import type { CheckerContext } from '../context.ts'
 import type { ResolvedTarget } from '../target.ts'
+import { mutableCheckResults } from './findings.ts'
 
 /** A mutable file that is to be checked. */
 export type MutableTarget = Extract<ResolvedTarget, { readonly kind: 'mutable' }>
 
-/** Looks at the health of a mutable file. @see allmydata.mutable.checker.MutableChecker */
+/** How often the best version is verified that a writer replaces meanwhile. */
+const TRIES_MAX = 3
+
+/**
+ * Looks at the health of a mutable file. Every server is asked for its shares; to verify, every byte
+ * of the best version's shares is read and checked, up to what the cap can check: that the private
+ * key is right can be seen with a write cap alone.
+ *
+ * @throws the reason of the signal; a server that fails is an outcome.
+ * @see allmydata.mutable.checker.MutableChecker
+ */
 export async function checkMutable(
   target: MutableTarget,
   context: CheckerContext,
   options: CheckOptions = {},
 ): Promise<ICheckResults> {
-  throw new Error(`not there yet: ${target.uri} ${String(context)} ${String(options)}`)
+  const opened = openMutableFile(target.cap, target.node, context)
+  return opened.queue.look(() => checkOpened(target, opened, options), options)
+}
+
+async function checkOpened(
+  target: MutableTarget,
+  { file }: OpenedMutableFile,
+  { verify = false, addLease, signal, onProgress }: CheckOptions,
+): Promise<ICheckResults> {
+  const map = new ServerMap()
+  const telling = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
+  await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease })
+  let best = map.bestRecoverableVersion()
+  let failed: FailedShare[] = []
+  for (let tries = 1; verify && best !== undefined; tries++) {
+    failed = await verifyVersion(file, map, best, telling)
+    if (failed.length === 0 || tries === TRIES_MAX) break
+    const newest: VersionInfo | undefined = await newerVersion(file, map, best, telling)
+    if (newest === undefined) break
+    // What failed belongs to the past.
+    best = newest
+    failed = []
+  }
+  return mutableCheckResults(target, file.context.broker, map, failed)
+}
+
+/** The best version, where a writer has put it in the place of this one; the map then knows it. */
+async function newerVersion(
+  file: OpenedMutableFile['file'],
+  map: ServerMap,
+  { sequenceNumber }: VersionInfo,
+  options: Pick<CheckOptions, 'signal' | 'onProgress'>,
+): Promise<VersionInfo | undefined> {
+  const now = new ServerMap()
+  await updateServermap(file, now, 'MODE_CHECK', options)
+  const best = now.bestRecoverableVersion()
+  if (best === undefined || best.sequenceNumber <= sequenceNumber) return undefined
+  await updateServermap(file, map, 'MODE_CHECK', options)
+  return map.bestRecoverableVersion()
 }

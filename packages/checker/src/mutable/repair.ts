@@ -1,12 +1,43 @@
-import type { RepairOptions, ICheckResults } from '@lafs/filesystem-interface'
+import { sameBytes } from '@lafs/crypto'
+import {
+  isFilesystemError,
+  MustForceRepairError,
+  RepairRequiresWritecapError,
+} from '@lafs/filesystem-interface'
+import type { ICheckResults, ProgressOptions, RepairOptions } from '@lafs/filesystem-interface'
+import {
+  openMutableFile,
+  republishVersion,
+  restoreShares,
+  ServerMap,
+  updateServermap,
+  verifyVersion,
+} from '@lafs/mutable'
+import type { FailedShare, MutableFile, VersionInfo } from '@lafs/mutable'
 import type { CheckerContext } from '../context.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
 import type { MutableTarget } from './check.ts'
+import { mutableCheckResults } from './findings.ts'
+
+/** How often a repair looks for another version when the best one turns out to be unreadable. */
+const TRIES_MAX = 4
 
 /**
- * Makes a mutable file whole again.
+ * Makes a mutable file whole again. The best version stays the version that it is: what is missing
+ * of it is made anew, byte for byte, and takes the place of bad shares and of shares of older
+ * versions; where nothing is amiss nothing is written.
  *
- * @throws {@link RepairRequiresWritecapError}, {@link MustForceRepairError}.
+ * A version that rivals it, recoverable or not, is one that somebody may count on: with a greater
+ * sequence number, or with the same one. Then the repair must be forced, and publishes what the best
+ * version says under a number above all of them, in the place of all of them.
+ *
+ * Shares that the check has found to be corrupt are looked at again: they may have been replaced.
+ *
+ * @param results - of a check of this file.
+ * @throws {@link RepairRequiresWritecapError}, {@link MustForceRepairError};
+ *   {@link FilesystemError} `MUTABLE_UNCOORDINATED_WRITE` where another writer gets in the way,
+ *   `DOWNLOAD_CRITICAL_DATA_UNAVAILABLE` where no share has the private key; RangeError for results
+ *   of another file; the reason of the signal.
  * @see allmydata.mutable.repairer.Repairer
  */
 export async function repairMutable(
@@ -15,7 +46,88 @@ export async function repairMutable(
   context: CheckerContext,
   options: RepairOptions = {},
 ): Promise<RepairOutcome> {
-  throw new Error(
-    `not there yet: ${target.uri} ${results.uri} ${String(context)} ${String(options)}`,
+  if (!sameBytes(results.storageIndex, target.cap.storageIndex)) {
+    throw new RangeError('expected the results of a check of this file, got those of another one')
+  }
+  if (target.cap.readonly) {
+    throw new RepairRequiresWritecapError('a mutable file can be repaired with its write cap alone')
+  }
+  const { file, queue } = openMutableFile(target.cap, target.node, context)
+  const map = new ServerMap()
+  const corrupt = await queue.edit(() => repair(file, map, results, options), options)
+  const left = corrupt.filter(({ server, shareNumber }) => map.badShare(server, shareNumber))
+  const postRepairResults = mutableCheckResults(target, file.context.broker, map, left)
+  return { successful: postRepairResults.healthy, postRepairResults }
+}
+
+/**
+ * @param map - empty; gets how things stand in the end.
+ * @returns the shares that were found to be as corrupt as the check has said.
+ */
+async function repair(
+  file: MutableFile,
+  map: ServerMap,
+  { corruptShares }: ICheckResults,
+  { force = false, signal, onProgress }: RepairOptions,
+): Promise<FailedShare[]> {
+  const corrupt: FailedShare[] = []
+  const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
+  const suspects = new Set(
+    corruptShares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`),
   )
+  for (let tries = 1; ; tries++) {
+    await updateServermap(file, map, 'MODE_REPAIR', options)
+    corrupt.push(...(await verifySuspects(file, map, suspects, options)))
+    const best = map.bestRecoverableVersion()
+    if (best === undefined) return corrupt
+    const rivals = rivalsOf(map, best)
+    if (rivals.length > 0 && !force) throw mustForce(map, rivals)
+    try {
+      if (rivals.length > 0) await republishVersion(file, map, best, options)
+      else await restoreShares(file, map, best, options)
+      return corrupt
+    } catch (error) {
+      // Shares of it were worse than they looked, and the map knows that now; or it was replaced.
+      const unreadable = isFilesystemError(error, 'DOWNLOAD_NOT_ENOUGH_SHARES')
+      if (!unreadable || tries === TRIES_MAX) throw error
+    }
+  }
+}
+
+/** Looks at the shares of the best version that were corrupt when somebody looked before. */
+async function verifySuspects(
+  file: MutableFile,
+  map: ServerMap,
+  suspects: ReadonlySet<string>,
+  options: ProgressOptions,
+): Promise<FailedShare[]> {
+  const best = map.bestRecoverableVersion()
+  if (suspects.size === 0 || best === undefined) return []
+  return verifyVersion(file, map, best, {
+    ...options,
+    only: ({ serverId }, shareNumber) => suspects.has(`${shareNumber}@${serverId}`),
+  })
+}
+
+/**
+ * The versions that somebody may have meant to stand in the place of this one. Shares that differ
+ * from it in nothing that is signed are of this version, with damage to where their parts are.
+ */
+function rivalsOf(map: ServerMap, best: VersionInfo): VersionInfo[] {
+  return map
+    .versionsSeen()
+    .filter(
+      ({ sequenceNumber, header }) =>
+        sequenceNumber >= best.sequenceNumber && !sameBytes(header.prefix, best.header.prefix),
+    )
+}
+
+function mustForce(map: ServerMap, rivals: readonly VersionInfo[]): MustForceRepairError {
+  const newest = map.bestRecoverableVersion()?.sequenceNumber ?? 0
+  const what = rivals.some(({ sequenceNumber }) => sequenceNumber > newest)
+    ? 'There were unrecoverable newer versions'
+    : map.needsMerge()
+      ? 'There were multiple recoverable versions with identical seqnums'
+      : 'There were versions with identical seqnums, some of them unrecoverable'
+  return new MustForceRepairError(`${what}, so force=True must be passed to the repair() operation`)
 }

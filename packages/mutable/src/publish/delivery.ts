@@ -33,6 +33,8 @@ export interface Delivery {
   readonly newVersion: NewVersion
   /** Where shares are to go first. */
   readonly goal: readonly Placement[]
+  /** Shares that count as taken from the start: nothing is sent for them. Default: none. */
+  readonly standing?: readonly Placement[] | undefined
   /** Where shares may go whose servers fail; none for a change in place. */
   readonly spareServers: readonly IServer[]
   readonly status: PublishStatus
@@ -53,15 +55,15 @@ export interface Delivery {
  * @see allmydata.mutable.publish.Publish.finish_publishing, _got_write_answer, update_goal
  */
 export async function deliver(delivery: Delivery): Promise<void> {
-  const { file, map, newVersion, spareServers, status, signal } = delivery
+  const { file, map, newVersion, standing = [], spareServers, status, signal } = delivery
   const run: Run = {
     ...delivery,
     cancellation: new Cancellation(signal),
-    placed: new Set(),
+    placed: new Set(standing.map(placementKey)),
     failed: new Set(),
     errors: [],
     surprises: [],
-    goal: delivery.goal,
+    goal: [...standing, ...delivery.goal],
   }
   const startMs = file.context.clock.nowMs()
   try {

@@ -9,7 +9,7 @@ import {
   SALT_SIZE,
   SDMF_VERSION,
 } from '@lafs/storage-interface'
-import type { WriteVector } from '@lafs/storage-interface'
+import type { ShareNumber, WriteVector } from '@lafs/storage-interface'
 import {
   numberOfSegments,
   packMutableHeader,
@@ -191,17 +191,19 @@ export async function seal(
   const startMs = clock.nowMs()
   const signature = await signingKey.sign(header.prefix)
   status.timings.signMs = clock.nowMs() - startMs
-  const chainOf = (share: number): Uint8Array => {
-    const needed = [...shareTree.neededHashes(share)]
-    return packShareHashChain(
-      new Map(needed.map((node) => [node, shareTree.nodes[node] ?? new Uint8Array()])),
-    )
-  }
   return {
     header,
     headerBytes,
     signature,
-    chains: blockTrees.map((_, share) => chainOf(share)),
+    chains: blockTrees.map((_, share) => shareHashChainOf(shareTree, share)),
     blockHashTrees: blockTrees.map(({ nodes }) => concatBytes(nodes)),
   }
+}
+
+/** What a share holds of the tree over the roots of all shares. */
+export function shareHashChainOf(shareTree: HashTree, share: ShareNumber): Uint8Array {
+  const needed = [...shareTree.neededHashes(share)]
+  return packShareHashChain(
+    new Map(needed.map((node) => [node, shareTree.nodes[node] ?? new Uint8Array()])),
+  )
 }

@@ -225,9 +225,13 @@ async function fetchBatch(
   return { pieces: await Promise.all(pieces), elapsedMs }
 }
 
-/** The checked blocks of some segments, of k shares. */
-function fetchBlocks(
-  { version, shares, status }: Retrieval,
+/**
+ * The checked blocks of some segments, of k shares.
+ *
+ * @throws {@link NotEnoughSharesError} when too few shares are left; the reason of the signal.
+ */
+export function fetchBlocks(
+  { version, shares, status }: Pick<Retrieval, 'version' | 'shares' | 'status'>,
   { first, last }: SegmentSpan,
 ): Promise<Map<number, SaltedBlock[]>> {
   status.status = `segment ${first}/${numberOfSegments(version.header) - 1} (fetching blocks)`
@@ -241,7 +245,7 @@ function fetchBlocks(
 }
 
 /** The blocks of one segment out of those of several. */
-function blocksOf(
+export function blocksOf(
   blocks: ReadonlyMap<number, readonly SaltedBlock[]>,
   index: number,
 ): Map<number, SaltedBlock> {

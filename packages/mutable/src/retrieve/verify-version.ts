@@ -10,7 +10,7 @@ import { RetrieveStatus } from './status.ts'
 import type { ServerMap } from '../servermap/server-map.ts'
 import type { ShareVerifier } from './share-verifier.ts'
 import type { VersionInfo } from '../servermap/version-info.ts'
-import { overdueMs, VersionShares } from './version-shares.ts'
+import { isDamage, overdueMs, VersionShares } from './version-shares.ts'
 import type { VersionShare } from './version-shares.ts'
 
 /** Bytes of blocks to read in one request. */
@@ -24,6 +24,14 @@ export interface FailedShare {
   readonly shareNumber: number
   /** What is wrong with it, or why it could not be read. */
   readonly error: unknown
+  /** Whether it is not as it was written; else it could not be read. */
+  readonly damaged: boolean
+}
+
+/** Options of {@link verifyVersion}. */
+export interface VerifyOptions extends ProgressOptions {
+  /** Which of the shares to look at. Default: all. */
+  readonly only?: ((server: IServer, shareNumber: number) => boolean) | undefined
 }
 
 /**
@@ -40,7 +48,7 @@ export async function verifyVersion(
   file: MutableFile,
   map: ServerMap,
   version: VersionInfo,
-  { signal, onProgress }: ProgressOptions = {},
+  { signal, onProgress, only = () => true }: VerifyOptions = {},
 ): Promise<FailedShare[]> {
   signal?.throwIfAborted()
   const cancellation = new Cancellation(signal)
@@ -49,8 +57,9 @@ export async function verifyVersion(
   let outcome: Parameters<RetrieveStatus['end']>[0] = 'Failed'
   try {
     const shares = new VersionShares(file, map, version, { status, cancellation })
-    const total = shares.all.length
-    const left = shares.all.values()
+    const wanted = shares.all.filter(({ server, shareNumber }) => only(server, shareNumber))
+    const total = wanted.length
+    const left = wanted.values()
     let done = 0
     onProgress?.({ phase: 'verifying', done, total })
     const verifySome = async (): Promise<void> => {
@@ -66,7 +75,12 @@ export async function verifyVersion(
     outcome = 'Finished'
     return shares.all
       .filter(({ failure }) => failure !== undefined)
-      .map(({ server, shareNumber, failure }) => ({ server, shareNumber, error: failure }))
+      .map(({ server, shareNumber, failure }) => ({
+        server,
+        shareNumber,
+        error: failure,
+        damaged: isDamage(failure),
+      }))
   } finally {
     status.end(outcome)
     cancellation.abort(new Error('the verification has ended'))

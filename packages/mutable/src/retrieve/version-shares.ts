@@ -337,7 +337,7 @@ function noAnswer({ server, shareNumber }: VersionShare): StorageError {
 }
 
 /** Whether an error says that the share is not as it was written. */
-function isDamage(error: unknown): error is Error {
+export function isDamage(error: unknown): error is Error {
   if (isStorageError(error, 'STORAGE_BAD_SHARE')) return true
   return isFilesystemError(error) && error.code.startsWith('SHARE_')
 }

@@ -240,9 +240,14 @@ export class ServerMap implements IMutableFileServerMap {
     return new Set(numbers).size < numbers.length
   }
 
-  /** The greatest sequence number of any version, recoverable or not; 0 where there is none. */
+  /** Every version that a good share was ever known of, though none may be left. */
+  versionsSeen(): readonly VersionInfo[] {
+    return [...this.#versions.values()]
+  }
+
+  /** The greatest sequence number of any version that was ever seen; 0 where there is none. */
   highestSequenceNumber(): number {
-    return Math.max(0, ...[...this.versionMap().keys()].map((version) => version.sequenceNumber))
+    return Math.max(0, ...this.versionsSeen().map((version) => version.sequenceNumber))
   }
 
   /** How many shares of which versions are known, such as `3*seq1-abcd/10*seq2-efgh`. */

@@ -1,0 +1,183 @@
+import {
+  CorruptShareError,
+  UnableToFetchCriticalDownloadDataError,
+} from '@lafs/filesystem-interface'
+import type { ProgressOptions } from '@lafs/filesystem-interface'
+import type { ShareNumber } from '@lafs/storage-interface'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
+import type { MutableFile } from '../file.ts'
+import { deliver } from '../publish/delivery.ts'
+import { placeHomelessShares, placementKey } from '../publish/placement.ts'
+import type { Placement } from '../publish/placement.ts'
+import { PublishStatus } from '../publish/status.ts'
+import { RetrieveStatus } from '../retrieve/status.ts'
+import { VersionShares } from '../retrieve/version-shares.ts'
+import type { ServerMap } from '../servermap/server-map.ts'
+import type { VersionInfo } from '../servermap/version-info.ts'
+import { rebuildShares } from './rebuild-shares.ts'
+import type { RebuildSource } from './rebuild-shares.ts'
+
+/**
+ * Brings a version back to all of its shares: makes those that are nowhere anew, and puts the right
+ * share in the place of each one that is bad or of another version. The version stays what it is, to
+ * the byte; good shares of it are not touched, and nothing is written where nothing is amiss.
+ *
+ * Each write tests for what the map says of its server. A server that fails is replaced, and what no
+ * server takes stays missing: the map tells.
+ *
+ * @param map - made in MODE_REPAIR; gets what was written, and the shares that were found to be bad.
+ * @throws {@link FilesystemError} `MUTABLE_UNCOORDINATED_WRITE` where another writer has been at work;
+ *   `DOWNLOAD_NOT_ENOUGH_SHARES`, and nothing was written, where too few shares are good;
+ *   `DOWNLOAD_CRITICAL_DATA_UNAVAILABLE` where no share has the private key; the reason of the signal.
+ */
+export async function restoreShares(
+  file: MutableFile,
+  map: ServerMap,
+  version: VersionInfo,
+  options: ProgressOptions = {},
+): Promise<void> {
+  options.signal?.throwIfAborted()
+  if (placesToFill(file, map, version).length === 0) return
+  const { clock, history } = file.context
+  const cancellation = new Cancellation(options.signal)
+  const reading = new RetrieveStatus(file, version)
+  const writing = new PublishStatus(clock.nowMs(), {
+    ...version,
+    storageIndex: file.storageIndex,
+    servermap: map,
+  })
+  history?.addRetrieve(reading)
+  history?.addPublish(writing)
+  let outcome: 'Finished' | 'Failed' = 'Failed'
+  try {
+    const shares = new VersionShares(file, map, version, { status: reading, cancellation })
+    const source = await openSource(file, version, shares, reading)
+    const tried = new Set<string>()
+    for (;;) {
+      // What turned out to be bad meanwhile has a place to fill now.
+      const goal = placesToFill(file, map, version)
+      if (goal.every((place) => tried.has(placementKey(place)))) break
+      for (const place of goal) tried.add(placementKey(place))
+      await fill(source, { file, map, goal, status: writing }, options)
+    }
+    writing.progress = 1
+    outcome = 'Finished'
+  } finally {
+    reading.end(outcome)
+    writing.finish(outcome, clock.nowMs())
+    cancellation.abort(new Error('the repair has ended'))
+    cancellation.dispose()
+  }
+}
+
+/** Where shares of the version are to be put: over those that are bad or old, and on servers for those that are nowhere. */
+function placesToFill(file: MutableFile, map: ServerMap, version: VersionInfo): Placement[] {
+  const { totalShares } = version
+  const others = [...map.shares()].filter((share) => share.version.id !== version.id)
+  const wrong = [...others, ...map.knownBadShares()].filter(
+    ({ shareNumber }) => shareNumber < totalShares,
+  )
+  const standing = [...map.sharesOf(version), ...wrong]
+  return [...wrong, ...placeHomelessShares(standing, spareServers(file), totalShares)]
+}
+
+function spareServers({ context, storageIndex }: MutableFile): Delivery['spareServers'] {
+  return context.broker
+    .serversForStorageIndex(storageIndex)
+    .filter((server) => server.uploadPermitted())
+}
+
+type Delivery = Parameters<typeof deliver>[0]
+
+/** Makes the shares for some places and puts them there. */
+async function fill(
+  source: RebuildSource,
+  { file, map, goal, status }: Pick<Delivery, 'file' | 'map' | 'goal' | 'status'>,
+  { signal, onProgress }: ProgressOptions,
+): Promise<void> {
+  const { version, roots } = source
+  const unknown = Array.from({ length: version.totalShares }, (_, number) => number).filter(
+    (number) => !roots.has(number),
+  )
+  const aimedAt = goal.map(({ shareNumber }) => shareNumber)
+  const wanted = [...new Set([...unknown, ...aimedAt])].toSorted((a, b) => a - b)
+  for await (const shares of rebuildShares(source, wanted)) {
+    const isMade = ({ shareNumber }: Placement): boolean => shares.has(shareNumber)
+    await deliver({
+      file,
+      map,
+      newVersion: {
+        version,
+        writes: Array.from({ length: version.totalShares }, (_, number) => {
+          const data = shares.get(number)
+          return data === undefined ? [] : [{ offset: 0, data }]
+        }),
+        shareSize: version.header.shareEnd,
+      },
+      goal: goal.filter(isMade),
+      // The others have their turn, or had it.
+      standing: [...map.sharesOf(version), ...goal.filter((place) => !isMade(place))],
+      spareServers: spareServers(file),
+      status,
+      onProgress,
+      signal,
+    })
+  }
+}
+
+/**
+ * What shares are made of besides blocks.
+ *
+ * @throws as {@link restoreShares} does.
+ */
+async function openSource(
+  file: MutableFile,
+  version: VersionInfo,
+  shares: VersionShares,
+  status: RetrieveStatus,
+): Promise<RebuildSource> {
+  const { context, encryptedPrivateKey, verifyingKey } = file
+  if (encryptedPrivateKey === undefined || verifyingKey === undefined) {
+    throw new UnableToFetchCriticalDownloadDataError(
+      'the private key of the file was had from no share',
+    )
+  }
+  const signatures = await shares.gather({
+    need: 1,
+    size: 0,
+    segmentsDone: 0,
+    act: async ({ reader }, options) => {
+      const signature = await reader.signature(options)
+      if (await verifyingKey.verify(signature, version.header.prefix)) return signature
+      throw new CorruptShareError('signature is invalid')
+    },
+  })
+  const [signature = new Uint8Array()] = signatures.values()
+  const roots = await goodRoots(shares)
+  return {
+    context,
+    version,
+    shares,
+    status,
+    roots,
+    verificationKey: verifyingKey.der,
+    signature,
+    encryptedPrivateKey,
+  }
+}
+
+/** The roots of the block hash trees of all shares whose hashes some server has right. */
+async function goodRoots(shares: VersionShares): Promise<Map<ShareNumber, Uint8Array>> {
+  const numbers = new Set(shares.all.map(({ shareNumber }) => shareNumber))
+  const roots = new Map<ShareNumber, Uint8Array>()
+  await Promise.all(
+    [...numbers].map(async (number) => {
+      const root = await shares.gatherOne(
+        number,
+        async (verifier, options) => (await verifier.blockTree(options)).root,
+      )
+      if (root !== undefined) roots.set(number, root)
+    }),
+  )
+  return roots
+}
