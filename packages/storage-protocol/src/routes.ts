@@ -1,6 +1,7 @@
 import { fromBase32, toBase32 } from '@lafs/crypto'
 import { MAX_BUCKETS, type ShareNumber, type StorageIndex } from '@lafs/storage-interface'
 import type { SecretKind } from './auth.ts'
+import { BATCH_SIZE_MAX } from './messages/index.ts'
 
 /** The media type of every message. */
 export const CBOR_TYPE = 'application/cbor'
@@ -19,6 +20,8 @@ export interface Route {
   readonly messageSizeMax: number
 }
 
+/** Below it is everything that upstream's servers know. */
+const V1 = '/storage/v1'
 const LEASE: readonly SecretKind[] = ['lease-renew-secret', 'lease-cancel-secret']
 /** A server holds a whole message in memory, so that upstream's 2^48 would promise too much. */
 const READ_TEST_WRITE_SIZE_MAX = 2 ** 30
@@ -30,7 +33,7 @@ function route(
   secrets: readonly SecretKind[] = [],
   messageSizeMax = 0,
 ): Route {
-  return { name, method, path: `/storage/v1/${path}`, secrets, messageSizeMax }
+  return { name, method, path, secrets, messageSizeMax }
 }
 
 /** The name of one operation. */
@@ -47,47 +50,56 @@ export type RouteName =
   | 'listMutable'
   | 'readMutable'
   | 'corruptMutable'
+  | 'batch'
 
 /**
- * Every operation of the protocol, for both sides.
+ * Every operation of the protocol, for both sides. `batch` is an extension that upstream's servers do
+ * not know.
  *
- * @see allmydata.storage.http_server.HTTPServer
+ * @see allmydata.storage.http_server.HTTPServer, docs/spec/batches.md
  */
 export const routes: Readonly<Record<RouteName, Route>> = {
-  version: route('version', 'GET', 'version'),
-  allocate: route('allocate', 'POST', 'immutable/:storageIndex', [...LEASE, 'upload-secret'], 8192),
-  writeShare: route('writeShare', 'PATCH', 'immutable/:storageIndex/:shareNumber', [
+  version: route('version', 'GET', `${V1}/version`),
+  allocate: route(
+    'allocate',
+    'POST',
+    `${V1}/immutable/:storageIndex`,
+    [...LEASE, 'upload-secret'],
+    8192,
+  ),
+  writeShare: route('writeShare', 'PATCH', `${V1}/immutable/:storageIndex/:shareNumber`, [
     'upload-secret',
   ]),
-  abortUpload: route('abortUpload', 'PUT', 'immutable/:storageIndex/:shareNumber/abort', [
+  abortUpload: route('abortUpload', 'PUT', `${V1}/immutable/:storageIndex/:shareNumber/abort`, [
     'upload-secret',
   ]),
-  listImmutable: route('listImmutable', 'GET', 'immutable/:storageIndex/shares'),
-  readImmutable: route('readImmutable', 'GET', 'immutable/:storageIndex/:shareNumber'),
+  listImmutable: route('listImmutable', 'GET', `${V1}/immutable/:storageIndex/shares`),
+  readImmutable: route('readImmutable', 'GET', `${V1}/immutable/:storageIndex/:shareNumber`),
   corruptImmutable: route(
     'corruptImmutable',
     'POST',
-    'immutable/:storageIndex/:shareNumber/corrupt',
+    `${V1}/immutable/:storageIndex/:shareNumber/corrupt`,
     [],
     32768,
   ),
-  addLease: route('addLease', 'PUT', 'lease/:storageIndex', LEASE),
+  addLease: route('addLease', 'PUT', `${V1}/lease/:storageIndex`, LEASE),
   readTestWrite: route(
     'readTestWrite',
     'POST',
-    'mutable/:storageIndex/read-test-write',
+    `${V1}/mutable/:storageIndex/read-test-write`,
     ['write-enabler', ...LEASE],
     READ_TEST_WRITE_SIZE_MAX,
   ),
-  listMutable: route('listMutable', 'GET', 'mutable/:storageIndex/shares'),
-  readMutable: route('readMutable', 'GET', 'mutable/:storageIndex/:shareNumber'),
+  listMutable: route('listMutable', 'GET', `${V1}/mutable/:storageIndex/shares`),
+  readMutable: route('readMutable', 'GET', `${V1}/mutable/:storageIndex/:shareNumber`),
   corruptMutable: route(
     'corruptMutable',
     'POST',
-    'mutable/:storageIndex/:shareNumber/corrupt',
+    `${V1}/mutable/:storageIndex/:shareNumber/corrupt`,
     [],
     32768,
   ),
+  batch: route('batch', 'POST', '/lafs/v1/batch', [], BATCH_SIZE_MAX),
 }
 
 /** The path of an operation on a share. */

@@ -95,8 +95,11 @@ export function decodeResponse<T>(response: Exchange, decode: (bytes: Uint8Array
   }
 }
 
+/** A response that says no, or an entry of a batch's answer that does. */
+type Refused = Pick<Exchange, 'status'>
+
 /** The error for a status that says no. What 401 means depends on what was asked. */
-export function refusal({ status }: Exchange, shareNumber?: ShareNumber): StorageError {
+export function refusal({ status }: Refused, shareNumber?: ShareNumber): StorageError {
   const details = { status, shareNumber }
   switch (status) {
     case 401:
@@ -107,6 +110,8 @@ export function refusal({ status }: Exchange, shareNumber?: ShareNumber): Storag
       return new ConflictingWriteError('other bytes stand there already', details)
     case 413:
       return new DataTooLargeError('the server does not take as much', details)
+    case 501:
+      return new StorageError('STORAGE_NOT_SUPPORTED', 'the server has no such operation', details)
     case 503:
       return new StorageError('STORAGE_CLOSED', 'the server is closed', details)
     case 507:
@@ -117,11 +122,23 @@ export function refusal({ status }: Exchange, shareNumber?: ShareNumber): Storag
 }
 
 /** The error for a write enabler that is not the slot's. */
-export function badWriteEnabler({ status }: Exchange): StorageError {
+export function badWriteEnabler({ status }: Refused): StorageError {
   return new BadWriteEnablerError('the server does not take our write enabler', { status })
 }
 
 /** A response that breaks the protocol. */
 export function badResponse(what: string, status: number): StorageError {
   return new StorageError('STORAGE_BAD_RESPONSE', `unexpected response: ${what}`, { status })
+}
+
+/** The response, where it is what was hoped for. @throws {@link StorageError}. */
+export function expectOk(response: Exchange): Exchange {
+  if (response.status !== 200) throw refused(response)
+  return response
+}
+
+/** The error for a status that was not expected. */
+export function refused(response: Exchange): StorageError {
+  const { status } = response
+  return status < 300 ? badResponse(`the status ${status}`, status) : refusal(response)
 }

@@ -16,28 +16,38 @@ import {
   type StorageIndex,
   type TestWriteVectors,
 } from '@lafs/storage-interface'
-import { onAbort } from '../abort.ts'
 import type { SecretKind } from '../auth.ts'
 import {
   decodeAllocated,
   decodeReadTestWriteResult,
-  decodeShareNumbers,
   decodeVersion,
   encodeAllocate,
   encodeCorruption,
   encodeReadTestWrite,
 } from '../messages/index.ts'
+import { Batches } from './batches.ts'
 import { HttpBucketWriter } from './bucket-writer.ts'
 import {
   badResponse,
   badWriteEnabler,
   createCaller,
   decodeResponse,
+  expectOk,
   type MakeCall,
-  refusal,
+  refused,
 } from './calls.ts'
-import type { Exchange, SendRequest } from './exchange.ts'
+import type { SendRequest } from './exchange.ts'
+import { listShares } from './list-shares.ts'
 import { readShareData } from './share-data.ts'
+import { readSlot } from './slot-read.ts'
+import {
+  leaseAdding,
+  leaseCancelling,
+  listing,
+  shareRead,
+  slotRead,
+  slotReadAsWriter,
+} from './small-operations.ts'
 
 /** Options of {@link createHttpStorageServer}. */
 export interface HttpStorageServerOptions {
@@ -52,7 +62,8 @@ const UPLOAD_SECRET_SIZE = 20
 const REASON_ROOM = 32768 - 11
 
 /**
- * A storage server that is spoken to over HTTP.
+ * A storage server that is spoken to over HTTP. Small operations that come together share requests where
+ * the server can do that.
  *
  * @param send - sends one request to it; see {@link SendRequest}.
  * @see allmydata.storage_client._HTTPStorageServer
@@ -61,14 +72,17 @@ export function createHttpStorageServer(
   send: SendRequest,
   options: HttpStorageServerOptions,
 ): IStorageServer {
-  return new HttpStorageServer(createCaller(send, options.swissnum, options.timeoutMs ?? 60_000))
+  const timeoutMs = options.timeoutMs ?? 60_000
+  return new HttpStorageServer(createCaller(send, options.swissnum, timeoutMs), timeoutMs)
 }
 
 class HttpStorageServer implements IStorageServer {
   readonly #call: MakeCall
+  readonly #batches: Batches
 
-  constructor(call: MakeCall) {
+  constructor(call: MakeCall, timeoutMs: number) {
     this.#call = call
+    this.#batches = new Batches(call, timeoutMs)
   }
 
   async getVersion(options?: OperationOptions): Promise<ServerVersion> {
@@ -109,21 +123,30 @@ class HttpStorageServer implements IStorageServer {
     secrets: LeaseSecrets,
     options?: OperationOptions,
   ): Promise<void> {
-    const call = { route: 'addLease', storageIndex, secrets: leaseHeaders(secrets) } as const
-    const response = await this.#call(call, options)
-    if (response.status === 404) return
-    if (response.status !== 204) throw refused(response)
+    const alone = async (own?: OperationOptions): Promise<void> => {
+      const call = { route: 'addLease', storageIndex, secrets: leaseHeaders(secrets) } as const
+      const response = await this.#call(call, own)
+      if (response.status !== 204 && response.status !== 404) throw refused(response)
+    }
+    await this.#batches.run(leaseAdding(storageIndex, secrets, alone), options)
   }
 
-  async cancelLease(): Promise<void> {
-    throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server has no such operation')
+  async cancelLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    cancelSecret: Uint8Array,
+    options?: OperationOptions,
+  ): Promise<void> {
+    await this.#batches.run(leaseCancelling(storageIndex, shareNumber, cancelSecret), options)
   }
 
   async getBuckets(
     storageIndex: StorageIndex,
     options?: OperationOptions,
   ): Promise<Map<ShareNumber, RIBucketReader>> {
-    const shareNumbers = await this.#list('immutable', storageIndex, options)
+    const alone = (own?: OperationOptions): Promise<Set<ShareNumber>> =>
+      listShares(this.#call, 'immutable', storageIndex, own)
+    const shareNumbers = await this.#batches.run(listing(storageIndex, alone), options)
     return new Map([...shareNumbers].map((number) => [number, this.#reader(storageIndex, number)]))
   }
 
@@ -131,12 +154,10 @@ class HttpStorageServer implements IStorageServer {
     return {
       read: async (offset, size, options) => {
         const span = { offset, size }
-        const data = await readShareData(
-          this.#call,
-          'immutable',
-          storageIndex,
-          shareNumber,
-          span,
+        const alone = (own?: OperationOptions): Promise<Uint8Array | undefined> =>
+          readShareData(this.#call, 'immutable', storageIndex, shareNumber, span, own)
+        const data = await this.#batches.run(
+          shareRead(storageIndex, shareNumber, span, alone),
           options,
         )
         if (data !== undefined) return data
@@ -150,52 +171,15 @@ class HttpStorageServer implements IStorageServer {
     }
   }
 
-  async #list(
-    kind: ShareKind,
-    storageIndex: StorageIndex,
-    options?: OperationOptions,
-  ): Promise<Set<ShareNumber>> {
-    const route = kind === 'immutable' ? 'listImmutable' : 'listMutable'
-    const response = await this.#call({ route, storageIndex }, options)
-    return decodeResponse(expectOk(response), decodeShareNumbers)
-  }
-
   async slotReadv(
     storageIndex: StorageIndex,
     shareNumbers: readonly ShareNumber[],
     readVectors: readonly ReadVector[],
     options?: OperationOptions,
   ): Promise<Map<ShareNumber, Uint8Array[]>> {
-    options?.signal?.throwIfAborted()
-    // Reads say which shares are there, if there is one that is not empty.
-    const known = shareNumbers.length > 0 && readVectors.some(({ size }) => size > 0)
-    const listed = known ? undefined : await this.#list('mutable', storageIndex, options)
-    const wanted = shareNumbers.length > 0 ? shareNumbers : [...(listed ?? [])]
-    const controller = new AbortController()
-    const { signal } = controller
-    const outer = options?.signal
-    const forget = outer && onAbort(outer, () => controller.abort(outer.reason))
-    const readOne = async (shareNumber: ShareNumber): Promise<(Uint8Array | undefined)[]> =>
-      Promise.all(
-        readVectors.map((span) =>
-          readShareData(this.#call, 'mutable', storageIndex, shareNumber, span, { signal }),
-        ),
-      )
-    try {
-      const present = wanted.filter((number) => listed === undefined || listed.has(number))
-      const reads = await Promise.all(
-        present.map(async (number) => [number, await readOne(number)] as const),
-      )
-      return new Map(
-        reads.filter((entry): entry is [number, Uint8Array[]] => !entry[1].includes(undefined)),
-      )
-    } catch (error) {
-      // The other reads are of no use now.
-      controller.abort(error)
-      throw error
-    } finally {
-      forget?.()
-    }
+    const alone = (own?: OperationOptions): Promise<Map<ShareNumber, Uint8Array[]>> =>
+      readSlot(this.#call, storageIndex, shareNumbers, readVectors, own)
+    return this.#batches.run(slotRead(storageIndex, shareNumbers, readVectors, alone), options)
   }
 
   async slotTestvAndReadvAndWritev(
@@ -205,17 +189,21 @@ class HttpStorageServer implements IStorageServer {
     readVectors: readonly ReadVector[],
     options?: OperationOptions,
   ): Promise<ReadTestWriteResult> {
-    const response = await this.#call(
-      {
-        route: 'readTestWrite',
-        storageIndex,
-        secrets: [['write-enabler', secrets.writeEnabler], ...leaseHeaders(secrets)],
-        message: encodeReadTestWrite({ testWriteVectors, readVectors }),
-      },
-      options,
-    )
-    if (response.status === 401) throw badWriteEnabler(response)
-    return decodeResponse(expectOk(response), decodeReadTestWriteResult)
+    const alone = async (own?: OperationOptions): Promise<ReadTestWriteResult> => {
+      const response = await this.#call(
+        {
+          route: 'readTestWrite',
+          storageIndex,
+          secrets: [['write-enabler', secrets.writeEnabler], ...leaseHeaders(secrets)],
+          message: encodeReadTestWrite({ testWriteVectors, readVectors }),
+        },
+        own,
+      )
+      if (response.status === 401) throw badWriteEnabler(response)
+      return decodeResponse(expectOk(response), decodeReadTestWriteResult)
+    }
+    if (testWriteVectors.size > 0) return alone(options)
+    return this.#batches.run(slotReadAsWriter(storageIndex, secrets, readVectors, alone), options)
   }
 
   async adviseCorruptShare(
@@ -246,14 +234,4 @@ function reasonThatFits(reason: string): string {
   if (bytes.length <= REASON_ROOM) return reason
   // A character that is cut in two goes whole.
   return new TextDecoder().decode(bytes.subarray(0, REASON_ROOM - 3)).replace(/\uFFFD+$/, '')
-}
-
-function expectOk(response: Exchange): Exchange {
-  if (response.status !== 200) throw refused(response)
-  return response
-}
-
-function refused(response: Exchange): StorageError {
-  const { status } = response
-  return status < 300 ? badResponse(`the status ${status}`, status) : refusal(response)
 }

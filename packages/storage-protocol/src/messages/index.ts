@@ -1,4 +1,5 @@
 export * from './allocate.ts'
+export * from './batch.ts'
 export * from './corruption.ts'
 export * from './read-test-write.ts'
 export * from './share-numbers.ts'

@@ -12,4 +12,6 @@ export interface Call {
   readonly match: RouteMatch
   /** The secret of a kind that the route asks for. */
   readonly secret: (kind: SecretKind) => Uint8Array
+  /** Told of failures that the client only sees as a 500. */
+  readonly onFault: ((error: unknown) => void) | undefined
 }

@@ -9,6 +9,7 @@ import {
   encodeVersion,
 } from '../messages/index.ts'
 import { type RouteName, routes } from '../routes.ts'
+import { batch } from './batch.ts'
 import type { Call } from './call.ts'
 import { readShare } from './read-share.ts'
 import { cborResponse, checkAccept, HttpError, plainResponse, readMessage } from './responses.ts'
@@ -32,6 +33,7 @@ export const endpoints: Record<RouteName, (call: Call) => Promise<StorageRespons
   listMutable: (call) => listShares(call, 'mutable'),
   readMutable: (call) => readShare(call, 'mutable'),
   corruptMutable: (call) => adviseCorruptShare(call, 'mutable'),
+  batch,
 }
 
 function leaseSecrets(call: Call): { renewSecret: Uint8Array; cancelSecret: Uint8Array } {

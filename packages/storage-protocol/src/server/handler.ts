@@ -32,9 +32,8 @@ export function createStorageHandler(
   return async (request) => {
     try {
       const got = utf8.encode(request.headers.get('authorization') ?? '')
-      const response = await answer(server, uploads, request, () =>
-        timingSafeCompare(got, authorization),
-      )
+      const authorized = (): boolean => timingSafeCompare(got, authorization)
+      const response = await answer(server, uploads, request, authorized, options.onFault)
       return request.method === 'HEAD' ? withoutBody(response) : response
     } catch (error) {
       const response = failureResponse(error)
@@ -49,6 +48,7 @@ async function answer(
   uploads: Uploads,
   request: StorageRequest,
   authorized: () => boolean,
+  onFault: StorageHandlerOptions['onFault'],
 ): Promise<StorageResponse> {
   const match = matchRoute(request.method, pathOf(request.url))
   if ('status' in match) {
@@ -66,6 +66,7 @@ async function answer(
     request,
     match,
     secret: (kind) => secretOf(secrets, kind),
+    onFault,
   })
 }
 

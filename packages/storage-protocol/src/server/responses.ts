@@ -72,9 +72,15 @@ const STATUS_OF: Partial<Record<StorageErrorCode, number>> = {
   STORAGE_DATA_TOO_LARGE: 413,
   STORAGE_CLOSED: 503,
   STORAGE_NO_SPACE: 507,
+  STORAGE_NOT_SUPPORTED: 501,
 }
 
-/** The status that a failure is answered with: 500 for what is no fault of the client's. */
+/** The status for a failure of a storage server: 500 for what is no fault of the client's. */
+export function statusOf(error: unknown): number {
+  return isStorageError(error) ? (STATUS_OF[error.code] ?? 500) : 500
+}
+
+/** How a failure is answered. */
 export function failureResponse(error: unknown): StorageResponse {
   if (error instanceof HttpError) return plainResponse(error.status, error.message)
   if (isMessageError(error, 'MESSAGE_TOO_LARGE')) {
@@ -82,5 +88,5 @@ export function failureResponse(error: unknown): StorageResponse {
     return plainResponse(413, error.message, { connection: 'close' })
   }
   if (isMessageError(error)) return plainResponse(400, error.message)
-  return plainResponse(isStorageError(error) ? (STATUS_OF[error.code] ?? 500) : 500)
+  return plainResponse(statusOf(error))
 }
