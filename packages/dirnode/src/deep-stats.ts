@@ -1,11 +1,6 @@
 import { isDirectoryNode, isImmutableFileNode, isMutableFileNode } from '@lafs/filesystem-interface'
-import type {
-  DeepStats,
-  DirectoryChild,
-  IDirectoryNode,
-  IFilesystemNode,
-} from '@lafs/filesystem-interface'
-import type { TreeWalker } from './traverse.ts'
+import type { DeepStats, IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
+import type { TraversalEntry } from './traverse.ts'
 
 const HALF_DECADE = Math.sqrt(10)
 
@@ -29,11 +24,11 @@ function histogramBucket(size: number): readonly [min: number, max: number] {
 }
 
 /**
- * Sums up what a walk meets.
+ * Sums up what a walk comes to.
  *
  * @see allmydata.deep_stats.DeepStats
  */
-export class DeepStatsWalker implements TreeWalker<DeepStats> {
+export class DeepStatsCounter {
   readonly #sums = {
     countImmutableFiles: 0,
     countMutableFiles: 0,
@@ -51,7 +46,21 @@ export class DeepStatsWalker implements TreeWalker<DeepStats> {
   /** Counts by the lower bound of the class. */
   readonly #histogram = new Map<number, { max: number; count: number }>()
 
-  addNode(node: IFilesystemNode): void {
+  /** Counts an entry of a walk; what failed counts nothing more. */
+  add(entry: TraversalEntry): void {
+    if (entry.type === 'object') this.#addNode(entry.node)
+    else if (entry.type === 'listing') this.#addListing(entry.node, entry.childCount)
+  }
+
+  /** The sums as they stand, in a fresh object. */
+  stats(): DeepStats {
+    const sizeFilesHistogram = [...this.#histogram]
+      .toSorted(([a], [b]) => a - b)
+      .map(([min, { max, count }]) => [min, max, count] as const)
+    return { ...this.#sums, sizeFilesHistogram }
+  }
+
+  #addNode(node: IFilesystemNode): void {
     const sums = this.#sums
     if (node.unknown) {
       sums.countUnknown++
@@ -74,20 +83,12 @@ export class DeepStatsWalker implements TreeWalker<DeepStats> {
     }
   }
 
-  enterDirectory(directory: IDirectoryNode, children: ReadonlyMap<string, DirectoryChild>): void {
+  #addListing(directory: IDirectoryNode, childCount: number): void {
     const sums = this.#sums
     const size = directory.size ?? 0
     sums.sizeDirectories += size
     sums.largestDirectory = Math.max(sums.largestDirectory, size)
-    sums.largestDirectoryChildren = Math.max(sums.largestDirectoryChildren, children.size)
-  }
-
-  /** The sums as they stand, in a fresh object. */
-  status(): DeepStats {
-    const sizeFilesHistogram = [...this.#histogram]
-      .toSorted(([a], [b]) => a - b)
-      .map(([min, { max, count }]) => [min, max, count] as const)
-    return { ...this.#sums, sizeFilesHistogram }
+    sums.largestDirectoryChildren = Math.max(sums.largestDirectoryChildren, childCount)
   }
 
   #addSize(size: number): void {

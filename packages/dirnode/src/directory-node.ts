@@ -14,7 +14,7 @@ import type {
   AddOptions,
   ChildMetadata,
   CreateSubdirectoryOptions,
-  DeepStats,
+  DeepStatsResults,
   DeleteOptions,
   DirectoryChild,
   IDirectoryNode,
@@ -35,15 +35,13 @@ import type {
 import type { OperationOptions } from '@lafs/storage-interface'
 import { isUriError, wrapDirnodeCap } from '@lafs/uri'
 import type { DirectoryCapOfAnyKind, FileCap } from '@lafs/uri'
-import { DeepStatsWalker } from './deep-stats.ts'
 import { adder, deleter, metadataSetter, movedAway, renamer } from './edits.ts'
 import type { AddEdit, EditContext } from './edits.ts'
-import { ManifestWalker } from './manifest.ts'
+import { buildManifest, startDeepStats } from './manifest.ts'
 import { formatMetadata } from './metadata-json.ts'
 import { newName, normalizeName, splitPath } from './names.ts'
 import { capsOf, packEntry, unpackTable } from './packing.ts'
 import type { Table, TableEntry } from './packing.ts'
-import { deepTraverse } from './traverse.ts'
 
 /** What directories work with. */
 export interface DirectoryContext {
@@ -333,11 +331,11 @@ class DirectoryNode implements IDirectoryNode {
   // Walking.
 
   buildManifest(): IMonitor<Manifest> {
-    return deepTraverse(this, new ManifestWalker())
+    return buildManifest(this)
   }
 
-  startDeepStats(): IMonitor<DeepStats> {
-    return deepTraverse(this, new DeepStatsWalker())
+  startDeepStats(): IMonitor<DeepStatsResults> {
+    return startDeepStats(this)
   }
 
   // Parts.

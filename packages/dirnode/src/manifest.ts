@@ -1,43 +1,74 @@
 import { toBase32 } from '@lafs/crypto'
 import type {
-  DirectoryChild,
+  DeepFailure,
+  DeepStatsResults,
   IDirectoryNode,
-  IFilesystemNode,
+  IMonitor,
   Manifest,
 } from '@lafs/filesystem-interface'
-import { DeepStatsWalker } from './deep-stats.ts'
-import type { TreeWalker } from './traverse.ts'
+import { DeepStatsCounter } from './deep-stats.ts'
+import { monitored } from './monitor.ts'
+import { traverse } from './traverse.ts'
+import type { TraversalEntry } from './traverse.ts'
 
 /**
- * Lists what a walk meets. Its results are what takes memory: a path and a cap for each object.
+ * Lists what a walk comes to. The lists grow as it goes on, and are what takes memory: a path and a
+ * cap for each object.
  *
  * @see allmydata.dirnode.ManifestWalker
  */
-export class ManifestWalker implements TreeWalker<Manifest> {
-  readonly #manifest: (readonly [path: readonly string[], cap: string])[] = []
-  readonly #verifyCaps = new Set<string>()
-  readonly #storageIndexes = new Set<string>()
-  readonly #stats = new DeepStatsWalker()
+export function buildManifest(root: IDirectoryNode): IMonitor<Manifest> {
+  const manifest: (readonly [path: readonly string[], cap: string])[] = []
+  const verifyCaps = new Set<string>()
+  const storageIndexes = new Set<string>()
+  const failures: DeepFailure[] = []
+  const counter = new DeepStatsCounter()
+  const status = (): Manifest => ({
+    manifest,
+    verifyCaps,
+    storageIndexes,
+    stats: counter.stats(),
+    failures,
+  })
+  return walkMonitored(root, status, (entry) => {
+    counter.add(entry)
+    if (entry.type === 'failure') failures.push(failureOf(entry))
+    if (entry.type !== 'object') return
+    const { storageIndex, verifyCap, uri } = entry.node
+    manifest.push([entry.path, uri ?? ''])
+    if (storageIndex !== undefined) storageIndexes.add(toBase32(storageIndex))
+    if (verifyCap !== undefined) verifyCaps.add(verifyCap.format())
+  })
+}
 
-  addNode(node: IFilesystemNode, path: readonly string[]): void {
-    this.#manifest.push([path, node.uri ?? ''])
-    const { storageIndex, verifyCap } = node
-    if (storageIndex !== undefined) this.#storageIndexes.add(toBase32(storageIndex))
-    if (verifyCap !== undefined) this.#verifyCaps.add(verifyCap.format())
-    this.#stats.addNode(node)
-  }
+/** Sums up what a walk comes to. */
+export function startDeepStats(root: IDirectoryNode): IMonitor<DeepStatsResults> {
+  const failures: DeepFailure[] = []
+  const counter = new DeepStatsCounter()
+  const status = (): DeepStatsResults => ({ ...counter.stats(), failures })
+  return walkMonitored(root, status, (entry) => {
+    counter.add(entry)
+    if (entry.type === 'failure') failures.push(failureOf(entry))
+  })
+}
 
-  enterDirectory(directory: IDirectoryNode, children: ReadonlyMap<string, DirectoryChild>): void {
-    this.#stats.enterDirectory(directory, children)
-  }
+function failureOf({ path, error }: TraversalEntry & { readonly type: 'failure' }): DeepFailure {
+  return { path, error }
+}
 
-  /** What has been listed so far; the lists grow as the walk goes on. */
-  status(): Manifest {
-    return {
-      manifest: this.#manifest,
-      verifyCaps: this.#verifyCaps,
-      storageIndexes: this.#storageIndexes,
-      stats: this.#stats.status(),
+/** A walk that shows how things stand after each directory. It fails where nothing can be read. */
+function walkMonitored<Status>(
+  root: IDirectoryNode,
+  status: () => Status,
+  onEntry: (entry: TraversalEntry) => void,
+): IMonitor<Status> {
+  return monitored(root.storageIndex, async (monitor) => {
+    monitor.setStatus(status())
+    for await (const entry of traverse(root, { signal: monitor.signal })) {
+      if (entry.type === 'failure' && entry.path.length === 0) throw entry.error
+      onEntry(entry)
+      if (entry.type === 'listing') monitor.setStatus(status())
     }
-  }
+    return status()
+  })
 }

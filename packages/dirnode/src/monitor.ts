@@ -1,7 +1,7 @@
 import { OperationCancelledError } from '@lafs/filesystem-interface'
 import type { IMonitor } from '@lafs/filesystem-interface'
 
-/** @see createMonitor */
+/** @see monitored */
 class Monitor<Status> implements IMonitor<Status> {
   readonly originStorageIndex: Uint8Array | undefined
   readonly #controller = new AbortController()
@@ -68,11 +68,22 @@ class Monitor<Status> implements IMonitor<Status> {
 }
 
 /**
- * A monitor of an operation that begins.
+ * Runs an operation under a monitor.
  *
  * @param originStorageIndex - of the object that the operation begins at.
+ * @param operation - begins after this has returned; its outcome, or what it throws, ends the monitor.
  * @see allmydata.monitor.Monitor
  */
-export function createMonitor<Status>(originStorageIndex?: Uint8Array): IMonitor<Status> {
-  return new Monitor(originStorageIndex)
+export function monitored<Status>(
+  originStorageIndex: Uint8Array | undefined,
+  operation: (monitor: IMonitor<Status>) => Promise<Status>,
+): IMonitor<Status> {
+  const monitor = new Monitor<Status>(originStorageIndex)
+  void Promise.resolve()
+    .then(() => operation(monitor))
+    .then(
+      (status) => monitor.finish(status),
+      (error: unknown) => monitor.fail(error),
+    )
+  return monitor
 }

@@ -1,163 +1,52 @@
 import { defaultCrypto } from '@lafs/crypto'
-import { isDirectoryNode } from '@lafs/filesystem-interface'
-import type {
-  DirectoryChild,
-  IDirectoryNode,
-  IFilesystemNode,
-  IMonitor,
-  IURI,
-} from '@lafs/filesystem-interface'
-import { createMonitor } from './monitor.ts'
+import { isDirectoryNode, OperationCancelledError } from '@lafs/filesystem-interface'
+import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
+import type { OperationOptions } from '@lafs/storage-interface'
+import { Cancellation, interruptible } from '@lafs/storage-protocol/waiting'
+import { Frontier, pathOf } from './frontier.ts'
+import type { FoundDirectory, Listing } from './frontier.ts'
 import { compareNames } from './names.ts'
 import { VisitedSet } from './visited-set.ts'
 
-/** Directories that are read at one time. */
-const READS_MAX = 8
-
-/** So many of the directories that come next are read ahead of their turn. */
-const DIRECTORIES_AHEAD_MAX = 64
-
-/** Nothing more is read ahead while so many children wait for their turn. */
-const CHILDREN_AHEAD_MAX = 20_000
-
-/** What a walk through a tree is made for. */
-export interface TreeWalker<Status> {
-  /** Hears of each object once, a directory before what is in it. The path of the root is empty. */
-  addNode(node: IFilesystemNode, path: readonly string[]): void | Promise<void>
-  /** Hears of a directory's children once they are known, before {@link addNode} hears of them. */
-  enterDirectory(
-    directory: IDirectoryNode,
-    children: ReadonlyMap<string, DirectoryChild>,
-  ): void | Promise<void>
-  /** How things stand; at the end, the outcome. */
-  status(): Status
-}
-
-/** A directory that waits for its turn. */
-interface PendingDirectory {
-  readonly node: IDirectoryNode
-  readonly path: readonly string[]
-  /** Its children, once somebody has asked for them. */
-  listing: Promise<ReadonlyMap<string, DirectoryChild>> | undefined
-}
-
-const encoder = new TextEncoder()
-
-/** Marks an object as visited. @returns whether it had not been. */
-function visit(visited: VisitedSet, verifyCap: IURI): boolean {
-  return visited.add(defaultCrypto.sha256(encoder.encode(verifyCap.format())))
-}
-
-/** Reads the directories whose turn is near, the nearest first. */
-class ReadAhead {
-  /** The last one is the next. */
-  readonly pending: PendingDirectory[] = []
-  readonly #signal: AbortSignal
-  #reads = 0
-  #childrenAhead = 0
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal
-  }
-
-  /** The children of the directory whose turn it is. */
-  async childrenOf(directory: PendingDirectory): Promise<ReadonlyMap<string, DirectoryChild>> {
-    const listing = directory.listing ?? this.#begin(directory)
-    this.#fill()
-    const children = await listing
-    this.#childrenAhead -= children.size
-    return children
-  }
-
-  /** Nothing more will be asked for. */
-  stop(): void {
-    this.pending.length = 0
-  }
-
-  #begin(directory: PendingDirectory): Promise<ReadonlyMap<string, DirectoryChild>> {
-    this.#reads++
-    const listing = this.#read(directory.node)
-    // What goes wrong is heard of when its turn comes.
-    listing.catch(() => {})
-    directory.listing = listing
-    return listing
-  }
-
-  async #read(directory: IDirectoryNode): Promise<ReadonlyMap<string, DirectoryChild>> {
-    try {
-      const children = await directory.list({ signal: this.#signal })
-      this.#childrenAhead += children.size
-      return children
-    } finally {
-      this.#reads--
-      this.#fill()
+/** Something that a walk has come to. The path of the root is empty. */
+export type TraversalEntry =
+  | {
+      readonly type: 'object'
+      readonly path: readonly string[]
+      readonly node: IFilesystemNode
     }
-  }
-
-  #fill(): void {
-    const end = Math.max(0, this.pending.length - DIRECTORIES_AHEAD_MAX)
-    for (let at = this.pending.length - 1; at >= end; at--) {
-      const full = this.#reads >= READS_MAX || this.#childrenAhead >= CHILDREN_AHEAD_MAX
-      if (full || this.#signal.aborted) return
-      const directory = this.pending[at]
-      if (directory !== undefined && directory.listing === undefined) void this.#begin(directory)
+  /** A directory that was told before has been read: its size is known. */
+  | {
+      readonly type: 'listing'
+      readonly path: readonly string[]
+      readonly node: IDirectoryNode
+      readonly childCount: number
     }
-  }
-}
-
-async function walk<Status>(
-  root: IDirectoryNode,
-  walker: TreeWalker<Status>,
-  monitor: IMonitor<Status>,
-  ahead: ReadAhead,
-): Promise<void> {
-  const visited = new VisitedSet()
-  if (root.verifyCap !== undefined) visit(visited, root.verifyCap)
-  ahead.pending.push({ node: root, path: [], listing: undefined })
-  for (let next = ahead.pending.pop(); next !== undefined; next = ahead.pending.pop()) {
-    const { node, path } = next
-    monitor.raiseIfCancelled()
-    await walker.addNode(node, path)
-    const children = await ahead.childrenOf(next)
-    monitor.raiseIfCancelled()
-    await walker.enterDirectory(node, children)
-    const { first, directories } = sortChildren(children, path, visited)
-    for (const child of first) {
-      monitor.raiseIfCancelled()
-      await walker.addNode(child.node, child.path)
+  /** A directory that was told before could not be read. The walk goes on. */
+  | {
+      readonly type: 'failure'
+      readonly path: readonly string[]
+      readonly node: IDirectoryNode
+      readonly error: unknown
     }
-    for (const directory of directories.toReversed()) ahead.pending.push(directory)
-    monitor.setStatus(walker.status())
-  }
+
+/** Options of {@link traverse}. */
+export interface TraverseOptions extends OperationOptions {
+  /**
+   * Where an earlier walk has stopped: {@link placeInWalk} of the last entry of it that counts. What
+   * came before is left out, without reading it, except the directories on the path down. Objects
+   * that stand both before and after are told again, and what has been put before in the meantime is
+   * not told. Default: the beginning.
+   */
+  readonly after?: readonly string[] | undefined
 }
 
 /**
- * The children that have not been visited: those that are no directories in the order in which they
- * are told, unknown ones first, and the directories. All are marked as visited.
+ * Where in a walk a directory or a file stands, for {@link TraverseOptions.after}: its path, and for a
+ * directory an empty name at the end.
  */
-function sortChildren(
-  children: ReadonlyMap<string, DirectoryChild>,
-  parentPath: readonly string[],
-  visited: VisitedSet,
-): {
-  first: { readonly node: IFilesystemNode; readonly path: readonly string[] }[]
-  directories: PendingDirectory[]
-} {
-  const unknown = []
-  const files = []
-  const directories: PendingDirectory[] = []
-  for (const [name, { node }] of [...children].toSorted(([a], [b]) => compareNames(a, b))) {
-    const path = [...parentPath, name]
-    if (node.unknown) {
-      unknown.push({ node, path })
-      continue
-    }
-    const { verifyCap } = node
-    if (verifyCap !== undefined && !visit(visited, verifyCap)) continue
-    if (isDirectoryNode(node)) directories.push({ node, path, listing: undefined })
-    else files.push({ node, path })
-  }
-  return { first: [...unknown, ...files], directories }
+export function placeInWalk(path: readonly string[], node: IFilesystemNode): readonly string[] {
+  return isDirectoryNode(node) ? [...path, ''] : path
 }
 
 /**
@@ -166,31 +55,147 @@ function sortChildren(
  * often as it stands somewhere.
  *
  * The order is upstream's: a directory, then its unknown children, its files and its directories
- * with what is in them, each sorted by name. Several directories are read ahead of their turn.
- * Memory holds a hash of 16 bytes for each object that has been visited (24 to 48 bytes with its place
- * in the set), the directories on the way down that wait for their turn, the listings that were read
- * ahead, and what the walker keeps.
+ * with what is in them, each sorted by name. Several directories are read ahead of their turn, a
+ * bounded number of them while the reader is busy. Memory holds a hash of 16 bytes for each object
+ * that has been visited (30 to 60 bytes with its place in the set), and beside it no more than
+ * some multiple of the largest directory, and the directories on the way down.
  *
- * @returns at once; the walk ends with the outcome, with `OPERATION_CANCELLED`, or with the first
- *   error of a directory or of the walker.
+ * Leaving the loop ends the walk.
+ *
+ * @throws the reason of the signal. A directory that cannot be read is an entry, not an error.
  * @see allmydata.dirnode.DirectoryNode.deep_traverse
  */
-export function deepTraverse<Status>(
+export async function* traverse(
   root: IDirectoryNode,
-  walker: TreeWalker<Status>,
-): IMonitor<Status> {
-  const monitor = createMonitor<Status>(root.storageIndex)
-  monitor.setStatus(walker.status())
-  const ahead = new ReadAhead(monitor.signal)
-  // The walker may ask for the monitor.
-  void Promise.resolve()
-    .then(() => walk(root, walker, monitor, ahead))
-    .then(
-      () => monitor.finish(walker.status()),
-      (error: unknown) => {
-        ahead.stop()
-        monitor.fail(error)
-      },
-    )
-  return monitor
+  { signal, after }: TraverseOptions = {},
+): AsyncGenerator<TraversalEntry> {
+  const cancellation = new Cancellation(signal)
+  try {
+    yield* interruptible(walk(root, after, cancellation), signal)
+  } finally {
+    cancellation.dispose()
+    cancellation.abort(new OperationCancelledError('the walk has ended'))
+  }
+}
+
+async function* walk(
+  root: IDirectoryNode,
+  after: readonly string[] | undefined,
+  cancellation: Cancellation,
+): AsyncGenerator<TraversalEntry> {
+  const visited = new VisitedSet()
+  // The root is claimed by no directory, not even by itself.
+  let serial = 0
+  claim(visited, root, serial)
+  const frontier = new Frontier(cancellation)
+  frontier.push([{ node: root, name: '', parent: undefined, serial: ++serial, after }])
+  for (let next = frontier.pop(); next !== undefined; next = frontier.pop()) {
+    const { directory } = next
+    const { node, goOnAt } = directory
+    const path = pathOf(directory)
+    if (goOnAt === undefined) yield { type: 'object', path, node }
+    let listing: Listing
+    try {
+      listing = await next.listing()
+    } catch (error) {
+      cancellation.signal.throwIfAborted()
+      yield { type: 'failure', path, node, error }
+      continue
+    }
+    const numbered = (name: string, child: IDirectoryNode): FoundDirectory => ({
+      node: child,
+      name,
+      parent: directory,
+      serial: ++serial,
+    })
+    if (goOnAt !== undefined) {
+      frontier.push(claimedDirectories(listing, directory, goOnAt, visited, numbered))
+      continue
+    }
+    yield { type: 'listing', path, node, childCount: listing.size }
+    const { first, directories } = sortChildren(listing, directory, visited, numbered)
+    frontier.push(directories)
+    for (const [name, child] of first) {
+      yield { type: 'object', path: [...path, name], node: child }
+    }
+  }
+}
+
+const encoder = new TextEncoder()
+
+function hashOf(node: IFilesystemNode): Uint8Array | undefined {
+  const { verifyCap } = node
+  return verifyCap && defaultCrypto.sha256(encoder.encode(verifyCap.format()))
+}
+
+/** Marks an object as visited. @returns false if it was, by whomever. */
+function claim(visited: VisitedSet, node: IFilesystemNode, by: number): boolean {
+  const hash = hashOf(node)
+  return hash === undefined || visited.claim(hash, by)
+}
+
+function sorted(listing: Listing): [name: string, node: IFilesystemNode][] {
+  return [...listing]
+    .toSorted(([a], [b]) => compareNames(a, b))
+    .map(([name, { node }]) => [name, node])
+}
+
+/**
+ * The children that have not been visited: those that are no directories in the order in which they
+ * are told, unknown ones first, and the directories. All are marked as visited.
+ */
+function sortChildren(
+  listing: Listing,
+  { serial, after }: FoundDirectory,
+  visited: VisitedSet,
+  numbered: (name: string, node: IDirectoryNode) => FoundDirectory,
+): { first: (readonly [name: string, node: IFilesystemNode])[]; directories: FoundDirectory[] } {
+  const unknown: [string, IFilesystemNode][] = []
+  const files: [string, IFilesystemNode][] = []
+  const directories: FoundDirectory[] = []
+  const [place, ...below] = after ?? ['']
+  for (const [name, node] of sorted(listing)) {
+    // What comes before the place is left to whoever else holds it.
+    if (isBefore(name, node, place ?? '', below.length > 0)) continue
+    if (node.unknown) {
+      unknown.push([name, node])
+      continue
+    }
+    if (!claim(visited, node, serial)) continue
+    if (!isDirectoryNode(node)) files.push([name, node])
+    else if (below.length === 0 || name !== place) directories.push(numbered(name, node))
+    else directories.push({ ...numbered(name, node), after: below })
+  }
+  return { first: [...unknown, ...files], directories }
+}
+
+/** Whether a child has been told when a walk stops at a file of this name, or inside of a directory. */
+function isBefore(
+  name: string,
+  node: IFilesystemNode,
+  place: string,
+  insideDirectory: boolean,
+): boolean {
+  if (isDirectoryNode(node)) return insideDirectory && compareNames(name, place) < 0
+  if (insideDirectory) return true
+  return place !== '' && (node.unknown || compareNames(name, place) <= 0)
+}
+
+/** The directories that were claimed for this one before, and forgotten, from this name on. */
+function claimedDirectories(
+  listing: Listing,
+  { serial }: FoundDirectory,
+  goOnAt: string,
+  visited: VisitedSet,
+  numbered: (name: string, node: IDirectoryNode) => FoundDirectory,
+): FoundDirectory[] {
+  const seen = new VisitedSet()
+  const directories: FoundDirectory[] = []
+  for (const [name, node] of sorted(listing)) {
+    if (!isDirectoryNode(node)) continue
+    const hash = hashOf(node)
+    const first = hash === undefined || (visited.isClaimedBy(hash, serial) && seen.claim(hash, 0))
+    if (first && compareNames(name, goOnAt) >= 0) directories.push(numbered(name, node))
+  }
+  return directories
 }

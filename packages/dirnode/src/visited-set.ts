@@ -1,14 +1,18 @@
 /** 32-bit words that are kept of each hash: 16 bytes. */
-const WORDS = 4
+const HASH_WORDS = 4
+
+/** And one for who claimed it. */
+const WORDS = HASH_WORDS + 1
 
 const CAPACITY_FIRST = 64
 
 /**
- * A set of hashes, of which the first 16 bytes count. It takes 24 to 48 bytes of memory an element,
- * about half of what a `Set` of texts does, and has no limit of 2^24 elements.
+ * A set of hashes, of which the first 16 bytes count, each with the number of who added it. It takes
+ * 30 to 60 bytes of memory an element, less than a `Set` of texts does, and has no limit of 2^24
+ * elements.
  */
 export class VisitedSet {
-  /** Open addressing; a place of four zeros is free, and no hash has four zeros. */
+  /** Open addressing; a place whose hash is four zeros is free, and no hash has four zeros. */
   #places: Uint32Array = new Uint32Array(CAPACITY_FIRST * WORDS)
   #size = 0
 
@@ -17,21 +21,28 @@ export class VisitedSet {
   }
 
   /**
-   * Adds a hash.
+   * Adds a hash for somebody.
    *
    * @param hash - at least 16 bytes that look random.
+   * @param by - a number in `[0, 2^32)`.
    * @returns whether it was not there before.
    */
-  add(hash: Uint8Array): boolean {
-    const view = new DataView(hash.buffer, hash.byteOffset, WORDS * 4)
-    const words = [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)]
+  claim(hash: Uint8Array, by: number): boolean {
+    const words = wordsOf(hash)
     const place = placeOf(this.#places, words)
     if (!isFree(this.#places, place)) return false
     this.#places.set(words, place)
+    this.#places[place + HASH_WORDS] = by
     this.#size++
     // Two thirds full at most, so that a free place is near.
     if (this.#size * WORDS * 3 > this.#places.length * 2) this.#grow()
     return true
+  }
+
+  /** Whether it was this one who added a hash. */
+  isClaimedBy(hash: Uint8Array, by: number): boolean {
+    const place = placeOf(this.#places, wordsOf(hash))
+    return !isFree(this.#places, place) && this.#places[place + HASH_WORDS] === by
   }
 
   #grow(): void {
@@ -46,8 +57,13 @@ export class VisitedSet {
   }
 }
 
+function wordsOf(hash: Uint8Array): readonly number[] {
+  const view = new DataView(hash.buffer, hash.byteOffset, HASH_WORDS * 4)
+  return [view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)]
+}
+
 function isFree(places: Uint32Array, place: number): boolean {
-  for (let word = 0; word < WORDS; word++) if (places[place + word] !== 0) return false
+  for (let word = 0; word < HASH_WORDS; word++) if (places[place + word] !== 0) return false
   return true
 }
 
@@ -62,6 +78,8 @@ function placeOf(places: Uint32Array, words: ArrayLike<number>): number {
 }
 
 function isAt(places: Uint32Array, place: number, words: ArrayLike<number>): boolean {
-  for (let word = 0; word < WORDS; word++) if (places[place + word] !== words[word]) return false
+  for (let word = 0; word < HASH_WORDS; word++) {
+    if (places[place + word] !== words[word]) return false
+  }
   return true
 }

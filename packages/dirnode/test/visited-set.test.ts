@@ -9,9 +9,19 @@ describe('a set of hashes', () => {
       defaultCrypto.sha256(new TextEncoder().encode(`${index}`)),
     )
     const set = new VisitedSet()
-    for (const hash of hashes) expect(set.add(hash)).toBe(true)
-    for (const hash of hashes) expect(set.add(hash)).toBe(false)
+    for (const [by, hash] of hashes.entries()) expect(set.claim(hash, by)).toBe(true)
+    for (const hash of hashes) expect(set.claim(hash, 2 ** 32 - 1)).toBe(false)
     expect(set.size).toBe(hashes.length)
+    for (const [by, hash] of hashes.entries()) {
+      expect([set.isClaimedBy(hash, by), set.isClaimedBy(hash, by + 1)]).toEqual([true, false])
+    }
+  })
+
+  it('knows nobody of what it does not hold', () => {
+    const set = new VisitedSet()
+    expect(set.isClaimedBy(new Uint8Array(32).fill(1), 0)).toBe(false)
+    set.claim(new Uint8Array(32).fill(1), 2 ** 32 - 1)
+    expect(set.isClaimedBy(new Uint8Array(32).fill(1), 2 ** 32 - 1)).toBe(true)
   })
 
   it('is a set, where hashes fall on one place as well', () => {
@@ -29,7 +39,7 @@ describe('a set of hashes', () => {
         const plain = new Set<string>()
         for (const hash of hashes) {
           const text = hash.join(',')
-          expect(set.add(hash)).toBe(!plain.has(text))
+          expect(set.claim(hash, 0)).toBe(!plain.has(text))
           plain.add(text)
         }
         expect(set.size).toBe(plain.size)
@@ -41,7 +51,7 @@ describe('a set of hashes', () => {
   it('takes hashes that are views', () => {
     const set = new VisitedSet()
     const bytes = Uint8Array.from({ length: 40 }, (_, index) => index)
-    expect(set.add(bytes.subarray(3, 35))).toBe(true)
-    expect(set.add(bytes.slice(3, 35))).toBe(false)
+    expect(set.claim(bytes.subarray(3, 35), 0)).toBe(true)
+    expect(set.claim(bytes.slice(3, 35), 0)).toBe(false)
   })
 })

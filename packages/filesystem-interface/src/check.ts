@@ -1,5 +1,5 @@
 import type { ShareNumber } from '@lafs/storage-interface'
-import type { DeepStats } from './directory.ts'
+import type { DeepFailure, DeepStats } from './directory.ts'
 import type { IMonitor } from './monitor.ts'
 import type { ProgressOptions } from './progress.ts'
 
@@ -32,8 +32,8 @@ export type DeepCheckOptions = Omit<CheckOptions, keyof ProgressOptions>
 /** A directory whose whole tree can be checked. @see allmydata.interfaces.IDeepCheckable */
 export interface IDeepCheckable {
   /**
-   * Checks this and everything that can be reached from it, each object once. Directories that
-   * cannot be read end it with an error; files that cannot be are among the results.
+   * Checks this and everything that can be reached from it, each object once. What cannot be read or
+   * checked is among the results and ends nothing. The status shows the results so far.
    */
   startDeepCheck(options?: DeepCheckOptions): IMonitor<IDeepCheckResults>
   /** The same, mending what is not healthy. */
@@ -139,6 +139,8 @@ export interface IDeepCheckResults {
   /** The results of the object with this storage index; undefined where there are none. */
   resultsForStorageIndex(storageIndex: Uint8Array): ICheckResults | undefined
   readonly stats: DeepStats
+  /** Directories that could not be read, and objects whose check failed. */
+  readonly failures: readonly DeepFailure[]
 }
 
 /** The counts of a deep check with repair. In JSON, upstream writes `count-objects-checked` and so on. */
@@ -171,6 +173,8 @@ export interface IDeepCheckAndRepairResults {
   allResults(): Iterable<readonly [path: readonly string[], results: ICheckAndRepairResults]>
   /** The results of the object with this storage index; undefined where there are none. */
   resultsForStorageIndex(storageIndex: Uint8Array): ICheckAndRepairResults | undefined
+  /** Directories that could not be read, and objects whose check or repair failed. */
+  readonly failures: readonly DeepFailure[]
 }
 
 /** Options of {@link IRepairable.repair}. */

@@ -102,6 +102,19 @@ export interface DeepStats {
   readonly sizeFilesHistogram: readonly (readonly [min: number, max: number, count: number])[]
 }
 
+/** Something below a directory that could not be read or dealt with, so that the rest was. */
+export interface DeepFailure {
+  /** From the directory that the operation began at. */
+  readonly path: readonly string[]
+  readonly error: unknown
+}
+
+/** The sums over what could be read of a tree. */
+export interface DeepStatsResults extends DeepStats {
+  /** The directories that could not be read. */
+  readonly failures: readonly DeepFailure[]
+}
+
 /** Everything that can be reached from a directory. @see allmydata.interfaces.IDirectoryNode.build_manifest */
 export interface Manifest {
   /** Each node's path, empty for the directory itself, and the text of its strongest cap. */
@@ -111,6 +124,8 @@ export interface Manifest {
   /** The storage indexes of all stored nodes in base32. */
   readonly storageIndexes: ReadonlySet<string>
   readonly stats: DeepStats
+  /** The directories that could not be read; they stand in the list, and what is in them does not. */
+  readonly failures: readonly DeepFailure[]
 }
 
 /**
@@ -202,8 +217,11 @@ export interface IDirectoryNode extends IFilesystemNode {
     newParent: IDirectoryNode,
     options?: MoveChildOptions,
   ): Promise<void>
-  /** Lists everything that can be reached from here. */
+  /**
+   * Lists everything that can be reached from here. Directories further down that cannot be read are
+   * among the results; only this one ends it with its error.
+   */
   buildManifest(): IMonitor<Manifest>
-  /** Sums up everything that can be reached from here. */
-  startDeepStats(): IMonitor<DeepStats>
+  /** Sums up everything that can be reached from here; it fails as {@link buildManifest} does. */
+  startDeepStats(): IMonitor<DeepStatsResults>
 }

@@ -16,12 +16,10 @@ describe('lafs', () => {
     const node = await directory.get('name')
     expect(lafs.isFileNode(node) && (await node.downloadBestVersion()).length).toBe(1000)
     const kinds: string[] = []
-    const walk = lafs.deepTraverse(directory, {
-      addNode: ({ kind }) => void kinds.push(kind),
-      enterDirectory: () => {},
-      status: () => kinds,
-    })
-    expect(await walk.whenDone()).toEqual(['directory', 'immutable-file'])
+    for await (const entry of lafs.traverse(directory)) {
+      if (entry.type === 'object') kinds.push(entry.node.kind)
+    }
+    expect(kinds).toEqual(['directory', 'immutable-file'])
   })
 
   it('carries the command under both names', () => {

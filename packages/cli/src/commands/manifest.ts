@@ -1,13 +1,7 @@
 import { toBase32 } from '@lafs/crypto'
-import { DeepStatsWalker, deepTraverse } from '@lafs/dirnode'
-import type { TreeWalker } from '@lafs/dirnode'
+import { DeepStatsCounter, traverse } from '@lafs/dirnode'
 import { isDirectoryNode } from '@lafs/filesystem-interface'
-import type {
-  DeepStats,
-  IDirectoryNode,
-  IFilesystemNode,
-  IMonitor,
-} from '@lafs/filesystem-interface'
+import type { IDirectoryNode, IFilesystemNode, IMonitor } from '@lafs/filesystem-interface'
 import { gridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
@@ -39,19 +33,16 @@ export async function manifestCommand(
 ): Promise<void> {
   const { stdout } = context.terminal
   await withGrid(context, options, async (grid) => {
-    const stats = new DeepStatsWalker()
-    const walker: TreeWalker<DeepStats> = {
-      addNode: async (node, path) => {
-        stats.addNode(node)
-        const line = manifestLine(node, path, options)
-        if (line !== undefined) await writeTo(stdout, `${line}\n`)
-      },
-      enterDirectory: (directory, children) => stats.enterDirectory(directory, children),
-      status: () => stats.status(),
+    const counter = new DeepStatsCounter()
+    for await (const entry of traverse(await rootDirectory(grid, where), grid)) {
+      counter.add(entry)
+      if (entry.type === 'failure') throw entry.error
+      if (entry.type !== 'object') continue
+      const line = manifestLine(entry.node, entry.path, options)
+      if (line !== undefined) await writeTo(stdout, `${line}\n`)
     }
-    const total = await outcomeOf(grid, deepTraverse(await rootDirectory(grid, where), walker))
     if (options.raw !== true) return
-    await writeTo(stdout, `${pythonJson({ type: 'stats', stats: statsJson(total) })}\n`)
+    await writeTo(stdout, `${pythonJson({ type: 'stats', stats: statsJson(counter.stats()) })}\n`)
   })
 }
 
