@@ -42,6 +42,12 @@ export type CommandErrorCode =
   | 'CLI_UNSAFE_NAME'
   /** The new link is there, and so is the old one. */
   | 'CLI_NOT_REMOVED'
+  /** A file is no share, or a damaged one. */
+  | 'CLI_BAD_SHARE'
+  /** Something went wrong on the way; what is told is all the rest. */
+  | 'CLI_INCOMPLETE'
+  /** The state of an earlier run is not there, or is of no use. */
+  | 'CLI_NO_STATE'
 
 /** A command that cannot do what it was asked to. */
 export class CommandError extends Error {

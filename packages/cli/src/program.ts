@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
+import type { CorruptShareOptions } from './commands/corrupt-share.ts'
 import type { CpOptions } from './commands/cp.ts'
 import type { DumpCapOptions } from './commands/dump-cap.ts'
 import type { DumpShareOptions } from './commands/dump-share.ts'
@@ -206,5 +207,31 @@ function addDebugCommands(program: Command, context: ContextMaker): void {
     .action(async (file: string, options: DumpShareOptions) => {
       const { dumpShareCommand } = await import('./commands/dump-share.ts')
       await dumpShareCommand(context(), file, options)
+    })
+  debug
+    .command('find-shares')
+    .description('print the files of the shares of a storage index in node directories')
+    .argument('<storage-index>')
+    .argument('[folders...]', 'node directories of storage servers')
+    .action(async (storageIndex: string, folders: string[]) => {
+      const { findSharesCommand } = await import('./commands/find-shares.ts')
+      await findSharesCommand(context(), storageIndex, folders)
+    })
+  debug
+    .command('catalog-shares')
+    .description('print a line about each share in node directories')
+    .argument('<folders...>', 'node directories of storage servers')
+    .action(async (folders: string[]) => {
+      const { catalogSharesCommand } = await import('./commands/catalog-shares.ts')
+      await catalogSharesCommand(context(), folders)
+    })
+  debug
+    .command('corrupt-share')
+    .description('flip a bit of the blocks of a share, to see what comes of it')
+    .argument('<file>')
+    .option('-o, --offset <which>', 'which bit; only block-random is known', 'block-random')
+    .action(async (file: string, options: CorruptShareOptions) => {
+      const { corruptShareCommand } = await import('./commands/corrupt-share.ts')
+      await corruptShareCommand(context(), file, options)
     })
 }

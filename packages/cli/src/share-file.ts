@@ -1,11 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-
-/** A file that is no share, or a damaged one. */
-class ShareFileError extends Error {
-  override name = 'ShareFileError'
-  readonly code = 'CLI_BAD_SHARE'
-}
+import { CommandError } from './failure.ts'
 
 /** A lease as it stands in a share. */
 export interface LeaseRecord {
@@ -58,7 +53,22 @@ export const MUTABLE_DATA_OFFSET: number =
 /** `Tahoe mutable container v1` or `v2`, a line feed and five bytes. */
 const MUTABLE_MAGIC = /^Tahoe mutable container v([12])\n/
 
-/** Opens the file of a share, works with it, and closes it. */
+/** Whether a file begins as the file of a share does. */
+export async function isShareFile(path: string): Promise<boolean> {
+  const file = await open(path, 'r')
+  try {
+    const header = await readAt(file, 0, MUTABLE_HEADER_SIZE)
+    return mutableVersion(header) !== undefined || isImmutable(header)
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Opens the file of a share, works with it, and closes it.
+ *
+ * @throws {@link CommandError} `CLI_BAD_SHARE` when it is no share, or a damaged one.
+ */
 export async function withShareFile<Result>(
   path: string,
   work: (share: ImmutableShareFile | MutableShareFile) => Promise<Result>,
@@ -66,28 +76,37 @@ export async function withShareFile<Result>(
   const file = await open(path, 'r')
   try {
     const header = await readAt(file, 0, MUTABLE_HEADER_SIZE)
-    const magic = MUTABLE_MAGIC.exec(String.fromCharCode(...header.subarray(0, 32)))
+    const version = mutableVersion(header)
     return await work(
-      magic === null
+      version === undefined
         ? await openImmutable(file, header)
-        : await openMutable(file, header, magic[1] === '2'),
+        : await openMutable(file, header, version === 2),
     )
   } finally {
     await file.close()
   }
 }
 
+/** The version of the container of a mutable share; undefined for any other file. */
+function mutableVersion(header: Uint8Array): number | undefined {
+  const magic = MUTABLE_MAGIC.exec(String.fromCharCode(...header.subarray(0, 32)))
+  return magic === null ? undefined : Number(magic[1])
+}
+
+function isImmutable(header: Uint8Array): boolean {
+  return header.length >= 4 && [1, 2].includes(viewOf(header, 4).getUint32(0))
+}
+
 async function openImmutable(file: FileHandle, header: Uint8Array): Promise<ImmutableShareFile> {
   const view = viewOf(header, IMMUTABLE_DATA_OFFSET)
-  const version = view.getUint32(0)
-  if (version !== 1 && version !== 2) {
-    throw new ShareFileError(`expected a share container of version 1 or 2, got ${version}`)
+  if (!isImmutable(header)) {
+    throw badShare(`expected a share container of version 1 or 2, got ${view.getUint32(0)}`)
   }
   const { size } = await file.stat()
   const leaseCount = view.getUint32(8)
   const leaseOffset = size - leaseCount * IMMUTABLE_LEASE_SIZE
   if (leaseOffset < IMMUTABLE_DATA_OFFSET) {
-    throw new ShareFileError(`expected ${leaseCount} leases, got a file of ${size} bytes`)
+    throw badShare(`expected ${leaseCount} leases, got a file of ${size} bytes`)
   }
   const leases: LeaseRecord[] = []
   for (let slot = 0; slot < leaseCount; slot++) {
@@ -120,7 +139,7 @@ async function openMutable(
   const extraLeaseOffset = Number(view.getBigUint64(92))
   const { size } = await file.stat()
   if (extraLeaseOffset + 4 > size || MUTABLE_DATA_OFFSET + dataLength > extraLeaseOffset) {
-    throw new ShareFileError('expected the data and the extra leases within the file')
+    throw badShare('expected the data and the extra leases within the file')
   }
   const extraLeaseCount = viewOf(await readAt(file, extraLeaseOffset, 4), 4).getUint32(0)
   const leases: LeaseRecord[] = []
@@ -172,7 +191,11 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
 
 function viewOf(bytes: Uint8Array, length: number): DataView {
   if (bytes.length < length) {
-    throw new ShareFileError(`expected ${length} bytes of a share container, got ${bytes.length}`)
+    throw badShare(`expected ${length} bytes of a share container, got ${bytes.length}`)
   }
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function badShare(message: string): CommandError {
+  return new CommandError('CLI_BAD_SHARE', message)
 }

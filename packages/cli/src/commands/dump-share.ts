@@ -1,20 +1,9 @@
 import { basename, dirname, resolve } from 'node:path'
-import {
-  couldBeBase32Encoded,
-  fromBase32,
-  sskPubkeyFingerprintHash,
-  toBase32,
-  uriExtensionHash,
-} from '@lafs/crypto'
-import {
-  CHK_HEADER_SIZE_MAX,
-  hashTreeNodeCount,
-  numberOfSegments,
-  parseChkHeader,
-  parseUriExtensionSize,
-} from '@lafs/storage-protocol/layout'
+import { couldBeBase32Encoded, fromBase32, sskPubkeyFingerprintHash, toBase32 } from '@lafs/crypto'
+import { hashTreeNodeCount, numberOfSegments } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
-import { ChkVerifierCap, MdmfVerifierCap, SskVerifierCap, unpackUriExtension } from '@lafs/uri'
+import { ChkVerifierCap, MdmfVerifierCap, SskVerifierCap } from '@lafs/uri'
+import { readChkShare } from '../chk-share.ts'
 import { mutableOffsets, readMutableShare } from '../mutable-share.ts'
 import type { MutableShareContents } from '../mutable-share.ts'
 import { quoteOutput } from '../quote.ts'
@@ -101,12 +90,9 @@ const UEB_GROUPS = [
 ]
 
 async function dumpChk(share: ImmutableShareFile, context: DumpContext): Promise<string[]> {
-  const layout = parseChkHeader(await share.read(0, CHK_HEADER_SIZE_MAX))
-  const { fieldSize, offsets } = layout
-  const sizeField = await share.read(offsets.uriExtension, fieldSize)
-  const size = parseUriExtensionSize(sizeField, fieldSize)
-  const packed = await share.read(offsets.uriExtension + fieldSize, size)
-  const fields = { ...unpackUriExtension(packed), UEB_hash: uriExtensionHash(packed) }
+  const { layout, uriExtension, uriExtensionSize, uriExtensionHash } = await readChkShare(share)
+  const { offsets } = layout
+  const fields = { ...uriExtension, UEB_hash: uriExtensionHash }
   const present = new Map(
     Object.entries(fields).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, dumpedValue(name, value)] as const],
@@ -144,7 +130,7 @@ async function dumpChk(share: ImmutableShareFile, context: DumpContext): Promise
     '',
     ' Size of data within the share:',
     row('data', offsets.plaintextHashTree - offsets.data),
-    row('uri-extension', packed.length),
+    row('uri-extension', uriExtensionSize),
     row('validation', offsets.uriExtension - offsets.plaintextHashTree),
     ...(context.offsets === true ? dumpChkOffsets(layout, share) : []),
   ]
