@@ -3,6 +3,7 @@ import {
   blockHashPrefix,
   crypttextHasher,
   crypttextSegmentHashPrefix,
+  sameBytes,
   uriExtensionHash,
 } from '@lafs/crypto'
 import type { CryptoProvider, TaggedHasher } from '@lafs/crypto'
@@ -16,12 +17,12 @@ import type {
   Shareholder,
   UriExtensionData,
 } from '@lafs/filesystem-interface'
-import { UploadUnhappinessError } from '@lafs/filesystem-interface'
+import { BadCiphertextHashError, UploadUnhappinessError } from '@lafs/filesystem-interface'
 import { HashTree } from '@lafs/hashtree'
 import { HASH_SIZE } from '@lafs/storage-interface'
 import type { IStorageBucketWriter } from '@lafs/storage-interface'
 import { shareHashOrder } from '@lafs/storage-protocol/layout'
-import { ChkVerifierCap, packUriExtension } from '@lafs/uri'
+import { ChkVerifierCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import { interruptible, within } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
@@ -46,6 +47,16 @@ export interface EncoderDependencies {
   readonly clock: Clock
 }
 
+/** Options of {@link createEncoder}. */
+export interface EncoderOptions {
+  /**
+   * The URI extension block of the file, which is there already: some shares of it are to be made
+   * anew. They get this very block, and are given up before the first one is closed if the hashes in
+   * it are not theirs; and there is nothing left to do once every shareholder has failed.
+   */
+  readonly uriExtension?: Uint8Array | undefined
+}
+
 /**
  * An encoder for one file: ciphertext in, shares and the verify cap out.
  *
@@ -58,6 +69,7 @@ export interface EncoderDependencies {
 export function createEncoder(
   uploadable: IEncryptedUploadable,
   dependencies: EncoderDependencies,
+  { uriExtension }: EncoderOptions = {},
 ): IEncoder {
   const { encodingParameters, storageIndex, size } = uploadable
   const geometry = fileGeometry({ ...encodingParameters, size })
@@ -75,7 +87,12 @@ export function createEncoder(
   return {
     parameters,
     start: (shareholders, servermap, options = {}) =>
-      new Encoding(uploadable, geometry, dependencies, shareholders, servermap, options).run(),
+      new Encoding(uploadable, geometry, dependencies, {
+        ...options,
+        shareholders,
+        servermap,
+        uriExtension,
+      }).run(),
   }
 }
 
@@ -103,11 +120,32 @@ function uriExtensionData(
   }
 }
 
+/**
+ * Checks that a file's URI extension block is one of the shares that were made.
+ *
+ * @throws {@link BadCiphertextHashError} when it is not: no shares can be made that fit it.
+ */
+function assertSameRoots(made: UriExtensionData, block: Uint8Array): void {
+  const stored = unpackUriExtension(block)
+  for (const name of ['crypttext_root_hash', 'share_root_hash'] as const) {
+    if (sameBytes(made[name], stored[name])) continue
+    throw new BadCiphertextHashError(
+      `the file was badly encoded: the ${name} of its URI extension block is not that of its shares`,
+    )
+  }
+}
+
 /** Bytes of a file's URI extension block, known before the file is encoded. */
 export function uriExtensionSize(geometry: FileGeometry): number {
   const hash = new Uint8Array(HASH_SIZE)
   const hashes = { crypttext_hash: hash, crypttext_root_hash: hash, share_root_hash: hash }
   return packUriExtension(uriExtensionData(geometry, hashes)).length
+}
+
+/** What one run of an encoder is about. */
+interface EncodingRun extends EncoderOptions, ProgressOptions {
+  readonly shareholders: ReadonlyMap<number, Shareholder>
+  readonly servermap: ReadonlyMap<number, ReadonlySet<string>>
 }
 
 /** One run of an encoder. */
@@ -119,6 +157,7 @@ class Encoding {
   readonly #codec: ICodecEncoder
   readonly #shareholders: Map<number, Shareholder>
   readonly #servermap: Map<number, Set<string>>
+  readonly #uriExtension: Uint8Array | undefined
   readonly #onProgress: ProgressListener | undefined
   readonly #cancellation: Cancellation
   readonly #pool: SegmentPool
@@ -134,9 +173,7 @@ class Encoding {
     uploadable: IEncryptedUploadable,
     geometry: FileGeometry,
     { codec, crypto, clock }: EncoderDependencies,
-    shareholders: ReadonlyMap<number, Shareholder>,
-    servermap: ReadonlyMap<number, ReadonlySet<string>>,
-    { signal, onProgress }: ProgressOptions,
+    { shareholders, servermap, uriExtension, signal, onProgress }: EncodingRun,
   ) {
     this.#uploadable = uploadable
     this.#geometry = geometry
@@ -148,6 +185,7 @@ class Encoding {
     })
     this.#shareholders = new Map(shareholders)
     this.#servermap = new Map([...servermap].map(([share, ids]) => [share, new Set(ids)]))
+    this.#uriExtension = uriExtension
     this.#onProgress = onProgress
     this.#cancellation = new Cancellation(signal)
     this.#pool = new SegmentPool(geometry)
@@ -292,7 +330,8 @@ class Encoding {
       crypttext_root_hash: crypttextTree.root,
       share_root_hash: shareTree.root,
     })
-    const block = packUriExtension(data)
+    const block = this.#uriExtension ?? packUriExtension(data)
+    if (this.#uriExtension !== undefined) assertSameRoots(data, this.#uriExtension)
     await this.#each('hashes', async (writer, share, options) => {
       const order = shareHashOrder(totalShares, share)
       const chain = new Map(order.map((node) => [node, shareTree.nodes[node] ?? new Uint8Array()]))
@@ -363,7 +402,8 @@ class Encoding {
     if (servers?.size === 0) this.#servermap.delete(share)
     const { happyShares } = this.#uploadable.encodingParameters
     const happiness = serversOfHappiness(this.#servermap)
-    if (happiness >= happyShares) return
+    const useless = this.#uriExtension !== undefined && this.#shareholders.size === 0
+    if (happiness >= happyShares && !useless) return
     const message = failureMessage({
       peerCount: sharesByServer(this.#servermap).size,
       requiredShares: this.#geometry.requiredShares,

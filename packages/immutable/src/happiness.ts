@@ -223,6 +223,63 @@ export function serversOfHappiness(shareMap: ReadonlyMap<number, ReadonlySet<str
   return maximumMatching(adjacency, shareMap.size).filter((peer) => peer !== undefined).length
 }
 
+/** What {@link placeMissingShares} decides upon. Servers are named by their ids. */
+export interface MissingSharesQuestion {
+  /** Servers that take shares, in the order in which they are to be filled. */
+  readonly peers: Iterable<string>
+  readonly missingShares: Iterable<number>
+  /** The servers of every other share. */
+  readonly shareMap: ReadonlyMap<number, ReadonlySet<string>>
+  /** Whether a missing share may go to one of these servers. */
+  readonly allowed: (peer: string, share: number) => boolean
+}
+
+/**
+ * Decides where shares go that are missing, so that as many servers as can be hold a share of their
+ * own. All other shares stay where they are. Where several answers are as good, servers that hold
+ * nothing come first; a share that makes no server happier goes to the one with the fewest shares.
+ *
+ * @returns the server of each share; one that is allowed nowhere is not in it.
+ */
+export function placeMissingShares(question: MissingSharesQuestion): Map<number, string> {
+  const { shareMap, allowed } = question
+  const missing = [...question.missingShares].toSorted(byNumber)
+  const peers = [...question.peers]
+  const held = sharesByServer(shareMap)
+  const takers = new Set(peers)
+  const servers = [
+    ...peers.filter((peer) => !held.has(peer)),
+    ...peers.filter((peer) => held.has(peer)),
+    ...[...held.keys()].filter((server) => !takers.has(server)),
+  ]
+  const shares = [...new Set([...shareMap.keys(), ...missing])]
+  const indexOf = new Map(shares.map((share, index) => [share, index]))
+  const adjacency = servers.map((server) => {
+    const takes = takers.has(server) ? missing.filter((share) => allowed(server, share)) : []
+    return [...(held.get(server) ?? []), ...takes].map((share) => indexOf.get(share) ?? 0)
+  })
+  const matched = maximumMatching(adjacency, shares.length)
+
+  const placed = new Map<number, string>()
+  const load = new Map(peers.map((peer) => [peer, held.get(peer)?.size ?? 0]))
+  const place = (share: number, server: string): void => {
+    placed.set(share, server)
+    load.set(server, (load.get(server) ?? 0) + 1)
+  }
+  for (const share of missing) {
+    const server = servers[matched[indexOf.get(share) ?? -1] ?? -1]
+    if (server !== undefined) place(share, server)
+  }
+  for (const share of missing) {
+    if (placed.has(share)) continue
+    const [least] = peers
+      .filter((peer) => allowed(peer, share))
+      .toSorted((a, b) => (load.get(a) ?? 0) - (load.get(b) ?? 0))
+    if (least !== undefined) place(share, least)
+  }
+  return placed
+}
+
 /** The numbers that {@link failureMessage} speaks of. */
 export interface UnhappyFacts {
   /** Servers on which any share could be placed or found. */

@@ -1,5 +1,6 @@
 export * from './compute-cap.ts'
-export { createEncoder, type EncoderDependencies } from './encoder.ts'
+export * from './crypttext.ts'
+export { createEncoder, type EncoderDependencies, type EncoderOptions } from './encoder.ts'
 export { encryptUploadable } from './encrypt.ts'
 export * from './geometry.ts'
 export * from './happiness.ts'
@@ -12,6 +13,7 @@ export {
   type StreamUploadableOptions,
   type UploadablePreferences,
 } from './uploadable.ts'
+export type { DownloadDependencies } from './download/file-state.ts'
 export {
   isUriExtensionOf,
   validateUriExtension,

@@ -1,5 +1,5 @@
 import { loadCodec } from '@lafs/codec'
-import { defaultCrypto } from '@lafs/crypto'
+import { defaultCrypto, uriExtensionHash } from '@lafs/crypto'
 import { encodeToShares, uploadableFromBytes } from '@lafs/immutable'
 import { createMemoryStore } from '@lafs/share-store-memory'
 import type {
@@ -9,12 +9,13 @@ import type {
   RIStorageServer,
 } from '@lafs/storage-interface'
 import { createStorageServer } from '@lafs/storage-server'
+import { parseChkHeader } from '@lafs/storage-protocol/layout'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { withFault } from '@lafs/testing'
 import type { OperationName } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
-import type { ChkCap } from '@lafs/uri'
+import { ChkCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
 import type { CheckerContext } from '@lafs/checker'
 
 const codec = await loadCodec()
@@ -25,8 +26,6 @@ export interface TestServer {
   readonly backend: RIStorageServer
   /** The names of the operations that clients asked for. */
   readonly requests: OperationName[]
-  /** What it was told about corrupt shares. */
-  readonly advisories: string[]
   /** Called before each operation; may wait or throw. */
   before:
     | ((name: OperationName, signal: AbortSignal | undefined) => Promise<void> | void)
@@ -62,7 +61,6 @@ export async function createGrid(
         id: `v0-${String(index).padStart(3, '0')}`,
         backend,
         requests: [],
-        advisories: [],
         before: undefined,
         after: undefined,
         onRead: undefined,
@@ -185,7 +183,6 @@ export async function encodeFile(
     convergence: new Uint8Array(32),
     encoding: {
       requiredShares: required,
-      happyShares: 1,
       totalShares: total,
       maxSegmentSize: segmentSize,
     },
@@ -204,6 +201,38 @@ export async function spread(
     const server = servers[share % servers.length]
     if (server !== undefined) await store(server, cap.storageIndex, new Map([[share, bytes]]))
   }
+}
+
+/** The same file with another URI extension block, as if it had been uploaded so. */
+export function forge(
+  file: EncodedFile,
+  change: (fields: Record<string, number | string | Uint8Array | undefined>) => void,
+): EncodedFile {
+  let hash = file.cap.uriExtensionHash
+  const shares = new Map(
+    [...file.shares].map(([share, bytes]) => {
+      const { offsets, fieldSize } = parseChkHeader(bytes)
+      const begin = offsets.uriExtension + fieldSize
+      const fields = { ...unpackUriExtension(bytes.subarray(begin)) }
+      change(fields)
+      const block = packUriExtension(fields)
+      hash = uriExtensionHash(block)
+      const forged = new Uint8Array(begin + block.length)
+      forged.set(bytes.subarray(0, begin))
+      new DataView(forged.buffer).setUint32(begin - 4, block.length)
+      forged.set(block, begin)
+      return [share, forged]
+    }),
+  )
+  const { key, requiredShares, totalShares, size } = file.cap
+  const cap = new ChkCap({ key, uriExtensionHash: hash, requiredShares, totalShares, size })
+  return { ...file, cap, shares }
+}
+
+/** Whether two byte strings are equal; quicker to ask than `toEqual` of a large file. */
+export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length) return false
+  return a.every((byte, index) => byte === b[index])
 }
 
 /** Bytes that look random and are the same every time. */

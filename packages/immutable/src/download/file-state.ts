@@ -18,10 +18,13 @@ export interface DownloadDependencies {
   readonly codec: CodecProvider
   readonly crypto: CryptoProvider
   readonly clock: Clock
+  /** Whether a share is to be left alone. Default: none is. */
+  readonly avoid?: ((serverId: string, shareNumber: number) => boolean) | undefined
 }
 
 /** What is known of a file once its URI extension block is. */
 export interface KnownFile {
+  readonly uriExtensionBlock: Uint8Array
   readonly geometry: FileGeometry
   /** Over the roots of the shares' block hash trees. */
   readonly shareTree: IncompleteHashTree
@@ -56,7 +59,8 @@ export class FileState {
   #readers = 0
   #requests = new Cancellation()
 
-  constructor(cap: ChkVerifierCap, { broker, codec, crypto, clock }: DownloadDependencies) {
+  constructor(cap: ChkVerifierCap, dependencies: DownloadDependencies) {
+    const { broker, codec, crypto, clock, avoid } = dependencies
     this.cap = cap
     this.crypto = crypto
     this.clock = clock
@@ -68,7 +72,7 @@ export class FileState {
       clock,
       changed: this.changed,
       onShare: (server, share, bucket, answerMs) => {
-        if (share >= totalShares) return
+        if (share >= totalShares || avoid?.(server.serverId, share) === true) return
         this.shares.push(new RemoteShare(this, server, share, bucket, answerMs))
       },
     })
@@ -124,7 +128,13 @@ export class FileState {
       const crypttextTree = new IncompleteHashTree(geometry.segmentCount, this.crypto)
       crypttextTree.setHashes({ hashes: new Map([[0, crypttextRootHash]]) })
       this.uriExtension = extension
-      this.#known = { geometry, shareTree, crypttextTree, crypttextWindows: new Set() }
+      this.#known = {
+        uriExtensionBlock: block.slice(),
+        geometry,
+        shareTree,
+        crypttextTree,
+        crypttextWindows: new Set(),
+      }
       return true
     } catch (error) {
       this.fatal = error
