@@ -9,6 +9,7 @@ import type {
   SlotChange,
   StorageErrorCode,
   StorageIndex,
+  StoredLease,
 } from '@lafs/storage-interface'
 
 /** A share store under test, fresh and empty. */
@@ -88,6 +89,12 @@ const one = (offset: number, data: string, newLength?: number): SlotChange => ({
 
 const expiries = async (store: IShareStore, at: StorageIndex, n: ShareNumber): Promise<number[]> =>
   (await store.leases(at, n)).map(({ expiresAtSeconds }) => expiresAtSeconds)
+
+/** Chooses the leases of some holders. */
+const heldBy =
+  (...names: readonly string[]) =>
+  (held: StoredLease): boolean =>
+    names.some((who) => held.cancelSecretMatches(lease(who).cancelSecret))
 
 /** Holds a share store to {@link IShareStore}. */
 export function testShareStore(suite: ShareStoreSuite): void {
@@ -360,6 +367,92 @@ function testLeases(store: () => IShareStore): void {
   it('are refused on shares that are not there', async () => {
     const refused = await refusal(store().addLease(index(1), 0, lease(), Infinity))
     expect(refused).toBe('STORAGE_NO_SUCH_SHARE')
+    const removal = store().removeLeases(index(1), 0, () => true)
+    expect(await refusal(removal)).toBe('STORAGE_NO_SUCH_SHARE')
+  })
+
+  it.each(kinds)('of %s shares are known by their cancel secret', async (_, make) => {
+    await make(index(1))
+    await store().addLease(index(1), 0, lease('b'), Infinity)
+    const known = (await store().leases(index(1), 0)).map((held) => [
+      held.cancelSecretMatches(lease('a').cancelSecret),
+      held.cancelSecretMatches(lease('b').cancelSecret),
+      held.cancelSecretMatches(lease('b').renewSecret),
+    ])
+    expect(known).toEqual([
+      [true, false, false],
+      [false, true, false],
+    ])
+  })
+
+  it.each(kinds)('of %s shares go, and the last takes the share along', async (_, make) => {
+    await make(index(1))
+    for (const [i, who] of others.entries())
+      await store().addLease(index(1), 0, lease(who, 2000 + i), Infinity)
+    const remove = async (...names: string[]): Promise<[number, number]> => {
+      const { removed, left } = await store().removeLeases(index(1), 0, heldBy(...names))
+      return [removed, left]
+    }
+    const left = async (): Promise<number[]> =>
+      (await expiries(store(), index(1), 0)).toSorted((a, b) => a - b)
+    expect(await remove('z')).toEqual([0, 7])
+    expect(await remove('a', 'c', 'g')).toEqual([3, 4])
+    expect(await left()).toEqual([2000, 2002, 2003, 2004])
+    expect(await get(store(), index(1), 0)).toBe('abcdef')
+    expect(await remove('f')).toEqual([1, 3])
+    await store().addLease(index(1), 0, lease('h', 5000), Infinity)
+    await store().addLease(index(1), 0, lease('e', 5001), 0)
+    expect(await left()).toEqual([2000, 2002, 5000, 5001])
+    expect(await remove('b', 'd', 'e')).toEqual([3, 1])
+    expect(await get(store(), index(1), 0)).toBe('abcdef')
+    expect(await remove('h')).toEqual([1, 0])
+    expect((await store().shares(index(1))).size).toBe(0)
+    await make(index(1))
+    expect(await get(store(), index(1), 0)).toBe('abcdef')
+  })
+
+  it.each(kinds)('of %s shares go while somebody reads', async (_, make) => {
+    await make(index(1))
+    const share = await store().open(index(1), 0)
+    await store().removeLeases(index(1), 0, () => true)
+    expect((await store().shares(index(1))).size).toBe(0)
+    expect(new TextDecoder().decode(await share.read(0, 6))).toBe('abcdef')
+    await share.close()
+  })
+
+  it.each(kinds)('of %s shares come and go as a plain model says', async (_, make) => {
+    const who = fc.constantFrom('a', ...others)
+    const step = fc.oneof(
+      fc.record({ add: who, until: fc.integer({ min: 900, max: 1100 }) }),
+      fc.record({ remove: fc.uniqueArray(who, { maxLength: 4 }) }),
+    )
+    let next = 0
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 10 }), async (steps) => {
+      next += 1
+      await make(index(next))
+      const model = new Map([['a', 1000]])
+      for (const change of steps) {
+        if (model.size === 0) {
+          await make(index(next))
+          model.set('a', 1000)
+        }
+        if ('add' in change) {
+          await store().addLease(index(next), 0, lease(change.add, change.until), Infinity)
+          model.set(change.add, Math.max(change.until, model.get(change.add) ?? 0))
+        } else {
+          await store().removeLeases(index(next), 0, heldBy(...change.remove))
+          for (const name of change.remove) model.delete(name)
+        }
+        const { shares } = await store().inspect(index(next))
+        const found = shares.flatMap(({ leases }) => leases.map((held) => held.expiresAtSeconds))
+        expect(found.toSorted((a, b) => a - b)).toEqual(
+          [...model.values()].toSorted((a, b) => a - b),
+        )
+        if (model.size > 0) expect(await get(store(), index(next), 0)).toBe('abcdef')
+        else expect((await store().shares(index(next))).size).toBe(0)
+      }
+    })
+    await fc.assert(property, { seed, numRuns: 25 })
   })
 
   it('keep secrets of their own', async () => {
@@ -389,6 +482,52 @@ function testWhole(store: () => IShareStore, capabilities: ShareStoreCapabilitie
     expect(await all()).toEqual([210, 0, 3, 100, 200])
   })
 
+  it('lists by the first two characters', async () => {
+    for (const n of [0, 200, 255]) await put(store(), index(n), 0, 'abc')
+    expect(await store().bucketNames('aa')).toEqual(['aaaaaaaaaaaaaaaaaaaaaaaaaa'])
+    expect(await store().bucketNames('77')).toEqual(['77777777777777777777777774'])
+    expect(await store().bucketNames('ab')).toEqual([])
+    const found: string[] = []
+    const letters = 'abcdefghijklmnopqrstuvwxyz234567'
+    for (const a of letters)
+      for (const b of letters) found.push(...(await store().bucketNames(`${a}${b}`)))
+    expect(found.length).toBe(3)
+  })
+
+  it('takes stock', async () => {
+    expect(await store().inspect(index(1))).toMatchObject({ shares: [] })
+    await put(store(), index(1), 10, 'abc')
+    await put(store(), index(1), 9, 'defg')
+    await store().addLease(index(1), 9, lease('b', 2000), Infinity)
+    await write(store(), index(2), { 0: one(0, 'abc') })
+    const { shares, diskBytes } = await store().inspect(index(1))
+    const facts = shares.map(({ shareNumber, kind, leases, damage }) => [
+      shareNumber,
+      kind,
+      leases.map((held) => held.expiresAtSeconds),
+      damage,
+    ])
+    expect(facts).toEqual([
+      [9, 'immutable', [1000, 2000], undefined],
+      [10, 'immutable', [1000], undefined],
+    ])
+    expect(diskBytes).toBeGreaterThanOrEqual(0)
+    for (const { containerBytes, diskBytes: bytes } of shares) {
+      expect(containerBytes).toBeGreaterThanOrEqual(3)
+      expect(bytes).toBeGreaterThanOrEqual(0)
+    }
+    expect((await store().inspect(index(2))).shares).toMatchObject([{ kind: 'mutable' }])
+  })
+
+  it('keeps states by name', async () => {
+    expect(await store().readState('crawler.state.json')).toBeUndefined()
+    await store().saveState('crawler.state.json', '{"a": 1}')
+    await store().saveState('other.json', '{}')
+    await store().saveState('crawler.state.json', '{"ä": 2}')
+    expect(await store().readState('crawler.state.json')).toBe('{"ä": 2}')
+    expect(await store().readState('other.json')).toBe('{}')
+  })
+
   it('deletes what is not there', async () => {
     await store().delete(index(1), 0)
     await put(store(), index(1), 0, 'abc')
@@ -412,7 +551,14 @@ function testWhole(store: () => IShareStore, capabilities: ShareStoreCapabilitie
   })
 
   it('takes advisories', async () => {
-    expect(await store().saveAdvisory('2026-01-01T000000--x-0', 'bad\n')).toBeUndefined()
+    const found: [string, string][] = []
+    await store().saveAdvisory('2026-01-02T000000--x-0', 'bad ä\n')
+    await store().saveAdvisory('2026-01-01T000000--x-0', 'worse\n')
+    for await (const { name, text: report } of store().advisories()) found.push([name, report])
+    expect(found).toEqual([
+      ['2026-01-01T000000--x-0', 'worse\n'],
+      ['2026-01-02T000000--x-0', 'bad ä\n'],
+    ])
   })
 
   it('does nothing more once it is closed', async () => {
@@ -430,6 +576,11 @@ function testWhole(store: () => IShareStore, capabilities: ShareStoreCapabilitie
       store().delete(index(1), 0),
       store().space(),
       store().saveAdvisory('x', 'y'),
+      store().removeLeases(index(1), 0, () => true),
+      store().inspect(index(1)),
+      store().bucketNames('aa'),
+      store().saveState('x', 'y'),
+      store().readState('x'),
     ]
     for (const call of calls) expect(await refusal(call)).toBe('STORAGE_CLOSED')
   })
@@ -441,11 +592,13 @@ function testReopened(reopen: () => Promise<IShareStore>, store: () => IShareSto
     await write(store(), index(2), { 4: one(0, 'mutable') })
     const incoming = await store().createImmutable(index(3), 0, 3, lease())
     await incoming.write(0, [text('abc')])
+    await store().saveState('crawler.state.json', '{}')
     const again = await reopen()
     expect(await get(again, index(1), 0)).toBe('immutable')
     expect(await get(again, index(2), 4)).toBe('mutable')
     expect(await expiries(again, index(2), 4)).toEqual([1000])
     expect((await again.shares(index(3))).size).toBe(0)
+    expect(await again.readState('crawler.state.json')).toBe('{}')
     await again.close()
   })
 }

@@ -2,30 +2,26 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { defaultCrypto, fromBase32, toBase32 } from '@lafs/crypto'
 import {
   DataTooLargeError,
-  MAX_BUCKETS,
   MAX_MUTABLE_SHARE_SIZE,
   NODE_ID_SIZE,
   NoSpaceError,
-  STORAGE_INDEX_SIZE,
   StorageError,
 } from '@lafs/storage-interface'
 import type {
   IncomingShare,
   IShareStore,
+  IShareStoreReader,
   Lease,
+  LeaseRemoval,
   ShareNumber,
-  ShareStoreCapabilities,
   SlotChange,
   StorageIndex,
   StoredLease,
-  StoredShare,
-  StoredShareKind,
-  StoreSpace,
 } from '@lafs/storage-interface'
-import { FilePool } from './file-pool.ts'
+import { leasesOf } from './container-leases.ts'
+import { DiskStoreReader } from './disk-reader.ts'
 import {
   makeFolder,
   named,
@@ -36,24 +32,26 @@ import {
   systemCode,
   writeAll,
 } from './files.ts'
-import { addImmutableLease, immutableLeases, renewImmutableLease } from './immutable-container.ts'
+import {
+  addImmutableLease,
+  removeImmutableLeases,
+  renewImmutableLease,
+  type ImmutableContainer,
+} from './immutable-container.ts'
 import { DiskIncomingShare } from './incoming-share.ts'
 import { Journal } from './journal.ts'
+import { LeaseFile } from './lease-file.ts'
 import {
   addMutableLease,
   changeMutable,
   emptyMutable,
   MUTABLE_DATA_OFFSET,
-  mutableLeases,
+  removeMutableLeases,
   type MutableContainer,
 } from './mutable-container.ts'
-import { bytesOfFile, BytesInMemory, readExactly, type ShareBytes } from './share-bytes.ts'
+import { bytesOfFile, BytesInMemory, type ShareBytes } from './share-bytes.ts'
 import { PlannedChange } from './planned-change.ts'
-import { warmFile, WarmFolders, warmNames } from './warm.ts'
 import {
-  kindOfFile,
-  kindOfHeader,
-  openShareFile,
   readContainer,
   readIfSmall,
   SMALL_FILE,
@@ -82,9 +80,6 @@ const JOURNALED_PART = 4
 /** And no more than so many bytes. */
 const JOURNALED_MAX = 8 * 1024 * 1024
 
-/** Files that stay open between uses, at most, but for open shares that were deleted or replaced. */
-const OPEN_FILES = 256
-
 /**
  * Opens a share store in a folder, making what is missing of it. Uploads that an earlier process
  * left unfinished are dropped. One process at a time may use a folder.
@@ -100,79 +95,39 @@ export async function createDiskStore(options: DiskStoreOptions): Promise<IShare
   return store
 }
 
-class DiskStore implements IShareStore {
-  readonly name = 'disk'
-  readonly capabilities: ShareStoreCapabilities = { persistent: true, knowsSpace: true }
-  readonly #shares: string
+/**
+ * Opens a share store in a folder to look at it, beside a server that uses it or without one: nothing
+ * is made, changed or dropped. What such a server writes meanwhile may be seen before it is whole.
+ *
+ * @throws what the file system says where there is no such folder, `ENOENT` for one.
+ */
+export async function openDiskStore(
+  options: Pick<DiskStoreOptions, 'folder'>,
+): Promise<IShareStoreReader> {
+  const { folder } = options
+  await fs.access(join(folder, 'shares'))
+  return new DiskStoreReader(folder)
+}
+
+class DiskStore extends DiskStoreReader implements IShareStore {
   readonly #incoming: string
-  readonly #advisories: string
   readonly #nodeId: Uint8Array
-  readonly #pool = new FilePool(OPEN_FILES)
   readonly #uploads = new Set<DiskIncomingShare>()
-  readonly #warm = new WarmFolders()
   readonly #journal: Journal
   #copies = 0
-  #closed = false
 
   constructor(folder: string, nodeId: Uint8Array) {
-    this.#shares = join(folder, 'shares')
-    this.#incoming = join(folder, 'shares', 'incoming')
-    this.#advisories = join(folder, 'corruption-advisories')
-    this.#journal = new Journal(join(folder, 'journal'), this.#shares)
+    super(folder)
+    this.#incoming = join(this.sharesFolder, 'incoming')
+    this.#journal = new Journal(join(folder, 'journal'), this.sharesFolder)
     this.#nodeId = nodeId
   }
 
   async prepare(): Promise<void> {
     await fs.rm(this.#incoming, { recursive: true, force: true })
     await makeFolder(this.#incoming)
-    await makeFolder(this.#advisories)
+    await makeFolder(this.advisoriesFolder)
     await this.#journal.recover()
-  }
-
-  async shares(storageIndex: StorageIndex): Promise<Map<ShareNumber, StoredShareKind>> {
-    this.#assertOpen()
-    const folder = this.#folderOf(this.#shares, storageIndex)
-    const found = new Map<ShareNumber, StoredShareKind>()
-    for (const shareNumber of await this.shareNumbers(storageIndex)) {
-      const path = join(folder, String(shareNumber))
-      const warm = this.#warmShare(path)
-      const kind = warm === undefined ? await kindOfFile(path) : kindOfHeader(warm.bytes)
-      if (kind !== undefined) found.set(shareNumber, kind)
-    }
-    return found
-  }
-
-  async shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]> {
-    this.#assertOpen()
-    const folder = this.#folderOf(this.#shares, storageIndex)
-    const names = this.#warm.has(folder) ? warmNames(folder) : await namesIn(folder)
-    return names
-      .filter(isShareName)
-      .map(Number)
-      .toSorted((a, b) => a - b)
-  }
-
-  async open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare> {
-    const path = this.#pathOf(storageIndex, shareNumber)
-    const warm = this.#warmShare(path)
-    if (warm !== undefined) return storedShare(await readContainer(warm), warm)
-    const handle = await openShareFile(path, shareNumber, 'r')
-    let kept = false
-    try {
-      const whole = await readIfSmall(handle)
-      if (whole !== undefined) {
-        this.#warm.note(dirname(path))
-        return storedShare(await readContainer(whole), whole)
-      }
-      const container = await readContainer(bytesOfFile(handle))
-      const file = this.#pool.add(path, handle, 'r')
-      kept = true
-      const readUpTo: ShareBytes['readUpTo'] = (position, length) =>
-        file.use((opened) => bytesOfFile(opened).readUpTo(position, length))
-      return storedShare(container, { readUpTo }, () => file.close())
-    } finally {
-      if (!kept) await handle.close()
-    }
   }
 
   async createImmutable(
@@ -182,10 +137,10 @@ class DiskStore implements IShareStore {
     lease: Lease,
   ): Promise<IncomingShare> {
     const paths = {
-      final: this.#pathOf(storageIndex, shareNumber),
-      incoming: join(this.#folderOf(this.#incoming, storageIndex), String(shareNumber)),
+      final: this.pathOf(storageIndex, shareNumber),
+      incoming: join(this.folderOf(this.#incoming, storageIndex), String(shareNumber)),
     }
-    const share = await DiskIncomingShare.create(this.#pool, paths, size, lease, (ended) =>
+    const share = await DiskIncomingShare.create(this.pool, paths, size, lease, (ended) =>
       this.#uploads.delete(ended),
     )
     this.#uploads.add(share)
@@ -202,7 +157,7 @@ class DiskStore implements IShareStore {
     const prepared: PreparedChange[] = []
     try {
       for (const [shareNumber, change] of changes) {
-        const path = this.#pathOf(storageIndex, shareNumber)
+        const path = this.pathOf(storageIndex, shareNumber)
         const edit = async (file: ShareBytes, container: Container): Promise<void> =>
           this.#edit(file, container, change, lease, leaseRoom)
         prepared.push(
@@ -212,7 +167,7 @@ class DiskStore implements IShareStore {
                 (await this.#replacement(path, writeEnabler, change, edit))),
         )
       }
-      await this.#commit(this.#folderOf(this.#shares, storageIndex), prepared)
+      await this.#commit(this.folderOf(this.sharesFolder, storageIndex), prepared)
     } catch (error) {
       for (const change of prepared) await change.discard()
       throw named(error)
@@ -225,90 +180,78 @@ class DiskStore implements IShareStore {
     lease: Lease,
     room: number,
   ): Promise<void> {
-    const path = this.#pathOf(storageIndex, shareNumber)
-    await this.#journal.settle(this.#nameOf(path))
-    const onCopy = await withShareFile(
-      openShareFile(path, shareNumber, 'r+'),
-      async (file, container) => {
-        if (container.kind === 'mutable') {
-          await addMutableLease(file, container.header, lease, this.#nodeId, room)
-          return false
-        }
-        if (await renewImmutableLease(file, container.header, lease)) return false
-        if (!container.header.recoverable) return true
-        await addImmutableLease(file, container.header, lease, room)
-        return false
-      },
-    )
-    if (onCopy) await this.#addLeaseOnCopy(path, lease, room)
+    const path = this.pathOf(storageIndex, shareNumber)
+    await this.#withLeases(path, shareNumber, async (file, container) => {
+      if (container.kind === 'mutable')
+        return addMutableLease(file, container.header, lease, this.#nodeId, room)
+      if (await renewImmutableLease(file, container.header, lease)) return undefined
+      return container.header.recoverable
+        ? addImmutableLease(file, container.header, lease, room)
+        : this.#editCopy(path, (copy, header) => addImmutableLease(copy, header, lease, room))
+    })
   }
 
-  async leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]> {
-    const path = this.#pathOf(storageIndex, shareNumber)
-    return withShareFile(openShareFile(path, shareNumber, 'r'), (file, container) =>
-      container.kind === 'mutable'
-        ? mutableLeases(file, container.header)
-        : immutableLeases(file, container.header),
-    )
+  async removeLeases(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    isChosen: (lease: StoredLease) => boolean,
+  ): Promise<LeaseRemoval> {
+    const path = this.pathOf(storageIndex, shareNumber)
+    return this.#withLeases(path, shareNumber, async (file, container) => {
+      const leases = await leasesOf(file, container)
+      const chosen = leases.flatMap((lease, index) => (isChosen(lease) ? [index] : []))
+      const left = leases.length - chosen.length
+      if (chosen.length > 0 && left === 0) {
+        await this.#remove(path)
+        await removeEmptyFolder(dirname(path))
+      } else if (container.kind === 'mutable') {
+        await removeMutableLeases(file, container.header, new Set(chosen))
+      } else if (container.header.recoverable) {
+        await removeImmutableLeases(file, container.header, chosen)
+      } else if (chosen.length > 0) {
+        await this.#editCopy(path, (copy, header) => removeImmutableLeases(copy, header, chosen))
+      }
+      return { removed: chosen.length, left }
+    })
   }
 
   async delete(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<void> {
-    await this.#remove(this.#pathOf(storageIndex, shareNumber))
-    await this.#settleFolder(this.#folderOf(this.#shares, storageIndex))
-  }
-
-  async *storageIndexes(): AsyncGenerator<StorageIndex> {
-    this.#assertOpen()
-    for (const prefix of await namesIn(this.#shares)) {
-      for (const name of await namesIn(join(this.#shares, prefix))) {
-        const storageIndex = storageIndexOf(prefix, name)
-        if (storageIndex === undefined) continue
-        const shareNames = await namesIn(join(this.#shares, prefix, name))
-        if (shareNames.some(isShareName)) yield storageIndex
-      }
-    }
-  }
-
-  async space(): Promise<StoreSpace | undefined> {
-    this.#assertOpen()
-    const { bavail, blocks, bsize } = await fs.statfs(this.#shares)
-    return { available: bavail * bsize, total: blocks * bsize }
+    await this.#remove(this.pathOf(storageIndex, shareNumber))
+    await this.#settleFolder(this.folderOf(this.sharesFolder, storageIndex))
   }
 
   async saveAdvisory(name: string, text: string): Promise<void> {
-    this.#assertOpen()
+    this.assertOpen()
     if (basename(name) !== name) throw new TypeError('advisory: expected the name of a file')
     try {
-      await fs.writeFile(join(this.#advisories, name), text, { mode: 0o600 })
+      await fs.writeFile(join(this.advisoriesFolder, name), text, { mode: 0o600 })
     } catch (error) {
       throw named(error)
     }
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
+  async saveState(name: string, text: string): Promise<void> {
+    const path = this.statePath(name)
+    const next = `${path}.tmp`
+    try {
+      const handle = await fs.open(next, 'w', 0o600)
+      try {
+        await handle.writeFile(text)
+        // Else a power cut could leave the new name with nothing behind it.
+        await handle.datasync()
+      } finally {
+        await handle.close()
+      }
+      await fs.rename(next, path)
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  override async close(): Promise<void> {
+    this.closed = true
     for (const share of this.#uploads) await share.discard()
-    await this.#pool.close()
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new StorageError('STORAGE_CLOSED', 'the store has been closed')
-  }
-
-  /** `<room>/<first two characters>/<storage index in base32>` */
-  #folderOf(room: string, storageIndex: StorageIndex): string {
-    const { length } = storageIndex
-    if (length !== STORAGE_INDEX_SIZE)
-      throw new RangeError(`storage index: expected ${STORAGE_INDEX_SIZE} bytes, got ${length}`)
-    const name = toBase32(storageIndex)
-    return join(room, name.slice(0, 2), name)
-  }
-
-  #pathOf(storageIndex: StorageIndex, shareNumber: ShareNumber): string {
-    this.#assertOpen()
-    if (!isShareName(String(shareNumber)))
-      throw new RangeError(`share number: expected one in [0, ${MAX_BUCKETS}), got ${shareNumber}`)
-    return join(this.#folderOf(this.#shares, storageIndex), String(shareNumber))
+    await super.close()
   }
 
   #nextCopy(): string {
@@ -355,9 +298,9 @@ class DiskStore implements IShareStore {
     }
     const commit = async (): Promise<void> => {
       await this.#journal.settle(this.#nameOf(path))
-      await this.#pool.detach(path)
+      await this.pool.detach(path)
       await fs.rename(copy, path)
-      if (small !== undefined) this.#warm.note(dirname(path))
+      if (small !== undefined) this.warm.note(dirname(path))
     }
     return { kind: 'replacement', commit, discard }
   }
@@ -371,7 +314,7 @@ class DiskStore implements IShareStore {
     change: SlotChange,
     edit: (file: ShareBytes, container: Container) => Promise<void>,
   ): Promise<PreparedChange | undefined> {
-    if (this.#warm.has(dirname(path)) || this.#pool.has(path)) return undefined
+    if (this.warm.has(dirname(path)) || this.pool.has(path)) return undefined
     const handle = await openIfThere(path)
     if (handle === undefined) return undefined
     try {
@@ -393,27 +336,12 @@ class DiskStore implements IShareStore {
   }
 
   #nameOf(path: string): string {
-    return relative(this.#shares, path)
-  }
-
-  /** A small share that is in the memory of the operating system, if the file is there. */
-  #warmShare(path: string): BytesInMemory | undefined {
-    const folder = dirname(path)
-    if (!this.#warm.has(folder)) return undefined
-    try {
-      const bytes = warmFile(path, SMALL_FILE)
-      if (bytes === undefined) return undefined
-      this.#warm.note(folder)
-      return new BytesInMemory(bytes)
-    } catch {
-      // Who asks a thread gets the error in full.
-      return undefined
-    }
+    return relative(this.sharesFolder, path)
   }
 
   /** A mutable share in memory, an empty one where there is none; undefined for one that is not small. */
   async #smallMutable(path: string, writeEnabler: Uint8Array): Promise<BytesInMemory | undefined> {
-    const warm = this.#warmShare(path)
+    const warm = this.warmShare(path)
     if (warm !== undefined) return warm
     try {
       const handle = await fs.open(path, 'r')
@@ -507,29 +435,60 @@ class DiskStore implements IShareStore {
     await syncFolders(parents)
   }
 
-  /** Adds a lease to a share whose header cannot tell an interrupted one from data. */
-  async #addLeaseOnCopy(path: string, lease: Lease, room: number): Promise<void> {
+  /** Works on the leases of a share, which nobody changes meanwhile. */
+  async #withLeases<T>(
+    path: string,
+    shareNumber: ShareNumber,
+    task: (file: LeaseFile, container: Container) => Promise<T>,
+  ): Promise<T> {
+    try {
+      await this.#journal.settle(this.#nameOf(path))
+      const file = this.warm.has(dirname(path))
+        ? LeaseFile.openNow(path, shareNumber, 'r+')
+        : await LeaseFile.open(path, shareNumber)
+      try {
+        return await task(file, await readContainer(file))
+      } finally {
+        file.close()
+      }
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  /** Edits the leases of a share in a copy: its header cannot tell an interrupted edit from data. */
+  async #editCopy(
+    path: string,
+    edit: (copy: LeaseFile, header: ImmutableContainer) => Promise<void>,
+  ): Promise<void> {
     const copy = this.#nextCopy()
     try {
       await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
-      await withShareFile(fs.open(copy, 'r+'), async (file, container) => {
-        if (container.kind !== 'immutable') return
-        await addImmutableLease(file, container.header, lease, room)
+      const file = await LeaseFile.open(copy, Number(basename(path)))
+      try {
+        const container = await readContainer(file)
+        if (container.kind === 'immutable') await edit(file, container.header)
         await file.flush()
-      })
-      await this.#pool.detach(path)
+      } finally {
+        file.close()
+      }
+      await this.pool.detach(path)
       await fs.rename(copy, path)
       await syncFolder(dirname(path))
     } catch (error) {
       await fs.rm(copy, { force: true })
-      throw named(error)
+      throw error
     }
   }
 
   async #remove(path: string): Promise<void> {
     await this.#journal.settle(this.#nameOf(path))
-    await this.#pool.detach(path)
-    await fs.rm(path, { force: true })
+    await this.pool.detach(path)
+    try {
+      await fs.unlink(path)
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
   }
 
   /** Removes the folder of a file when it is empty, and makes what happened last. */
@@ -564,48 +523,4 @@ async function extend(handle: FileHandle, size: number, wanted: number): Promise
   if (wanted <= size) return
   await writeAll(handle, size, [new Uint8Array(wanted - size)])
   await handle.datasync()
-}
-
-/** The names in a folder in the order of their bytes; none when it is not there. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return (await fs.readdir(folder)).toSorted()
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return []
-    throw error
-  }
-}
-
-/** A share whose bytes a reader gets at, until it closes them. */
-function storedShare(
-  { kind, header, dataOffset }: Container,
-  file: Pick<ShareBytes, 'readUpTo'>,
-  close: () => Promise<void> = async () => {},
-): StoredShare {
-  return {
-    kind,
-    length: header.dataLength,
-    read: (offset, length) => {
-      const size = Math.max(0, Math.min(length, header.dataLength - offset))
-      return readExactly(file, dataOffset + offset, size)
-    },
-    writeEnablerMatches: (candidate) =>
-      kind === 'mutable' && defaultCrypto.timingSafeEqual(candidate, header.writeEnabler),
-    close,
-  }
-}
-
-function isShareName(name: string): boolean {
-  return /^(0|[1-9][0-9]{0,2})$/.test(name) && Number(name) < MAX_BUCKETS
-}
-
-/** The storage index that a folder stands for; undefined when its name is none. */
-function storageIndexOf(prefix: string, name: string): StorageIndex | undefined {
-  if (name.slice(0, 2) !== prefix) return undefined
-  try {
-    const storageIndex = fromBase32(name)
-    return storageIndex.length === STORAGE_INDEX_SIZE ? storageIndex : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -2,7 +2,13 @@ import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, StoredLease } from '@lafs/storage-interface'
 import { uint32, viewOf } from './bytes.ts'
 import { readExactly, type ShareBytes } from './share-bytes.ts'
-import { expiryField, isStoredSecret, storedSecret, type ContainerVersion } from './leases.ts'
+import {
+  expiryField,
+  isStoredSecret,
+  storedLease,
+  storedSecret,
+  type ContainerVersion,
+} from './leases.ts'
 
 /*
  * offset  size  field
@@ -60,8 +66,8 @@ export function parseImmutable(header: Uint8Array, fileSize: number): ImmutableC
     const message = `immutable container: ${leaseCount} leases do not fit in ${fileSize} bytes`
     throw new StorageError('STORAGE_BAD_SHARE', message)
   }
-  const recoverable = sizeField < MAX_SIZE_FIELD
   const excess = dataLength - sizeField
+  const recoverable = sizeField < MAX_SIZE_FIELD && excess <= LEASE_SIZE
   const interrupted = recoverable && excess > 0 && excess <= LEASE_SIZE
   const length = interrupted ? sizeField : dataLength
   return { version, dataLength: length, leaseCount, recoverable }
@@ -98,10 +104,13 @@ export async function immutableLeases(
   container: ImmutableContainer,
 ): Promise<StoredLease[]> {
   const records = await leaseRecords(file, container)
-  return records.map((record) => ({
-    ownerNumber: viewOf(record).getUint32(0),
-    expiresAtSeconds: viewOf(record).getUint32(LEASE_EXPIRY_OFFSET),
-  }))
+  return records.map((record) => asStored(container.version, record))
+}
+
+function asStored(version: ContainerVersion, record: Uint8Array): StoredLease {
+  const view = viewOf(record)
+  const cancelSecret = record.subarray(36, 68)
+  return storedLease(version, view.getUint32(0), view.getUint32(LEASE_EXPIRY_OFFSET), cancelSecret)
 }
 
 /**
@@ -139,4 +148,37 @@ export async function addImmutableLease(
   await file.write(position, [immutableLease(version, lease)])
   await file.flush()
   await file.write(LEASE_COUNT_OFFSET, [uint32(leaseCount + 1)])
+}
+
+/** A share file whose end can be cut off. */
+export interface CuttableBytes extends ShareBytes {
+  /** Settles once the file is shorter for good. */
+  truncate(size: number): Promise<void>
+}
+
+/**
+ * Removes leases by their index, but not all of them. One after the other: the last record takes the
+ * place of the lease, the count falls, the file ends earlier. Each step is on the disk before the next
+ * and leaves a container that is whole: it has a lease twice, or bytes at its end that belong to
+ * nothing, which only a recoverable header can tell.
+ *
+ * @param indexes - in rising order.
+ */
+export async function removeImmutableLeases(
+  file: CuttableBytes,
+  container: ImmutableContainer,
+  indexes: readonly number[],
+): Promise<void> {
+  const positionOf = (index: number): number => leasesOffset(container) + index * LEASE_SIZE
+  let left = container.leaseCount
+  for (const index of indexes.toReversed()) {
+    left -= 1
+    if (index < left) {
+      await file.write(positionOf(index), [await readExactly(file, positionOf(left), LEASE_SIZE)])
+      await file.flush()
+    }
+    await file.write(LEASE_COUNT_OFFSET, [uint32(left)])
+    await file.flush()
+    await file.truncate(positionOf(left))
+  }
 }

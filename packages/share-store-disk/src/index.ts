@@ -1,1 +1,1 @@
-export { createDiskStore, type DiskStoreOptions } from './disk-store.ts'
+export { createDiskStore, openDiskStore, type DiskStoreOptions } from './disk-store.ts'

@@ -2,7 +2,13 @@ import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, SlotChange, StoredLease } from '@lafs/storage-interface'
 import { uint32, uint64, viewOf } from './bytes.ts'
 import { readExactly, type ShareBytes } from './share-bytes.ts'
-import { expiryField, isStoredSecret, storedSecret, type ContainerVersion } from './leases.ts'
+import {
+  expiryField,
+  isStoredSecret,
+  storedLease,
+  storedSecret,
+  type ContainerVersion,
+} from './leases.ts'
 
 /*
  * offset  size  field
@@ -176,10 +182,13 @@ export async function mutableLeases(
   container: MutableContainer,
 ): Promise<StoredLease[]> {
   const slots = await leaseSlots(file, container)
-  return slots.filter(isFilled).map(({ record }) => ({
-    ownerNumber: viewOf(record).getUint32(0),
-    expiresAtSeconds: viewOf(record).getUint32(LEASE_EXPIRY_OFFSET),
-  }))
+  return slots.filter(isFilled).map((slot) => asStored(container.version, slot))
+}
+
+function asStored(version: ContainerVersion, { record }: LeaseSlot): StoredLease {
+  const view = viewOf(record)
+  const cancelSecret = record.subarray(40, 72)
+  return storedLease(version, view.getUint32(0), view.getUint32(LEASE_EXPIRY_OFFSET), cancelSecret)
 }
 
 /**
@@ -218,6 +227,17 @@ export async function addMutableLease(
   await file.write(extraLeasesOffset + 4 + extra * LEASE_SIZE, [record])
   await file.flush()
   await file.write(extraLeasesOffset, [uint32(extra + 1)])
+}
+
+/** Empties the places of leases, by their index among {@link mutableLeases}. */
+export async function removeMutableLeases(
+  file: ShareBytes,
+  container: MutableContainer,
+  indexes: ReadonlySet<number>,
+): Promise<void> {
+  const filled = (await leaseSlots(file, container)).filter(isFilled)
+  for (const [index, { position }] of filled.entries())
+    if (indexes.has(index)) await file.write(position, [ZEROS.subarray(0, LEASE_SIZE)])
 }
 
 function mutableLease(version: ContainerVersion, lease: Lease, nodeId: Uint8Array): Uint8Array {

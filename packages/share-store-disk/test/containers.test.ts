@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { LEASE_DURATION_SECONDS } from '@lafs/storage-interface'
-import type { Lease, StoredLease } from '@lafs/storage-interface'
+import type { Lease } from '@lafs/storage-interface'
 import { describe, expect, it } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
 
@@ -152,11 +152,11 @@ describe('the files of upstream are read', () => {
         expect(share.kind).toBe(kind)
         expect(hex(await share.read(0, 1e9))).toBe(hex(data))
         await share.close()
-        const expected = (leases[n] ?? []).map(([ownerNumber, expiresAtSeconds]): StoredLease => ({
+        const expected = (leases[n] ?? []).map(([ownerNumber, expiresAtSeconds]) => ({
           ownerNumber,
           expiresAtSeconds,
         }))
-        expect(await store.leases(index, n)).toEqual(expected)
+        expect(await store.leases(index, n)).toMatchObject(expected)
       }
       const indexes = []
       for await (const each of store.storageIndexes()) indexes.push(hex(each))

@@ -1,8 +1,9 @@
+import type * as PlainFileSystem from 'node:fs'
 import type * as FileSystem from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isStorageError } from '@lafs/storage-interface'
-import type { IShareStore } from '@lafs/storage-interface'
+import type { IShareStore, StoredLease } from '@lafs/storage-interface'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
 import {
@@ -15,6 +16,24 @@ import {
   patches,
   PATCHED_SIZE,
 } from './crash-data.ts'
+
+/** What work on leases calls, some of it here and now. */
+const plainCalls = vi.hoisted(
+  () =>
+    [
+      'open',
+      'read',
+      'fdatasync',
+      'fsync',
+      'ftruncate',
+      'openSync',
+      'fstatSync',
+      'readSync',
+      'readdirSync',
+      'writeSync',
+      'closeSync',
+    ] as const,
+)
 
 /** Makes one call into the file system fail, and knows which files are open. */
 const faults = vi.hoisted(() => ({
@@ -71,6 +90,31 @@ vi.mock('node:fs/promises', async (original) => {
   return { ...wrapped, default: wrapped }
 })
 
+vi.mock('node:fs', async (original) => {
+  const plain = await original<typeof PlainFileSystem>()
+  const wrapped = plainCalls.map((name) => {
+    const call = (target: (...args: unknown[]) => unknown, self: unknown, args: unknown[]) => {
+      if (name === 'closeSync') {
+        faults.open -= 1
+        return Reflect.apply(target, self, args)
+      }
+      faults.check(name)
+      const done = args.at(-1)
+      if (name === 'open' && typeof done === 'function')
+        args[args.length - 1] = (error: unknown, fd: unknown): void => {
+          if (error === null) faults.open += 1
+          Reflect.apply(done, undefined, [error, fd])
+        }
+      const result = Reflect.apply(target, self, args)
+      if (name === 'openSync') faults.open += 1
+      return result
+    }
+    return [name, new Proxy(plain[name], { apply: call })]
+  })
+  const all = { ...plain, ...(Object.fromEntries(wrapped) as object) }
+  return { ...all, default: all }
+})
+
 const real = await vi.importActual<typeof FileSystem>('node:fs/promises')
 const before = mutableData(1)
 const after = mutableData(2)
@@ -94,6 +138,16 @@ async function putImmutable(store: IShareStore): Promise<void> {
   }
   await incoming.commit()
 }
+
+/** Unless an earlier attempt has put it. */
+async function putLeased(store: IShareStore): Promise<void> {
+  if (!(await store.shares(i)).has(0)) await putImmutable(store)
+}
+
+const isOneOf =
+  (...names: readonly string[]) =>
+  (lease: StoredLease): boolean =>
+    names.some((who) => lease.cancelSecretMatches(crashLease(who).cancelSecret))
 
 function putSlot(store: IShareStore, data: Uint8Array): Promise<void> {
   const change = { writes: [{ offset: 0, data }], newLength: data.length }
@@ -174,6 +228,39 @@ const scenarios: readonly (readonly [
       return `${name(await look(store, m, 0), { before })} ${count}`
     },
     /^before [1-6]$/,
+  ],
+  [
+    'a lease on an immutable share',
+    async (store) => {
+      await putLeased(store)
+      for (const who of ['c', 'd', 'e']) await store.addLease(i, 0, crashLease(who), 999)
+    },
+    async (store) => {
+      const data = name(await look(store, i, 0), { whole: file })
+      return data === 'absent' ? data : `${data} ${(await store.leases(i, 0)).length}`
+    },
+    /^(absent|whole [1-4])$/,
+  ],
+  [
+    'leases that go from an immutable share',
+    async (store) => {
+      await putLeased(store)
+      for (const who of ['c', 'd', 'e']) await store.addLease(i, 0, crashLease(who), 999)
+      const isOld = isOneOf('c', 'e')
+      await store.removeLeases(i, 0, isOld)
+      await store.removeLeases(i, 0, () => true)
+    },
+    async (store) => name(await look(store, i, 0), { whole: file }),
+    /^(absent|whole)$/,
+  ],
+  [
+    'leases that go from a mutable share',
+    async (store) => {
+      await store.addLease(m, 0, crashLease('c'), 999)
+      await store.removeLeases(m, 0, isOneOf('c'))
+    },
+    async (store) => name(await look(store, m, 0), { before }),
+    /^before$/,
   ],
   [
     'a deletion',

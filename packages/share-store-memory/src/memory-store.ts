@@ -6,13 +6,16 @@ import {
   StorageError,
 } from '@lafs/storage-interface'
 import type {
+  BucketRecord,
   IncomingShare,
   IShareStore,
   Lease,
+  LeaseRemoval,
   ShareKind,
   ShareNumber,
   SlotChange,
   StorageIndex,
+  StoredAdvisory,
   StoredLease,
   StoredShare,
   StoredShareKind,
@@ -33,21 +36,16 @@ interface MemoryShare {
   leases: Lease[]
 }
 
-/**
- * Makes an empty share store that lives in the memory of this process and vanishes with it.
- *
- * @returns a store whose `advisories` hold the reports that were saved, by name.
- */
-export function createMemoryStore(
-  options: MemoryStoreOptions = {},
-): IShareStore & { readonly advisories: ReadonlyMap<string, string> } {
+/** Makes an empty share store that lives in the memory of this process and vanishes with it. */
+export function createMemoryStore(options: MemoryStoreOptions = {}): IShareStore {
   return new MemoryStore(options.capacity)
 }
 
 class MemoryStore implements IShareStore {
   readonly name = 'memory'
   readonly capabilities: { persistent: boolean; knowsSpace: boolean }
-  readonly advisories: Map<string, string> = new Map()
+  readonly #advisories = new Map<string, string>()
+  readonly #states = new Map<string, string>()
   /** By the base32 of the storage index. */
   readonly #slots = new Map<string, Map<ShareNumber, MemoryShare>>()
   readonly #capacity: number | undefined
@@ -147,7 +145,20 @@ class MemoryStore implements IShareStore {
 
   async leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]> {
     const { leases } = this.#share(storageIndex, shareNumber)
-    return leases.map(({ ownerNumber, expiresAtSeconds }) => ({ ownerNumber, expiresAtSeconds }))
+    return leases.map(asStored)
+  }
+
+  async removeLeases(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    isChosen: (lease: StoredLease) => boolean,
+  ): Promise<LeaseRemoval> {
+    const share = this.#share(storageIndex, shareNumber)
+    const before = share.leases.length
+    share.leases = share.leases.filter((lease) => !isChosen(asStored(lease)))
+    const left = share.leases.length
+    if (left === 0 && before > 0) await this.delete(storageIndex, shareNumber)
+    return { removed: before - left, left }
   }
 
   async delete(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<void> {
@@ -164,12 +175,46 @@ class MemoryStore implements IShareStore {
   async space(): Promise<StoreSpace | undefined> {
     this.#assertOpen()
     if (this.#capacity === undefined) return undefined
-    return { available: this.#capacity - this.#used, total: this.#capacity }
+    const free = this.#capacity - this.#used
+    return { available: free, free, total: this.#capacity }
+  }
+
+  async bucketNames(prefix: string): Promise<string[]> {
+    this.#assertOpen()
+    return [...this.#slots.keys()].filter((name) => name.startsWith(prefix)).toSorted()
+  }
+
+  async inspect(storageIndex: StorageIndex): Promise<BucketRecord> {
+    const shares = [...this.#slot(storageIndex)].map(([shareNumber, share]) => ({
+      shareNumber,
+      kind: share.kind,
+      containerBytes: share.data.length,
+      diskBytes: share.data.length,
+      leases: share.leases.map(asStored),
+      damage: undefined,
+    }))
+    return { diskBytes: 0, shares: shares.toSorted((a, b) => a.shareNumber - b.shareNumber) }
   }
 
   async saveAdvisory(name: string, text: string): Promise<void> {
     this.#assertOpen()
-    this.advisories.set(name, text)
+    this.#advisories.set(name, text)
+  }
+
+  async *advisories(): AsyncGenerator<StoredAdvisory> {
+    this.#assertOpen()
+    for (const name of [...this.#advisories.keys()].toSorted())
+      yield { name, text: this.#advisories.get(name) ?? '' }
+  }
+
+  async saveState(name: string, text: string): Promise<void> {
+    this.#assertOpen()
+    this.#states.set(name, text)
+  }
+
+  async readState(name: string): Promise<string | undefined> {
+    this.#assertOpen()
+    return this.#states.get(name)
   }
 
   async close(): Promise<void> {
@@ -236,6 +281,15 @@ const noBytes = new Uint8Array()
 
 function newMutable(writeEnabler: Uint8Array): MemoryShare {
   return { kind: 'mutable', writeEnabler: writeEnabler.slice(), data: noBytes, leases: [] }
+}
+
+/** A lease as others see it, with no secret. */
+function asStored({ ownerNumber, expiresAtSeconds, cancelSecret }: Lease): StoredLease {
+  return {
+    ownerNumber,
+    expiresAtSeconds,
+    cancelSecretMatches: (candidate) => defaultCrypto.timingSafeEqual(candidate, cancelSecret),
+  }
 }
 
 /** A lease with secrets of its own: those that came belong to the caller. */

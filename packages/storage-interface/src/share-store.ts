@@ -1,3 +1,4 @@
+import type { StorageError } from './errors.ts'
 import type { ServedShareReader } from './storage-server.ts'
 import type { LeaseSecrets, ShareKind, ShareNumber, StorageIndex, WriteVector } from './types.ts'
 
@@ -21,6 +22,8 @@ export interface Lease extends LeaseSecrets {
 export interface StoredLease {
   readonly ownerNumber: number
   readonly expiresAtSeconds: number
+  /** Whether the lease was made with this cancel secret, in constant time. */
+  cancelSecretMatches(cancelSecret: Uint8Array): boolean
 }
 
 /** What a store can do; the conformance suite reads it. */
@@ -35,6 +38,8 @@ export interface ShareStoreCapabilities {
 export interface StoreSpace {
   /** All there is for this process, before any reserve. */
   readonly available: number
+  /** All that is not in use, what only the system may take included. */
+  readonly free: number
   readonly total: number
 }
 
@@ -76,6 +81,35 @@ export interface StoredShare extends ServedShareReader {
   writeEnablerMatches(writeEnabler: Uint8Array): boolean
 }
 
+/** One share as those see it who take stock. */
+export interface ShareRecord {
+  readonly shareNumber: ShareNumber
+  /** `unknown` for every share that is {@link ShareRecord.damage | damaged}. */
+  readonly kind: StoredShareKind
+  /** Bytes of the share with its header and its leases. */
+  readonly containerBytes: number
+  /** Bytes that it takes of the room there is. */
+  readonly diskBytes: number
+  /** In the order in which the store keeps them; none of a damaged share. */
+  readonly leases: readonly StoredLease[]
+  /** Why nothing can be told of the share: `STORAGE_BAD_SHARE` or `STORAGE_UNKNOWN_CONTAINER_VERSION`. */
+  readonly damage: StorageError | undefined
+}
+
+/** All shares of one storage index as those see them who take stock. */
+export interface BucketRecord {
+  /** Bytes that it takes besides those of its shares, such as a folder's. */
+  readonly diskBytes: number
+  /** By rising number. */
+  readonly shares: readonly ShareRecord[]
+}
+
+/** A report that a share is bad, as it was saved. */
+export interface StoredAdvisory {
+  readonly name: string
+  readonly text: string
+}
+
 /**
  * What to do to one mutable share: write all of `writes` in order, then cut its data to `newLength`
  * where that is shorter. A `newLength` of 0 deletes the share instead.
@@ -83,6 +117,63 @@ export interface StoredShare extends ServedShareReader {
 export interface SlotChange {
   readonly writes: readonly WriteVector[]
   readonly newLength?: number | undefined
+}
+
+/**
+ * A share store as an onlooker sees it, who changes nothing.
+ *
+ * A storage index of other than 16 bytes or a share number outside `[0, 256)` is the caller's mistake.
+ */
+export interface IShareStoreReader {
+  readonly name: string
+  readonly capabilities: ShareStoreCapabilities
+
+  /** What stands under a storage index. Incoming shares are not seen. Never fails for a damaged share. */
+  shares(storageIndex: StorageIndex): Promise<Map<ShareNumber, StoredShareKind>>
+
+  /** The numbers of {@link IShareStoreReader.shares} alone, in rising order: cheaper, since it looks into none of them. */
+  shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]>
+
+  /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`, `STORAGE_UNKNOWN_CONTAINER_VERSION`, `STORAGE_BAD_SHARE`. */
+  open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare>
+
+  /** @throws {@link StorageError} those of {@link IShareStoreReader.open}. */
+  leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]>
+
+  /** Every storage index that has a share, in the order of its base32 form. */
+  storageIndexes(): AsyncIterable<StorageIndex>
+
+  /** How much room there is; undefined when the store cannot know. */
+  space(): Promise<StoreSpace | undefined>
+
+  /**
+   * The storage indexes that begin with two characters, in base32 and in order: one of the steps of a
+   * walk through the store. May name one that has no share.
+   */
+  bucketNames(prefix: string): Promise<string[]>
+
+  /**
+   * Takes stock of what stands under a storage index: cheaper than asking share by share. Never fails
+   * for a damaged share. A store of files may look at them here and now, so that thousands of calls
+   * take less than the tenth of what threads would; the caller sees to it that others get their turn.
+   */
+  inspect(storageIndex: StorageIndex): Promise<BucketRecord>
+
+  /** The reports that were saved, by name. */
+  advisories(): AsyncIterable<StoredAdvisory>
+
+  /** What was saved last under a name; undefined when nothing was. */
+  readState(name: string): Promise<string | undefined>
+
+  /** Closes what is open. Other methods then reject with `STORAGE_CLOSED`. */
+  close(): Promise<void>
+}
+
+/** What came of letting go of leases. */
+export interface LeaseRemoval {
+  readonly removed: number
+  /** With none left the share has been deleted, if any was removed. */
+  readonly left: number
 }
 
 /**
@@ -95,19 +186,7 @@ export interface SlotChange {
  *
  * A storage index of other than 16 bytes or a share number outside `[0, 256)` is the caller's mistake.
  */
-export interface IShareStore {
-  readonly name: string
-  readonly capabilities: ShareStoreCapabilities
-
-  /** What stands under a storage index. Incoming shares are not seen. Never fails for a damaged share. */
-  shares(storageIndex: StorageIndex): Promise<Map<ShareNumber, StoredShareKind>>
-
-  /** The numbers of {@link shares} alone, in rising order: cheaper, since it looks into none of them. */
-  shareNumbers(storageIndex: StorageIndex): Promise<ShareNumber[]>
-
-  /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`, `STORAGE_UNKNOWN_CONTAINER_VERSION`, `STORAGE_BAD_SHARE`. */
-  open(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredShare>
-
+export interface IShareStore extends IShareStoreReader {
   /**
    * Begins an immutable share of `size` bytes with one lease. The storage server begins no share twice.
    *
@@ -151,19 +230,33 @@ export interface IShareStore {
     lease: Lease,
     room: number,
   ): Promise<void>
-  leases(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<StoredLease[]>
+
+  /**
+   * Lets go of the leases of one share that `isChosen` says yes to; a share whose last one goes is
+   * deleted. One without leases stays as it is. Neither has to outlast a power cut at once: nothing is
+   * lost when a lease that was let go comes back.
+   *
+   * @returns how many leases went, and how many are left.
+   * @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE`, `STORAGE_BAD_SHARE`,
+   *   `STORAGE_UNKNOWN_CONTAINER_VERSION`.
+   */
+  removeLeases(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    isChosen: (lease: StoredLease) => boolean,
+  ): Promise<LeaseRemoval>
 
   /** Deletes one share for good. Deleting one that is not there does nothing. */
   delete(storageIndex: StorageIndex, shareNumber: ShareNumber): Promise<void>
 
-  /** Every storage index that has a share, in the order of its base32 form. */
-  storageIndexes(): AsyncIterable<StorageIndex>
-
-  /** How much room there is; undefined when the store cannot know. */
-  space(): Promise<StoreSpace | undefined>
-
   /** Keeps a report that a share is bad. `text` is one report, ready to be stored. */
   saveAdvisory(name: string, text: string): Promise<void>
+
+  /**
+   * Keeps a state under a name, such as `lease_checker.state.json`, in place of the one before, in one
+   * step: a crash leaves either. It need not outlast a power cut at once.
+   */
+  saveState(name: string, text: string): Promise<void>
 
   /** Drops incoming shares and closes what is open. Other methods then reject with `STORAGE_CLOSED`. */
   close(): Promise<void>

@@ -36,7 +36,12 @@ export function checkShareNumber(shareNumber: number): void {
 /** @throws {@link StorageError} `STORAGE_BAD_SECRET`. */
 export function checkLeaseSecrets(secrets: LeaseSecrets): void {
   checkSize('renew secret', secrets.renewSecret, LEASE_SECRET_SIZE, 'STORAGE_BAD_SECRET')
-  checkSize('cancel secret', secrets.cancelSecret, LEASE_SECRET_SIZE, 'STORAGE_BAD_SECRET')
+  checkCancelSecret(secrets.cancelSecret)
+}
+
+/** @throws {@link StorageError} `STORAGE_BAD_SECRET`. */
+export function checkCancelSecret(cancelSecret: Uint8Array): void {
+  checkSize('cancel secret', cancelSecret, LEASE_SECRET_SIZE, 'STORAGE_BAD_SECRET')
 }
 
 /** @throws {@link StorageError} `STORAGE_BAD_SECRET`. */

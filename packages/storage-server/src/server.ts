@@ -22,12 +22,14 @@ import type {
   ShareNumber,
   SlotSecrets,
   StorageIndex,
+  StoredLease,
   StoredShareKind,
   TestWriteVectors,
 } from '@lafs/storage-interface'
 import { advisoryName, advisoryText } from './advisory.ts'
 import { BucketWriter, type Schedule } from './bucket-writer.ts'
 import {
+  checkCancelSecret,
   checkLeaseSecrets,
   checkShareNumber,
   checkSlotSecrets,
@@ -136,15 +138,23 @@ class StorageServer implements RIStorageServer {
   async addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void> {
     checkLeaseSecrets(secrets)
     await this.#inTurn(storageIndex, async () => {
-      const stored = await this.#store.shares(storageIndex)
-      const readable = [...stored].filter(([, kind]) => kind !== 'unknown').map(([n]) => n)
-      if (readable.length === 0) throw noSuchShare('there is no share of this file')
-      await this.#addLeases(storageIndex, readable, this.#lease(secrets, 1))
+      const found = await this.#store.shareNumbers(storageIndex)
+      const count = await this.#addLeases(storageIndex, found, this.#lease(secrets, 1))
+      if (count === 0) throw noSuchShare('there is no share of this file')
     })
   }
 
-  async cancelLease(): Promise<void> {
-    throw new StorageError('STORAGE_NOT_SUPPORTED', 'leases cannot be cancelled')
+  async cancelLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    cancelSecret: Uint8Array,
+  ): Promise<void> {
+    checkShareNumber(shareNumber)
+    checkCancelSecret(cancelSecret)
+    await this.#inTurn(storageIndex, async () => {
+      const isChosen = (lease: StoredLease): boolean => lease.cancelSecretMatches(cancelSecret)
+      await this.#store.removeLeases(storageIndex, shareNumber, isChosen)
+    })
   }
 
   async listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>> {
@@ -285,19 +295,37 @@ class StorageServer implements RIStorageServer {
     return { ownerNumber, renewSecret, cancelSecret, expiresAtSeconds }
   }
 
+  /** Settles with how many of the shares can have a lease at all: a damaged one cannot. */
   async #addLeases(
     storageIndex: StorageIndex,
     shareNumbers: Iterable<ShareNumber>,
     lease: Lease,
-  ): Promise<void> {
+  ): Promise<number> {
+    let count = 0
     for (const shareNumber of shareNumbers) {
-      const room = (await this.#availableSpace()) ?? Infinity
       try {
-        await this.#store.addLease(storageIndex, shareNumber, lease, room)
+        await this.#addOneLease(storageIndex, shareNumber, lease)
+        count += 1
       } catch (error) {
         if (!isDamage(error)) throw error
         this.#options.log(`no lease on share ${shareNumber}: ${error.message}`)
       }
+    }
+    return count
+  }
+
+  /** Most leases are renewed, which takes no room: the store is asked how much it has only if it must. */
+  async #addOneLease(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    lease: Lease,
+  ): Promise<void> {
+    try {
+      await this.#store.addLease(storageIndex, shareNumber, lease, 0)
+    } catch (error) {
+      if (!isStorageError(error, 'STORAGE_NO_SPACE')) throw error
+      const room = (await this.#availableSpace()) ?? Infinity
+      await this.#store.addLease(storageIndex, shareNumber, lease, room)
     }
   }
 

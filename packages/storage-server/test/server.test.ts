@@ -30,6 +30,13 @@ function make(options: Partial<StorageServerOptions> = {}, capacity?: number) {
   return { clock, store, lines, server }
 }
 
+/** The advisories of a store, by name. */
+async function saved(store: IShareStore): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for await (const { name, text } of store.advisories()) found.set(name, text)
+  return found
+}
+
 async function code(promise: Promise<unknown>): Promise<string> {
   try {
     await promise
@@ -104,7 +111,7 @@ describe('room', () => {
     const roomy: IShareStore = Object.create(store, {
       space: { value: async () => ({ available: 1000, total: 1000 }) },
       createImmutable: { value: store.createImmutable.bind(store) },
-      shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
     })
     const server = createStorageServer({ store: roomy })
     const both = await Promise.all([1, 2].map((n) => allocate(server, index(n), [0], 600)))
@@ -116,7 +123,7 @@ describe('room', () => {
     const wrong: IShareStore = Object.create(store, {
       space: { value: async () => ({ available: 1e6, total: 1e6 }) },
       createImmutable: { value: store.createImmutable.bind(store) },
-      shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
     })
     const server = createStorageServer({ store: wrong })
     const { writers } = await allocate(server, index(1), [0, 1, 2], 40)
@@ -127,7 +134,7 @@ describe('room', () => {
     const store = createMemoryStore({ capacity: 1000 })
     const failing: IShareStore = Object.create(store, {
       space: { value: store.space.bind(store) },
-      shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
       createImmutable: {
         value: (...args: Parameters<IShareStore['createImmutable']>) =>
           args[1] === 1 ? Promise.reject(new Error('EIO')) : store.createImmutable(...args),
@@ -139,21 +146,22 @@ describe('room', () => {
     expect([...writers.keys()]).toEqual([0, 2])
   })
 
-  it('for leases is needed too', async () => {
+  it('for leases is asked for only where they need some', async () => {
     const { server, store } = make({ reservedSpace: 1000 }, 2000)
     await upload(server, index(1), bytes(900))
     const rooms: unknown[] = []
     const strict: IShareStore = Object.create(store, {
-      shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
       space: { value: store.space.bind(store) },
       addLease: {
         value: async (...args: unknown[]) => {
           rooms.push(args[3])
+          if (args[3] === 0) throw new StorageError('STORAGE_NO_SPACE', 'a lease takes room')
         },
       },
     })
     await createStorageServer({ store: strict, reservedSpace: 1000 }).addLease(index(1), secrets(2))
-    expect(rooms).toEqual([100])
+    expect(rooms).toEqual([0, 100])
   })
 })
 
@@ -181,7 +189,7 @@ describe('a read-only server', () => {
     const { server, store } = make({ readonly: true })
     await writeSlot(server, index(1), bytes(10))
     await server.adviseCorruptShare('mutable', index(1), 0, 'bad')
-    expect(store.advisories.size).toBe(0)
+    expect((await saved(store)).size).toBe(0)
   })
 })
 
@@ -202,7 +210,7 @@ hash mismatch
 in block 3
 
 `
-    expect([...store.advisories]).toEqual([[`2026-01-02T030405--${si}-0`, text]])
+    expect([...(await saved(store))]).toEqual([[`2026-01-02T030405--${si}-0`, text]])
   })
 
   it('of one moment have different names', async () => {
@@ -210,7 +218,7 @@ in block 3
     await upload(server, index(1), bytes(10))
     clock.ms = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
     for (let i = 0; i < 3; i += 1) await server.adviseCorruptShare('mutable', index(1), 0, 'bad')
-    expect([...store.advisories.keys()]).toEqual([
+    expect([...(await saved(store)).keys()]).toEqual([
       `2026-01-02T030405.678000--${si}-0`,
       `2026-01-02T030405.678001--${si}-0`,
       `2026-01-02T030405.678002--${si}-0`,
@@ -221,9 +229,9 @@ in block 3
     const { server, store } = make({}, 200)
     await upload(server, index(1), bytes(10))
     await server.adviseCorruptShare('immutable', index(1), 0, 'ü'.repeat(80))
-    expect(store.advisories.size).toBe(0)
+    expect((await saved(store)).size).toBe(0)
     await server.adviseCorruptShare('immutable', index(1), 0, 'short')
-    expect(store.advisories.size).toBe(1)
+    expect((await saved(store)).size).toBe(1)
   })
 
   it('about unknown shares are refused', async () => {
@@ -237,7 +245,7 @@ in block 3
     expect(await code(server.adviseCorruptShare('mutable', index(1), 256, 'x'))).toBe(
       'STORAGE_BAD_SHARE_NUMBER',
     )
-    expect(store.advisories.size).toBe(0)
+    expect((await saved(store)).size).toBe(0)
   })
 })
 
@@ -371,7 +379,7 @@ describe('uploads', () => {
     const { server, store } = make()
     const create = store.createImmutable.bind(store)
     const failing: IShareStore = Object.create(store, {
-      shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
       space: { value: store.space.bind(store) },
       createImmutable: {
         value: async (...args: Parameters<IShareStore['createImmutable']>) => ({
@@ -459,7 +467,7 @@ describe('leases', () => {
     clock.ms = 1_700_000_000_999
     await upload(server, index(1), bytes(10))
     await server.addLease(index(1), secrets(2))
-    expect(await store.leases(index(1), 0)).toEqual([
+    expect(await store.leases(index(1), 0)).toMatchObject([
       { ownerNumber: 0, expiresAtSeconds: 1_700_000_000 + 2_678_400 },
       { ownerNumber: 1, expiresAtSeconds: 1_700_000_000 + 2_678_400 },
     ])
@@ -522,5 +530,40 @@ describe('operations on one storage index', () => {
     expect(most).toBe(1)
     await Promise.all([2, 3, 4, 5].map((n) => writeSlot(server, index(n), bytes(10))))
     expect(most).toBe(4)
+  })
+})
+
+describe('cancelling a lease', () => {
+  it('lets the share go with the last one, but not from under a reader', async () => {
+    const { server } = make()
+    await upload(server, index(1), bytes(10))
+    await server.addLease(index(1), secrets(2))
+    const reader = await server.openShare('immutable', index(1), 0)
+    await server.cancelLease(index(1), 0, bytes(32, 77))
+    await server.cancelLease(index(1), 0, secrets(2).cancelSecret)
+    await server.cancelLease(index(1), 0, secrets(2).cancelSecret)
+    expect([...(await server.listShares('immutable', index(1)))]).toEqual([0])
+    await server.cancelLease(index(1), 0, secrets(1).cancelSecret)
+    expect([...(await server.listShares('immutable', index(1)))]).toEqual([])
+    expect(await reader.read(0, 10)).toEqual(bytes(10))
+    await reader.close()
+  })
+
+  it('takes mutable shares too', async () => {
+    const { server } = make()
+    await writeSlot(server, index(1), bytes(10))
+    await server.cancelLease(index(1), 0, secrets(1).cancelSecret)
+    expect((await server.slotReadv(index(1), [], [])).size).toBe(0)
+  })
+
+  it.each([
+    ['a share that is not there', index(1), 3, bytes(32), 'STORAGE_NO_SUCH_SHARE'],
+    ['a short storage index', bytes(15), 0, bytes(32), 'STORAGE_BAD_STORAGE_INDEX'],
+    ['no share number', index(1), -1, bytes(32), 'STORAGE_BAD_SHARE_NUMBER'],
+    ['a short secret', index(1), 0, bytes(31), 'STORAGE_BAD_SECRET'],
+  ] as const)('refuses %s', async (_, at, shareNumber, secret, expected) => {
+    const { server } = make()
+    await upload(server, index(1), bytes(10))
+    expect(await code(server.cancelLease(at, shareNumber, secret))).toBe(expected)
   })
 })
