@@ -10,6 +10,7 @@ import {
   encodeBatch,
 } from '../messages/index.ts'
 import { nextTurn } from '../turn.ts'
+import { systemClock } from '../waiting/index.ts'
 import { badResponse, decodeResponse, type MakeCall, refusal } from './calls.ts'
 
 /**
@@ -33,6 +34,8 @@ export interface SmallOperation<T> {
 
 /** How many requests with small operations go to one server at a time. What comes meanwhile gathers. */
 const REQUESTS_MAX = 2
+/** How long one of them may hold the others up: a server can be stuck with one file alone. */
+const HOLD_UP_MAX_MS = 3000
 /** How much is asked for by one batch: well below what a server answers. */
 const ANSWER_SIZE: number = BATCH_ANSWER_SIZE_MAX / 2
 
@@ -84,12 +87,12 @@ export class Batches {
   }
 
   #enqueue(waiting: Waiting): void {
-    const timer = setTimeout(() => {
+    const cancelTimer = systemClock.after(this.#timeoutMs, () => {
       waiting.leave()
-      waiting.fail(timedOut(`nothing was sent for ${this.#timeoutMs} ms`))
-    }, this.#timeoutMs)
+      waiting.fail(timedOut(`nothing could be sent for ${this.#timeoutMs} ms`))
+    })
     waiting.leave = () => {
-      clearTimeout(timer)
+      cancelTimer()
       this.#queue.delete(waiting)
     }
     this.#queue.add(waiting)
@@ -111,12 +114,22 @@ export class Batches {
       for (const waiting of this.#queue) void this.#goAlone(waiting)
     }
     while (this.#queue.size > 0 && this.#requests < REQUESTS_MAX) {
-      this.#requests += 1
-      void this.#send(this.#takeBatch()).finally(() => {
-        this.#requests -= 1
-        this.#schedule()
-      })
+      void this.#count(this.#send(this.#takeBatch()))
     }
+  }
+
+  /** Counts a request until it is done, or has held the others up for long enough. */
+  async #count(request: Promise<void>): Promise<void> {
+    this.#requests += 1
+    await new Promise<void>((resolve) => {
+      const cancelTimer = systemClock.after(HOLD_UP_MAX_MS, resolve)
+      void request.then(() => {
+        cancelTimer()
+        resolve()
+      })
+    })
+    this.#requests -= 1
+    this.#schedule()
   }
 
   /** The next operations of the queue, as many as one batch may have. */
