@@ -111,7 +111,7 @@ describe('room', () => {
     const roomy: IShareStore = Object.create(store, {
       space: { value: async () => ({ available: 1000, total: 1000 }) },
       createImmutable: { value: store.createImmutable.bind(store) },
-      shareNumbers: { value: store.shareNumbers.bind(store) },
+      shares: { value: store.shares.bind(store) },
     })
     const server = createStorageServer({ store: roomy })
     const both = await Promise.all([1, 2].map((n) => allocate(server, index(n), [0], 600)))
@@ -123,7 +123,7 @@ describe('room', () => {
     const wrong: IShareStore = Object.create(store, {
       space: { value: async () => ({ available: 1e6, total: 1e6 }) },
       createImmutable: { value: store.createImmutable.bind(store) },
-      shareNumbers: { value: store.shareNumbers.bind(store) },
+      shares: { value: store.shares.bind(store) },
     })
     const server = createStorageServer({ store: wrong })
     const { writers } = await allocate(server, index(1), [0, 1, 2], 40)
@@ -134,7 +134,7 @@ describe('room', () => {
     const store = createMemoryStore({ capacity: 1000 })
     const failing: IShareStore = Object.create(store, {
       space: { value: store.space.bind(store) },
-      shareNumbers: { value: store.shareNumbers.bind(store) },
+      shares: { value: store.shares.bind(store) },
       createImmutable: {
         value: (...args: Parameters<IShareStore['createImmutable']>) =>
           args[1] === 1 ? Promise.reject(new Error('EIO')) : store.createImmutable(...args),
@@ -379,7 +379,7 @@ describe('uploads', () => {
     const { server, store } = make()
     const create = store.createImmutable.bind(store)
     const failing: IShareStore = Object.create(store, {
-      shareNumbers: { value: store.shareNumbers.bind(store) },
+      shares: { value: store.shares.bind(store) },
       space: { value: store.space.bind(store) },
       createImmutable: {
         value: async (...args: Parameters<IShareStore['createImmutable']>) => ({
