@@ -50,6 +50,8 @@ export interface StorageServerCapabilities {
    * them). Default: true.
    */
   readonly checksSlotArguments?: boolean
+  /** Leases can be let go of: `cancelLease` (upstream's servers know no such thing). Default: true. */
+  readonly cancelsLeases?: boolean
 }
 
 /** A storage server and the way to it, as the suite takes them. */
@@ -158,7 +160,21 @@ export function testStorageServer(suite: StorageServerSuite): void {
     describe('arguments', () => {
       testArguments(current, suite.capabilities)
     })
-    const { control, disconnect } = suite.capabilities
+    describe('many operations at once', () => {
+      testManyAtOnce(current)
+    })
+    const { control, disconnect, cancelsLeases = true } = suite.capabilities
+    const kept = ' (skipped: this server keeps leases until they expire)'
+    describe.skipIf(!cancelsLeases)(`cancelled leases${cancelsLeases ? '' : kept}`, () => {
+      testCancelledLeases(current)
+    })
+    const able = ' (skipped: this server can cancel leases)'
+    describe.skipIf(cancelsLeases)(
+      `leases that cannot be cancelled${cancelsLeases ? able : ''}`,
+      () => {
+        testKeptLeases(current)
+      },
+    )
     const hidden = ' (skipped: the leases and the clock of this server are out of sight)'
     describe.skipIf(!control)(`leases${control ? '' : hidden}`, () => {
       testLeases(current)
@@ -880,6 +896,7 @@ function testArguments(current: Current, capabilities: StorageServerCapabilities
         { signal },
       ),
       server.addLease(storageIndex, secrets, { signal }),
+      server.cancelLease(storageIndex, 0, secrets.cancelSecret, { signal }),
       server.getBuckets(storageIndex, { signal }),
       server.slotReadv(storageIndex, [], [], { signal }),
       server.slotTestvAndReadvAndWritev(storageIndex, secrets, new Map(), [], { signal }),
@@ -1005,6 +1022,29 @@ function testLeases(current: Current): void {
     expect(plain(read)).toEqual(asPlain({ 0: ['a longer text than before'] }))
   })
 
+  it('are added to many files at once', async () => {
+    const uploads: Upload[] = []
+    for (let i = 0; i < 20; i += 1) uploads.push(await storeShare(current.server, text('0123')))
+    await current.control.advance(7)
+    await Promise.all(uploads.map((one) => current.server.addLease(one.storageIndex, newUpload())))
+    for (const { storageIndex } of uploads) {
+      const [first = 0, second] = await expiries(storageIndex)
+      expect(second).toBe(first + 7)
+    }
+  })
+
+  it('of one secret can be cancelled, and of no other', async () => {
+    const { storageIndex, secrets } = await newSlot()
+    const other = newSlotSecrets()
+    await current.control.advance(9)
+    await current.server.addLease(storageIndex, other)
+    const [, later] = await expiries(storageIndex)
+    await current.server.cancelLease(storageIndex, 0, fresh(32))
+    expect(await expiries(storageIndex)).toHaveLength(2)
+    await current.server.cancelLease(storageIndex, 0, secrets.cancelSecret)
+    expect(await expiries(storageIndex)).toEqual([later])
+  })
+
   it('end idle uploads after half an hour without a write', async () => {
     const upload = newUpload()
     const writer = await allocateOne(current.server, upload, 10)
@@ -1031,5 +1071,231 @@ function testDisconnection(current: Current): void {
     await again.close()
     const bucket = await reader(server, upload.storageIndex)
     expect([...(await bucket.read(0, 1))]).toEqual([2])
+  })
+}
+
+function testManyAtOnce(current: Current): void {
+  const all = { offset: 0, size: 1000 }
+
+  it('have an answer each', async () => {
+    const { server } = current
+    const names = ['a', 'bc', 'def', 'ghij', 'klmno']
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const upload = await storeShare(server, text(name))
+        const secrets = newSlotSecrets()
+        const slotIndex = fresh(16)
+        await slot(server, slotIndex, secrets, { 0: whole(name), 7: whole(`${name}!`) })
+        return { name, upload, secrets, slotIndex }
+      }),
+    )
+    const answers = await Promise.all(
+      files.map(async ({ upload, secrets, slotIndex }) => {
+        const [buckets, absent, some, every, asWriter] = await Promise.all([
+          server.getBuckets(upload.storageIndex),
+          server.getBuckets(fresh(16)),
+          server.slotReadv(slotIndex, [7, 9], [all, { offset: 1, size: 1 }]),
+          server.slotReadv(slotIndex, [], [all]),
+          server.slotTestvAndReadvAndWritev(slotIndex, secrets, new Map(), [all]),
+          server.addLease(upload.storageIndex, upload),
+          server.addLease(fresh(16), upload),
+        ])
+        const bucket = must(buckets.get(0))
+        const reads = await Promise.all([bucket.read(0, 9), bucket.read(1, 9), bucket.read(99, 9)])
+        const told = { some: plain(some), every: plain(every), asWriter: plain(asWriter.data) }
+        return { ...told, success: asWriter.success, absent: absent.size, reads: reads.map(String) }
+      }),
+    )
+    for (const [i, { name }] of files.entries()) {
+      const both = asPlain({ 0: [name], 7: [`${name}!`] })
+      expect(answers[i]).toEqual({
+        some: asPlain({ 7: [`${name}!`, `${name}!`.slice(1, 2)] }),
+        every: both,
+        asWriter: both,
+        success: true,
+        absent: 0,
+        reads: [text(name), text(name.slice(1)), text('')].map(String),
+      })
+    }
+  })
+
+  it('fail each by itself', async () => {
+    const { server } = current
+    const { storageIndex } = await storeShare(server, text('0123456789'))
+    const bucket = await reader(server, storageIndex)
+    const reason = new Error('enough')
+    const outcomes = await Promise.allSettled([
+      bucket.read(0, 3),
+      bucket.read(-1, 3),
+      bucket.read(0, 3, { signal: AbortSignal.abort(reason) }),
+      server.getBuckets(storageIndex),
+      bucket.read(7, 9),
+    ])
+    const [one, bad, aborted, listed, last] = outcomes
+    expect(one).toMatchObject({ status: 'fulfilled' })
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'STORAGE_BAD_RANGE' } })
+    expect(aborted).toEqual({ status: 'rejected', reason })
+    expect(listed).toMatchObject({ status: 'fulfilled' })
+    expect(last).toMatchObject({ status: 'fulfilled' })
+  })
+
+  it('may have more to say than fits a message', async () => {
+    const data = fresh(64 * 1024)
+    const { storageIndex } = await storeShare(current.server, data)
+    const bucket = await reader(current.server, storageIndex)
+    const offsets = Array.from({ length: 150 }, (_, i) => i)
+    const reads = await Promise.all(offsets.map((offset) => bucket.read(offset, 64 * 1024)))
+    for (const [i, read] of reads.entries()) {
+      expect([read.length, read[0], read.at(-1)]).toEqual([data.length - i, data[i], data.at(-1)])
+    }
+  })
+
+  it('see what was written before they were issued', async () => {
+    const { server } = current
+    const slots = Array.from({ length: 4 }, () => ({
+      storageIndex: fresh(16),
+      secrets: newSlotSecrets(),
+      data: '',
+    }))
+    const write = fc.tuple(
+      fc.nat({ max: 3 }),
+      fc.string({ minLength: 1, maxLength: 9, unit: 'grapheme-ascii' }),
+    )
+    const property = fc.asyncProperty(
+      fc.array(write, { minLength: 1, maxLength: 4 }),
+      async (writes) => {
+        const changed = new Map(writes)
+        const settled = [...changed].map(async ([n, data]) => {
+          const one = must(slots[n])
+          await slot(server, one.storageIndex, one.secrets, { 0: whole(data) })
+          one.data = data
+          // Others are being written still.
+          const read = await server.slotReadv(one.storageIndex, [], [all])
+          expect(plain(read)).toEqual(asPlain({ 0: [data] }))
+        })
+        await Promise.all(settled)
+        const reads = await Promise.all(
+          slots.flatMap(({ storageIndex, secrets }) => [
+            server.slotReadv(storageIndex, [], [all]),
+            server.slotReadv(storageIndex, [0], [all]),
+            server
+              .slotTestvAndReadvAndWritev(storageIndex, secrets, new Map(), [all])
+              .then(({ data }) => data),
+          ]),
+        )
+        const expected = slots.flatMap(({ data }) => {
+          const stands = data === '' ? [] : asPlain({ 0: [data] })
+          return [stands, stands, stands]
+        })
+        expect(reads.map((read) => plain(read))).toEqual(expected)
+      },
+    )
+    await fc.assert(property, { seed, numRuns: 25 })
+  })
+
+  it('find shares that were closed before they were issued', async () => {
+    const upload = newUpload()
+    const { writers } = await allocate(current.server, upload, [0, 1, 2, 3], 3)
+    const seen = [...writers].map(async ([n, writer]) => {
+      await writer.write(0, [text('abc')])
+      await writer.close()
+      const buckets = await current.server.getBuckets(upload.storageIndex)
+      expect([...(await must(buckets.get(n)).read(0, 9))]).toEqual([...text('abc')])
+    })
+    await Promise.all(seen)
+  })
+}
+
+function testCancelledLeases(current: Current): void {
+  const shareNumbers = async (storageIndex: StorageIndex): Promise<ShareNumber[]> => {
+    const buckets = await current.server.getBuckets(storageIndex)
+    const slots = await current.server.slotReadv(storageIndex, [], [])
+    return [...buckets.keys(), ...slots.keys()].toSorted((a, b) => a - b)
+  }
+  const kinds: [string, () => Promise<Upload>][] = [
+    ['immutable', () => storeShare(current.server, text('0123456789'))],
+    [
+      'mutable',
+      async () => {
+        const upload = { storageIndex: fresh(16), ...newSlotSecrets() }
+        await slot(current.server, upload.storageIndex, upload, { 0: whole('abcdefg') })
+        return upload
+      },
+    ],
+  ]
+
+  it.each(kinds)('let go of an %s share with the last of them', async (_, store) => {
+    const { storageIndex, cancelSecret } = await store()
+    expect(await current.server.cancelLease(storageIndex, 0, cancelSecret)).toBeUndefined()
+    expect(await shareNumbers(storageIndex)).toEqual([])
+  })
+
+  it.each(kinds)('leave an %s share alone that has another lease', async (_, store) => {
+    const { storageIndex, cancelSecret } = await store()
+    const other = newUpload()
+    await current.server.addLease(storageIndex, other)
+    await current.server.cancelLease(storageIndex, 0, cancelSecret)
+    // Safe to ask again.
+    await current.server.cancelLease(storageIndex, 0, cancelSecret)
+    expect(await shareNumbers(storageIndex)).toEqual([0])
+    await current.server.cancelLease(storageIndex, 0, other.cancelSecret)
+    expect(await shareNumbers(storageIndex)).toEqual([])
+  })
+
+  it.each(kinds)('of another secret do no harm to an %s share', async (_, store) => {
+    const { storageIndex, renewSecret, cancelSecret } = await store()
+    await current.server.cancelLease(storageIndex, 0, fresh(32))
+    await current.server.cancelLease(storageIndex, 0, renewSecret)
+    await current.server.cancelLease(storageIndex, 1, cancelSecret)
+    await current.server.cancelLease(fresh(16), 0, cancelSecret)
+    expect(await shareNumbers(storageIndex)).toEqual([0])
+  })
+
+  it('concern one share of a file', async () => {
+    const storageIndex = fresh(16)
+    const secrets = newSlotSecrets()
+    await slot(current.server, storageIndex, secrets, { 0: whole('abc'), 1: whole('def') })
+    await current.server.cancelLease(storageIndex, 0, secrets.cancelSecret)
+    expect(await shareNumbers(storageIndex)).toEqual([1])
+  })
+
+  it('make room for the share to come back', async () => {
+    const upload = await storeShare(current.server, text('0123456789'))
+    await current.server.cancelLease(upload.storageIndex, 0, upload.cancelSecret)
+    const writer = await allocateOne(current.server, upload, 3)
+    await writer.write(0, [text('abc')])
+    await writer.close()
+    const bucket = await reader(current.server, upload.storageIndex)
+    expect([...(await bucket.read(0, 9))]).toEqual([...text('abc')])
+  })
+
+  it('of many files go at once', async () => {
+    const uploads: Upload[] = []
+    for (let i = 0; i < 20; i += 1) uploads.push(await storeShare(current.server, text('0123')))
+    await Promise.all(
+      uploads.map((one) => current.server.cancelLease(one.storageIndex, 0, one.cancelSecret)),
+    )
+    for (const { storageIndex } of uploads) expect(await shareNumbers(storageIndex)).toEqual([])
+  })
+
+  it.each([
+    ['a storage index of 15 bytes', new Uint8Array(15), 0, new Uint8Array(32)],
+    ['share 256', new Uint8Array(16), 256, new Uint8Array(32)],
+    ['share -1', new Uint8Array(16), -1, new Uint8Array(32)],
+    ['a cancel secret of 31 bytes', new Uint8Array(16), 0, new Uint8Array(31)],
+  ] as const)('are refused for %s', async (_, storageIndex, shareNumber, secret) => {
+    const cancelled = current.server.cancelLease(storageIndex, shareNumber, secret)
+    expect(await refusal(cancelled)).toMatch(named)
+  })
+}
+
+function testKeptLeases(current: Current): void {
+  it('say so, and the share stays', async () => {
+    const { storageIndex, cancelSecret } = await storeShare(current.server, text('0123456789'))
+    for (let i = 0; i < 2; i += 1) {
+      const cancelled = current.server.cancelLease(storageIndex, 0, cancelSecret)
+      expect(await refusal(cancelled)).toBe('STORAGE_NOT_SUPPORTED')
+    }
+    expect((await current.server.getBuckets(storageIndex)).size).toBe(1)
   })
 }

@@ -213,6 +213,23 @@ function testOperations(current: Current): void {
     expect(await slow).toEqual(new Map())
   })
 
+  it('come by the hundred', async () => {
+    await using listener = await current.transport.serve(probeServer())
+    await using connection = await current.transport.connect(listener.announcement)
+    const { storageServer } = connection
+    const work = Array.from({ length: 300 }, async (_, n) => {
+      const index = new Uint8Array(16).fill(n)
+      const [readers] = await Promise.all([
+        storageServer.getBuckets(index),
+        storageServer.addLease(index, secrets),
+        storageServer.cancelLease(index, n % 256, secrets.cancelSecret),
+      ])
+      return readers.get(1)?.read(n % 4, 1)
+    })
+    const reads = await Promise.all(work)
+    expect(reads.map((read) => read?.[0])).toEqual(reads.map((_, n) => n % 4))
+  })
+
   it('reject with the reason of their signal, before and midway', async () => {
     const server = probeServer()
     await using listener = await current.transport.serve(server)
@@ -241,6 +258,20 @@ function testEnds(current: Current): void {
     await connection.close()
     expect(await slow).toBe('STORAGE_CLOSED')
     expect(await refusal(connection.storageServer.getVersion())).toBe('STORAGE_CLOSED')
+    server.release()
+  })
+
+  it('of a connection fail what waits for its turn', async () => {
+    const server = probeServer()
+    await using listener = await current.transport.serve(server)
+    const connection = await current.transport.connect(listener.announcement)
+    const { storageServer } = connection
+    const many = Array.from({ length: 200 }, () =>
+      refusal(storageServer.slotReadv(storageIndex, [], [])),
+    )
+    await until(() => server.asked.reads > 0)
+    await connection.close()
+    expect(new Set(await Promise.all(many))).toEqual(new Set(['STORAGE_CLOSED']))
     server.release()
   })
 

@@ -29,6 +29,7 @@ describeWithUpstream("upstream's storage server", () => {
       namesConflicts: true,
       namesBadWriteEnabler: true,
       checksSlotArguments: false,
+      cancelsLeases: false,
     },
     create: async () => {
       const connection = await httpsTransport().connect(server.description.announcement)

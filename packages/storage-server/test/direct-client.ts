@@ -28,14 +28,15 @@ export function directClient(server: RIStorageServer): IStorageServer {
           [...numbers].map((number) => [
             number,
             {
-              read: async (offset, length) => {
-                const share = await server.openShare('immutable', storageIndex, number)
-                try {
-                  return await share.read(offset, length)
-                } finally {
-                  await share.close()
-                }
-              },
+              read: (offset, length, reading) =>
+                checked(reading, async () => {
+                  const share = await server.openShare('immutable', storageIndex, number)
+                  try {
+                    return await share.read(offset, length)
+                  } finally {
+                    await share.close()
+                  }
+                }),
               adviseCorruptShare: (reason) =>
                 client.adviseCorruptShare('immutable', storageIndex, number, reason),
             },
