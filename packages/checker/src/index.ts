@@ -1,12 +1,28 @@
 export { createCheckable, type Checkable } from './checkable.ts'
 export type { CheckerContext } from './context.ts'
 export {
-  createDeepCheckable,
   deepCheckEntries,
   type DeepCheckEntriesOptions,
   type DeepCheckEntry,
 } from './deep/deep-check.ts'
-export { renewLeases, type RenewalOptions, type RenewalStatus } from './deep/renewal.ts'
+export { createDeepCheckable } from './deep/deep-checkable.ts'
+export {
+  deepCheckLines,
+  deepStatsJson,
+  manifestLines,
+  type DeepCheckLine,
+  type DeepStatsJson,
+  type FailureLine,
+  type ManifestLine,
+  type StatsLine,
+} from './deep/lines.ts'
+export {
+  renewLeases,
+  type RenewalFailure,
+  type RenewalOptions,
+  type RenewalStatus,
+  type ServerRenewals,
+} from './deep/renewal.ts'
 export {
   planRebalance,
   rebalance,

@@ -1,14 +1,24 @@
+import { DeepStatsCounter, traverse } from '@lafs/dirnode'
+import type { TraversalEntry } from '@lafs/dirnode'
 import type {
   DeepCheckOptions,
   DeepStats,
+  ICheckable,
   ICheckAndRepairResults,
   ICheckResults,
-  IDeepCheckable,
   IDirectoryNode,
   IFilesystemNode,
 } from '@lafs/filesystem-interface'
 import type { OperationOptions } from '@lafs/storage-interface'
+import { createCheckable } from '../checkable.ts'
 import type { CheckerContext } from '../context.ts'
+import { inOrder } from './in-order.ts'
+
+/** Objects that are checked at one time. */
+const CHECKS_MAX = 32
+
+/** Objects that are verified or repaired at one time: each of these takes memory and bandwidth. */
+const VERIFIES_MAX = 8
 
 /** Options of {@link deepCheckEntries}. */
 export interface DeepCheckEntriesOptions extends DeepCheckOptions, OperationOptions {
@@ -34,19 +44,67 @@ export type DeepCheckEntry =
       readonly node: IFilesystemNode
       readonly error: unknown
     }
+  /** The sums over everything that was met, checked or not. */
   | { readonly type: 'stats'; readonly stats: DeepStats }
 
-/** Checks everything that can be reached from a directory, each object once, many at a time. */
-export async function* deepCheckEntries(
+/**
+ * Checks everything that can be reached from a directory, each object once and many at a time, and
+ * tells them in the order of the walk. A slow reader holds the walk; leaving the loop ends it.
+ *
+ * @throws the reason of the signal. Whatever else goes wrong is an entry.
+ * @see allmydata.web.directory.DeepCheckStreamer
+ */
+export function deepCheckEntries(
   root: IDirectoryNode,
   context: CheckerContext,
   options: DeepCheckEntriesOptions = {},
 ): AsyncGenerator<DeepCheckEntry> {
-  throw new Error(`not there yet: ${root.uri} ${String(context)} ${String(options)}`)
-  yield { type: 'failure', path: [], node: root, error: undefined }
+  const checkableOf = (node: IFilesystemNode): ICheckable => createCheckable(node, context)
+  return checkTree(root, checkableOf, options)
 }
 
-/** A directory whose whole tree can be checked. @see allmydata.interfaces.IDeepCheckable */
-export function createDeepCheckable(root: IDirectoryNode, context: CheckerContext): IDeepCheckable {
-  throw new Error(`not there yet: ${root.uri} ${String(context)}`)
+/** What checks a tree, whatever checks its objects. */
+export async function* checkTree(
+  root: IDirectoryNode,
+  checkableOf: (node: IFilesystemNode) => ICheckable,
+  options: DeepCheckEntriesOptions,
+  counter: DeepStatsCounter = new DeepStatsCounter(),
+): AsyncGenerator<DeepCheckEntry> {
+  const { signal, verify = false, repair = false } = options
+  const steps = inOrder(
+    (own) => traverse(root, { signal: own }),
+    async (found, own) => ({
+      found,
+      told: await tellOf(found, checkableOf, { ...options, signal: own }),
+    }),
+    { atOnce: verify || repair ? VERIFIES_MAX : CHECKS_MAX, signal },
+  )
+  for await (const { found, told } of steps) {
+    counter.add(found)
+    if (told !== undefined) yield told
+  }
+  yield { type: 'stats', stats: counter.stats() }
+}
+
+/** What there is to tell of an entry of the walk, if anything. */
+async function tellOf(
+  found: TraversalEntry,
+  checkableOf: (node: IFilesystemNode) => ICheckable,
+  { repair = false, signal, ...options }: DeepCheckEntriesOptions,
+): Promise<DeepCheckEntry | undefined> {
+  if (found.type === 'listing') return undefined
+  if (found.type === 'failure') return found
+  const { path, node } = found
+  const told = { type: 'object', path, node, results: undefined, repair: undefined } as const
+  if (node.verifyCap === undefined) return told
+  try {
+    const checkable = checkableOf(node)
+    const how = { ...options, ...(signal && { signal }) }
+    return repair
+      ? { ...told, repair: await checkable.checkAndRepair(how) }
+      : { ...told, results: await checkable.check(how) }
+  } catch (error) {
+    signal?.throwIfAborted()
+    return { type: 'failure', path, node, error }
+  }
 }

@@ -1,0 +1,93 @@
+import { OperationCancelledError } from '@lafs/filesystem-interface'
+import { Cancellation, interruptible } from '@lafs/storage-protocol/waiting'
+
+/** For each item that is worked on, so many outcomes may wait for one that comes before them. */
+const OUTCOMES_AHEAD = 4
+
+/** Options of {@link inOrder}. */
+export interface InOrderOptions {
+  /** How many items are worked on at one time. */
+  readonly atOnce: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Works on several items at one time and gives the outcomes in the order of the items. While the
+ * reader is busy nothing more is begun than fits into the room of a few outcomes for each item that
+ * is worked on. Leaving the loop ends everything that is under way.
+ *
+ * @param source - makes the items; its signal fires when nothing more is needed.
+ * @param work - is not to throw, except for the reason of its signal.
+ * @throws the reason of the signal, what the source throws.
+ */
+export function inOrder<Item, Outcome>(
+  source: (signal: AbortSignal) => AsyncIterable<Item>,
+  work: (item: Item, signal: AbortSignal) => Promise<Outcome>,
+  { atOnce, signal }: InOrderOptions,
+): AsyncGenerator<Outcome> {
+  return interruptible(outcomesOf(source, work, { atOnce, signal }), signal)
+}
+
+async function* outcomesOf<Item, Outcome>(
+  source: (signal: AbortSignal) => AsyncIterable<Item>,
+  work: (item: Item, signal: AbortSignal) => Promise<Outcome>,
+  { atOnce, signal }: InOrderOptions,
+): AsyncGenerator<Outcome> {
+  const cancellation = new Cancellation(signal)
+  const outcomes: Promise<Outcome>[] = []
+  const feeder = { running: 0, stopped: false, wake: (): void => {} }
+  const reader = { wake: (): void => {} }
+  const isFull = (): boolean =>
+    feeder.running >= atOnce || outcomes.length >= atOnce * OUTCOMES_AHEAD
+  const feed = async (): Promise<void> => {
+    for await (const item of source(cancellation.signal)) {
+      feeder.running++
+      const outcome = cancellation
+        .run((own) => work(item, own))
+        .finally(() => {
+          feeder.running--
+          feeder.wake()
+        })
+      // What goes wrong is heard of when its turn comes.
+      outcome.catch(() => {})
+      outcomes.push(outcome)
+      reader.wake()
+      while (isFull() && !feeder.stopped) {
+        await new Promise<void>((resolve) => {
+          feeder.wake = resolve
+        })
+      }
+      if (feeder.stopped) return
+    }
+  }
+  let fed: { readonly error?: unknown } | undefined
+  const end = (how: { readonly error?: unknown }): void => {
+    fed = how
+    reader.wake()
+  }
+  feed().then(
+    () => end({}),
+    (error: unknown) => end({ error }),
+  )
+  try {
+    for (;;) {
+      const [head] = outcomes
+      if (head !== undefined) {
+        const outcome = await head
+        void outcomes.shift()
+        feeder.wake()
+        yield outcome
+      } else if (fed === undefined) {
+        await new Promise<void>((resolve) => {
+          reader.wake = resolve
+        })
+      } else if ('error' in fed) throw fed.error
+      else return
+    }
+  } finally {
+    feeder.stopped = true
+    feeder.wake()
+    cancellation.abort(new OperationCancelledError('nobody waits for it any more'))
+    cancellation.dispose()
+  }
+}
