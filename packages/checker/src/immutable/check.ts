@@ -33,7 +33,7 @@ interface ListingRequest {
 }
 
 /**
- * Looks at the health of an immutable file: asks every connected server for shares, and believes it
+ * Looks at the health of an immutable file: asks every server in reach for shares, and believes it
  * or (with `verify`) reads every share and checks all that is in it. Servers that do not answer in
  * time are not waited for.
  *
@@ -100,9 +100,9 @@ function candidates(
     .filter((id) => responding.has(id))
 }
 
-/** Asks every connected server for the shares of a file, all at once; the shares in order. */
+/** Asks every server in reach for the shares of a file, all at once; the shares in order. */
 async function listShares(request: ListingRequest): Promise<Listing> {
-  const servers = request.context.broker.connectedServers()
+  const servers = request.context.broker.serversForStorageIndex(request.cap.storageIndex)
   const answers = await Promise.all(servers.map((server) => listSharesOn(server, request)))
   const listing: Listing = { shares: [], serversResponding: new Set(), report: [] }
   for (const [index, server] of servers.entries()) {

@@ -75,7 +75,8 @@ export async function createGrid(
     entries.filter(({ server }) => server.connected).map(({ known }) => known)
   const broker: IStorageBroker = {
     knownServers: () => entries.map(({ known }) => known),
-    connectedServers: connected,
+    // As before the first request of a client that connects when it needs to.
+    connectedServers: () => [],
     serversForStorageIndex: (_, { forUpload = false } = {}) =>
       connected().filter((one) => !forUpload || one.uploadPermitted()),
     serverIds: () => new Set(servers.map(({ id }) => id)),
