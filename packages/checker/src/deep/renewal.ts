@@ -108,6 +108,7 @@ async function renew(
 
 /** Counts what a renewal has done. */
 class Tally {
+  readonly #after: readonly string[]
   #objects = 0
   #leases = 0
   #failureCount = 0
@@ -115,8 +116,9 @@ class Tally {
   readonly #servers = new Map<string, ServerRenewals>()
   #cursor: readonly string[] | undefined
 
-  constructor(cursor: readonly string[] | undefined) {
-    this.#cursor = cursor
+  constructor(after: readonly string[] | undefined) {
+    this.#after = after ?? []
+    this.#cursor = after
   }
 
   status(): RenewalStatus {
@@ -165,9 +167,13 @@ class Tally {
     else this.#failureCount++
   }
 
-  /** Unknown objects come before files of earlier names: they are no place to go on from. */
   #advance(path: readonly string[], node: IFilesystemNode): void {
-    if (!node.unknown) this.#cursor = placeInWalk(path, node)
+    // Unknown objects come before files of earlier names: they are no place to go on from.
+    if (node.unknown) return
+    // The directories on the way down to where the earlier pass stopped are behind the cursor.
+    const onTheWay =
+      path.length < this.#after.length && path.every((name, at) => name === this.#after[at])
+    if (!onTheWay) this.#cursor = placeInWalk(path, node)
   }
 
   #list(failure: RenewalFailure): void {

@@ -16,7 +16,7 @@ export function storageIndexOf(name: string): Uint8Array {
   return defaultCrypto.sha256(new TextEncoder().encode(name)).subarray(0, 16)
 }
 
-function node(kind: NodeKind, name: string, stored: boolean): IFilesystemNode {
+function nodeOf(kind: NodeKind, name: string, stored: boolean): IFilesystemNode {
   const cap = { format: () => `verify:${name}` }
   return {
     kind,
@@ -31,22 +31,22 @@ function node(kind: NodeKind, name: string, stored: boolean): IFilesystemNode {
 
 /** A file that is nothing but its name. */
 export function file(name: string): IFilesystemNode {
-  return node('immutable-file', name, true)
+  return nodeOf('immutable-file', name, true)
 }
 
 /** A mutable file that is nothing but its name. */
 export function mutableFile(name: string): IFilesystemNode {
-  return node('mutable-file', name, true)
+  return nodeOf('mutable-file', name, true)
 }
 
 /** A file that is stored nowhere. */
 export function literal(name: string): IFilesystemNode {
-  return node('immutable-file', name, false)
+  return nodeOf('immutable-file', name, false)
 }
 
 /** Something that nobody understands. */
 export function unknown(name: string): IFilesystemNode {
-  return node('unknown', name, false)
+  return nodeOf('unknown', name, false)
 }
 
 /** A directory of a test, which can be changed. */
@@ -63,7 +63,7 @@ export function directory(
   children: Readonly<Record<string, IFilesystemNode>> = {},
 ): TestDirectory {
   const made = {
-    ...node('directory', name, true),
+    ...nodeOf('directory', name, true),
     children: new Map(Object.entries(children)),
     onList: () => {},
     reads: 0,
