@@ -40,7 +40,8 @@ async function connectTo(answer: (socket: TLSSocket) => void) {
             ['content-type: application/cbor'],
             Uint8Array.of(0xd9, 1, 2, 0x81, 0),
           )
-        else answer(socket)
+        // What follows a head is the body of the same request.
+        else if (/^[A-Z]+ \//.test(head)) answer(socket)
       })
     },
   )
@@ -218,4 +219,60 @@ it.each(allocations)('an allocation that is answered with %s', async (_, answer,
   await expect(
     hostile.connection.storageServer.allocateBuckets(new Uint8Array(16), request),
   ).rejects.toMatchObject({ code })
+})
+
+const endlessly = (socket: TLSSocket): void => {
+  socket.write(`HTTP/1.1 200 OK\r\n${cbor}\r\ntransfer-encoding: chunked\r\n\r\n`)
+  const more = (): void => {
+    if (socket.destroyed) return
+    socket.write(`10000\r\n${'x'.repeat(0x10000)}\r\n`)
+    setImmediate(more)
+  }
+  more()
+}
+
+const batches: [string, (socket: TLSSocket) => void, string][] = [
+  ['bytes that are no message', (s) => reply(s, '200 OK', [cbor], ten), 'STORAGE_BAD_RESPONSE'],
+  ['another type', (s) => reply(s, '200 OK', [bytes], ten), 'STORAGE_BAD_RESPONSE'],
+  [
+    'half of it',
+    (s) => reply(s, '200 OK', [cbor], Uint8Array.of(0x81, 0xf6)),
+    'STORAGE_BAD_RESPONSE',
+  ],
+  ['a breakdown', (s) => reply(s, '500 Oops', []), 'STORAGE_BAD_RESPONSE'],
+  ['that it is not for us', (s) => reply(s, '401 No', []), 'STORAGE_UNAUTHORIZED'],
+  ['that it is closed', (s) => reply(s, '503 No', []), 'STORAGE_CLOSED'],
+  ['a message without end', endlessly, 'STORAGE_BAD_RESPONSE'],
+  ['nothing', () => {}, 'STORAGE_TIMEOUT'],
+  [
+    'half a message and then nothing',
+    (s) => s.write(`HTTP/1.1 200 OK\r\n${cbor}\r\ncontent-length: 10\r\n\r\n12345`),
+    'STORAGE_TIMEOUT',
+  ],
+  [
+    'half a message, and goes',
+    (s) => s.end(`HTTP/1.1 200 OK\r\n${cbor}\r\ncontent-length: 10\r\n\r\n12345`),
+    'STORAGE_UNREACHABLE',
+  ],
+  ['nothing, and goes', (s) => s.destroy(), 'STORAGE_UNREACHABLE'],
+]
+
+it.each(batches)('a batch that is answered with %s', async (_, answer, code) => {
+  await using hostile = await connectTo(answer)
+  const { storageServer } = hostile.connection
+  const work = [1, 2].map((n) => storageServer.getBuckets(new Uint8Array(16).fill(n)))
+  for (const outcome of await Promise.allSettled(work)) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { code } })
+  }
+  // What comes alone goes by another request.
+  expect((await storageServer.getBuckets(new Uint8Array(16))).size).toBe(1)
+})
+
+it('a batch that is answered by a server that knows nothing of it', async () => {
+  await using hostile = await connectTo((s) =>
+    reply(s, '404 Not Found', ['content-type: text/html'], ten),
+  )
+  const { storageServer } = hostile.connection
+  const work = [1, 2].map((n) => storageServer.getBuckets(new Uint8Array(16).fill(n)))
+  expect((await Promise.all(work)).map(({ size }) => size)).toEqual([1, 1])
 })
