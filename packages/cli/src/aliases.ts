@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { capTextFromInput, DirectoryCap, hasUriPrefix, parseCap } from '@lafs/uri'
 import { CommandError } from './failure.ts'
+import { readIfThere, writePrivateFile } from './private-file.ts'
 import { quoteOutput } from './quote.ts'
 
 /** The alias of paths that name none. */
@@ -60,15 +59,7 @@ export async function addAlias(nodeDirectory: string, name: string, cap: string)
   const file = aliasFile(nodeDirectory)
   const before = (await readIfThere(file)) ?? ''
   const separator = before === '' || before.endsWith('\n') ? '' : '\n'
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-  try {
-    const text = `${before}${separator}${name}: ${cap}\n`
-    await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
-    await rename(temporary, file)
-  } catch (error) {
-    await unlink(temporary).catch(() => undefined)
-    throw error
-  }
+  await writePrivateFile(file, `${before}${separator}${name}: ${cap}\n`)
 }
 
 /**
@@ -162,13 +153,4 @@ function aliasedCap(name: string, text: string): string {
 
 function aliasFile(nodeDirectory: string): string {
   return join(nodeDirectory, 'private', 'aliases')
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }

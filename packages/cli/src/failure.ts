@@ -98,8 +98,10 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
 /**
  * One line about a failure, for standard error: the code, what happened and what to do next. Caps
  * and FURLs are blotted out, even those that came in as the name of a file.
+ *
+ * @param place - what it is about, where one command does many things.
  */
-export function describeFailure(error: unknown): string {
+export function describeFailure(error: unknown, place?: string): string {
   const message = error instanceof Error ? error.message : String(error)
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -107,7 +109,8 @@ export function describeFailure(error: unknown): string {
   const repeats = label !== '' && message.startsWith(label)
   const next = NEXT_STEPS[code] ?? capHint(code)
   const sentence = /[.!?]$/.test(message.trim()) ? message.trim() : `${message.trim()}.`
-  const line = `${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
+  const about = place === undefined ? '' : `${place}: `
+  const line = `${about}${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
   return `lafs: ${escapeControls(blotOutSecrets(line.replaceAll(/\s+/g, ' ')))}`
 }
 

@@ -2,14 +2,18 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
+import type { CheckCommandOptions } from './commands/check.ts'
 import type { CorruptShareOptions } from './commands/corrupt-share.ts'
 import type { CpOptions } from './commands/cp.ts'
+import type { DeepCheckCommandOptions } from './commands/deep-check.ts'
 import type { DumpCapOptions } from './commands/dump-cap.ts'
 import type { DumpShareOptions } from './commands/dump-share.ts'
 import type { LsOptions } from './commands/ls.ts'
 import type { ManifestOptions } from './commands/manifest.ts'
 import type { MkdirOptions } from './commands/mkdir.ts'
 import type { PutOptions } from './commands/put.ts'
+import type { RebalanceOptions } from './commands/rebalance.ts'
+import type { RenewOptions } from './commands/renew.ts'
 import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
 import type { GridOptions } from './grid-command.ts'
@@ -53,6 +57,7 @@ export function createProgram(terminal: Terminal, version: string): Command {
   addDirectoryCommands(program, context)
   addLinkCommands(program, context)
   addTreeCommands(program, context)
+  addCareCommands(program, context)
   addDebugCommands(program, context)
   return program
 }
@@ -182,6 +187,49 @@ function addTreeCommands(program: Command, context: ContextMaker): void {
     .action(async (where: string, options: StatsOptions) => {
       const { statsCommand } = await import('./commands/stats.ts')
       await statsCommand(context(), where, options)
+    })
+}
+
+/** What `check` and `deep-check` have in common. */
+function healthCommand(program: Command, name: string, description: string): Command {
+  return gridCommand(program, name, description)
+    .argument('[where...]', "ALIAS:PATH, DIRCAP/PATH or caps; nothing: the alias 'tahoe'")
+    .option('--verify', 'read every share and check every hash, not only ask who has shares')
+    .option('--repair', 'make what is missing or bad anew')
+    .option('--add-lease', 'add a lease to every share, or renew it')
+    .option('--raw', 'all of it as JSON')
+}
+
+function addCareCommands(program: Command, context: ContextMaker): void {
+  healthCommand(program, 'check', 'look whether files and directories are healthy').action(
+    async (where: string[], options: CheckCommandOptions) => {
+      const { checkCommand } = await import('./commands/check.ts')
+      await checkCommand(context(), where, options)
+    },
+  )
+  healthCommand(
+    program,
+    'deep-check',
+    'the same of everything that can be reached from directories',
+  )
+    .option('-v, --verbose', 'a line about each object')
+    .action(async (where: string[], options: DeepCheckCommandOptions) => {
+      const { deepCheckCommand } = await import('./commands/deep-check.ts')
+      await deepCheckCommand(context(), where, options)
+    })
+  gridCommand(program, 'renew', 'renew the leases of all that can be reached from a directory')
+    .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
+    .option('--resume', 'go on where the last renewal of this directory was interrupted')
+    .action(async (where: string, options: RenewOptions) => {
+      const { renewCommand } = await import('./commands/renew.ts')
+      await renewCommand(context(), where, options)
+    })
+  gridCommand(program, 'rebalance', 'move shares to where files survive the loss of more servers')
+    .argument('[where...]', "ALIAS:PATH, DIRCAP/PATH or caps; nothing: the alias 'tahoe'")
+    .option('--dry-run', 'show what would move and why, and move nothing')
+    .action(async (where: string[], options: RebalanceOptions) => {
+      const { rebalanceCommand } = await import('./commands/rebalance.ts')
+      await rebalanceCommand(context(), where, options)
     })
 }
 

@@ -4,13 +4,16 @@ import type { OutputStream } from './terminal.ts'
 const BAR_WIDTH = 24
 const REDRAW_EVERY_MS = 100
 const ERASE_LINE = '\r\u001B[2K'
-/** The phases that count bytes; the others count things and are over in no time. */
+/** The phases that count bytes; the others count things. */
 const BYTE_PHASES: ReadonlySet<ProgressPhase> = new Set([
   'hashing',
   'sending-ciphertext',
   'pushing',
   'downloading',
+  'repairing',
 ])
+/** The phases that count things and may go on for long. */
+const LONG_PHASES: ReadonlySet<ProgressPhase> = new Set(['verifying', 'traversing'])
 
 /** A bar on one line of a terminal. */
 export interface ProgressBar {
@@ -54,7 +57,8 @@ export function progressBar(
 /** The text of a bar, such as `pushing     ━━━━━━────  62%   38.4 MB of 62.0 MB   87 MB/s   0:03 left`. */
 export function progressLine({ phase, done, total }: Progress, elapsedMs: number): string {
   const label = phase.padEnd(11)
-  if (!BYTE_PHASES.has(phase)) return `${label} ${done}${total === undefined ? '' : ` of ${total}`}`
+  if (LONG_PHASES.has(phase)) return `${label} ${countText({ done, total }, elapsedMs)}`
+  if (!BYTE_PHASES.has(phase)) return `${label} ${amountText({ done, total })}`
   if (total === undefined) return `${label} ${formatBytes(done)}`
   const fraction = total === 0 ? 1 : Math.min(1, done / total)
   const filled = Math.round(fraction * BAR_WIDTH)
@@ -65,6 +69,22 @@ export function progressLine({ phase, done, total }: Progress, elapsedMs: number
   const bytesPerMs = done / elapsedMs
   const left = formatSeconds(Math.ceil((total - done) / bytesPerMs / 1000))
   return `${label} ${bar} ${percent}   ${amount}   ${formatBytes(bytesPerMs * 1000)}/s   ${left} left`
+}
+
+/** How far something is that counts things, such as `120 of 1024   15/s   1:01 left`. */
+export function countText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs: number): string {
+  const { done, total } = progress
+  const amount = amountText(progress)
+  if (elapsedMs <= 0 || done === 0) return amount
+  const perSecond = (done / elapsedMs) * 1000
+  const rate = `${perSecond < 9.95 ? perSecond.toFixed(1) : Math.round(perSecond)}/s`
+  if (total === undefined) return `${amount}   ${rate}`
+  const left = formatSeconds(Math.ceil(Math.max(0, total - done) / perSecond))
+  return `${amount}   ${rate}   ${left} left`
+}
+
+function amountText({ done, total }: Pick<Progress, 'done' | 'total'>): string {
+  return total === undefined ? `${done}` : `${done} of ${total}`
 }
 
 /** An amount of bytes in decimal units with three digits, such as `38.4 MB`. */

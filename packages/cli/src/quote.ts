@@ -69,3 +69,8 @@ export function escapeControls(text: string): string {
 export function printableName(name: string): string {
   return escapeControls(name) === name ? name : escapeControls(quoteOutput(name))
 }
+
+/** The path of an object from where a walk began, always in quotes. @see allmydata.util.encodingutil.quote_path */
+export function quotePath(path: readonly string[]): string {
+  return quoteOutput(path.length === 0 ? '<root>' : path.join('/'))
+}

@@ -1,5 +1,7 @@
 const CAP = /URI(:|%3A)([A-Z0-9]+(?:-[A-Za-z0-9]+)*)((?:\1[A-Za-z0-9]+)+)/g
 const INDEX = /(?<![A-Za-z0-9:])[a-z2-7]{26}(?![A-Za-z0-9])/g
+const SERVER = /\bv0-[a-z2-7]{52}\b|\b[a-z2-7]{8}(?=-sh\d)/g
+const ROOT_HASH = /\b(seq\d+)-[a-z2-7]{4}\b/g
 const VARYING: readonly (readonly [RegExp, string])[] = [
   [/[A-Z][a-z]{2} \d\d (?:\d\d:\d\d| \d{4})/g, '<TIME>'],
   [/\b1\d{9}(?:\.\d+)?\b/g, '<SECONDS>'],
@@ -20,6 +22,8 @@ export class CapNames {
         const end = separator === ':' ? '>' : '%>'
         return this.#name(kind, whole.replaceAll('%3A', ':')) + end
       })
+      .replaceAll(SERVER, '<SERVER>')
+      .replaceAll(ROOT_HASH, '$1-<ROOT>')
       .replaceAll(INDEX, (index) => `${this.#name('SI', index)}>`)
     return VARYING.reduce((hidden, [pattern, name]) => hidden.replaceAll(pattern, name), named)
   }

@@ -16,6 +16,7 @@ export async function runHere(
     readonly nowMs?: number
     readonly stdin?: string
     readonly isTerminal?: boolean
+    readonly signal?: AbortSignal
   } = {},
 ): Promise<Outcome> {
   const stdout = new PassThrough({ highWaterMark: 2 ** 24 })
@@ -27,7 +28,7 @@ export async function runHere(
     stderr,
     cwd: options.cwd ?? process.cwd(),
     now: () => options.nowMs ?? Date.now(),
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
   })
   return { status, stdout: textOf(stdout), stderr: textOf(stderr) }
 }

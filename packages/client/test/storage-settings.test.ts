@@ -92,10 +92,10 @@ describe('storageSettings', () => {
   it('refuses what can only be a mistake, and takes the durations of later versions', () => {
     const texts = cases.map(({ text }) => text.trim())
     expect(texts).toEqual(expect.arrayContaining([...REFUSED, ...Object.keys(TAKEN)]))
-    for (const text of REFUSED) expect(() => settingsOf(text), text).toThrow(BAD)
+    for (const text of REFUSED) expect(() => settingsOf(text)).toThrow(BAD)
     for (const [text, seconds] of Object.entries(TAKEN)) {
       const { mode } = settingsOf(text).expiration
-      expect(mode, text).toEqual({ kind: 'age', overrideLeaseDurationSeconds: seconds })
+      expect(mode).toEqual({ kind: 'age', overrideLeaseDurationSeconds: seconds })
     }
   })
 

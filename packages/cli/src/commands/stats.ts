@@ -1,32 +1,60 @@
+import { deepStatsJson } from '@lafs/checker'
+import { DeepStatsCounter, traverse } from '@lafs/dirnode'
 import type { DeepStats } from '@lafs/filesystem-interface'
 import { withGrid } from '../grid-command.ts'
 import type { GridOptions } from '../grid-command.ts'
+import { rootDirectory } from '../grid-object.ts'
+import { progressBar } from '../progress.ts'
 import { pythonJson } from '../python-json.ts'
 import type { CommandContext } from '../command-context.ts'
-import { statsJson } from '../stats-json.ts'
 import { writeTo } from '../terminal.ts'
 import { inBothUnits } from '../units.ts'
-import { outcomeOf, rootDirectory } from './manifest.ts'
+import { WalkFailures } from '../walk-failures.ts'
 
 /** The options of `stats`. */
 export interface StatsOptions extends GridOptions {
   readonly raw?: boolean
 }
 
-/** Sums up everything that can be reached from a directory. @see allmydata.scripts.tahoe_manifest.StatsGrabber */
+/**
+ * Sums up everything that can be reached from a directory. A directory that cannot be read is told on
+ * standard error, the rest is summed up, and the command ends badly.
+ *
+ * @see allmydata.scripts.tahoe_manifest.StatsGrabber
+ */
 export async function statsCommand(
   context: CommandContext,
   where: string,
   options: StatsOptions,
 ): Promise<void> {
-  const stats = await withGrid(context, options, async (grid) =>
-    outcomeOf(grid, (await rootDirectory(grid, where)).startDeepStats()),
-  )
+  const { stdout, stderr, now } = context.terminal
+  const bar = progressBar(stderr, { now, quiet: context.quiet })
+  const failures = new WalkFailures(stderr)
+  const counter = new DeepStatsCounter()
+  await withGrid(context, options, async (grid) => {
+    let done = 0
+    try {
+      for await (const entry of traverse(await rootDirectory(grid, where), grid)) {
+        counter.add(entry)
+        if (entry.type === 'object')
+          bar.update({ phase: 'traversing', done: ++done, total: undefined })
+        if (entry.type !== 'failure') continue
+        // Nothing at all is known then.
+        if (entry.path.length === 0) throw entry.error
+        bar.end()
+        await failures.tell(entry.path, entry.error)
+      }
+    } finally {
+      bar.end()
+    }
+  })
+  const stats = counter.stats()
   const text =
     options.raw === true
-      ? `${pythonJson({ ...statsJson(stats), finished: true }, 1)}\n`
+      ? `${pythonJson({ ...deepStatsJson(stats), finished: true }, 1)}\n`
       : `${statsLines(stats).join('\n')}\n`
-  await writeTo(context.terminal.stdout, text)
+  await writeTo(stdout, text)
+  failures.throwIfAny()
 }
 
 /** Those of the sums that are printed. */
@@ -46,7 +74,7 @@ const SHOWN = [
 const LABEL_WIDTH = Math.max(...SHOWN.map((name) => name.length))
 
 function statsLines(stats: DeepStats): string[] {
-  const values = statsJson(stats)
+  const values: Readonly<Record<string, unknown>> = { ...deepStatsJson(stats) }
   const sums = SHOWN.map((name) => {
     const value = Number(values[name])
     const line = `${name.padStart(LABEL_WIDTH)}: ${value}`

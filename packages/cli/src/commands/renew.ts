@@ -1,0 +1,141 @@
+import { renewLeases } from '@lafs/checker'
+import type { RenewalStatus } from '@lafs/checker'
+import type { IDirectoryNode, IMonitor } from '@lafs/filesystem-interface'
+import type { CommandContext } from '../command-context.ts'
+import { CommandError, describeFailure } from '../failure.ts'
+import { withGrid } from '../grid-command.ts'
+import type { GridContext, GridOptions } from '../grid-command.ts'
+import { rootDirectory } from '../grid-object.ts'
+import { progressBar } from '../progress.ts'
+import { quotePath } from '../quote.ts'
+import { readRenewalRecord, renewalFile, saveRenewalRecord } from '../renewal-record.ts'
+import type { RenewalRecord } from '../renewal-record.ts'
+import { writeTo } from '../terminal.ts'
+
+/** The options of `renew`. */
+export interface RenewOptions extends GridOptions {
+  /** Go on where the last renewal of this tree was interrupted. */
+  readonly resume?: boolean
+}
+
+/** How often it is looked how far a renewal is, and how often that is kept. */
+const LOOK_EVERY_MS = 200
+const SAVE_EVERY_MS = 5000
+
+/**
+ * Adds or renews our lease on everything that can be reached from a directory, in one pass. How far it
+ * is is kept in the node directory, so that an interrupted pass can go on. What fails is told on
+ * standard error, the rest goes on, and the command ends badly.
+ */
+export async function renewCommand(
+  context: CommandContext,
+  where: string,
+  options: RenewOptions,
+): Promise<void> {
+  const status = await withGrid(context, options, async (grid) => {
+    const root = await rootDirectory(grid, where)
+    return renewTree(grid, root, options)
+  })
+  const { terminal } = context
+  await writeTo(
+    terminal.stdout,
+    summaryLines(status)
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
+  if (status.failureCount === 0) return
+  for (const { path, serverId, error } of status.failures) {
+    const place = serverId === undefined ? quotePath(path) : `${quotePath(path)} on ${serverId}`
+    await writeTo(terminal.stderr, `${describeFailure(error, place)}\n`)
+  }
+  const things = status.failureCount === 1 ? 'one object' : `${status.failureCount} objects`
+  throw new CommandError('CLI_INCOMPLETE', `the leases of ${things} were not renewed everywhere`)
+}
+
+async function renewTree(
+  grid: GridContext,
+  root: IDirectoryNode,
+  { resume }: RenewOptions,
+): Promise<RenewalStatus> {
+  const file = renewalFile(grid.nodeDirectory, root)
+  const last = await readRenewalRecord(file)
+  if (resume === true && !last?.cursor) {
+    throw new CommandError('CLI_NO_STATE', 'no renewal of this directory was interrupted')
+  }
+  const after = resume === true ? (last?.cursor ?? undefined) : undefined
+  // The directories on the way down are renewed again.
+  const before = Math.max(0, (last?.objects ?? 0) - (after?.length ?? Infinity))
+  const recordOf = (status: RenewalStatus): RenewalRecord => ({
+    cursor: status.cursor ?? null,
+    objects: before + status.objects + status.failureCount,
+    total: last?.total ?? null,
+  })
+  const monitor = renewLeases(root, grid.client.checker, { after })
+  const status = await watched(grid, monitor, recordOf, (record) => saveRenewalRecord(file, record))
+  const { objects } = recordOf(status)
+  await saveRenewalRecord(file, { cursor: null, objects, total: objects })
+  return status
+}
+
+/** Shows and keeps how far a renewal is until it is over. */
+async function watched(
+  { signal, terminal, quiet }: GridContext,
+  monitor: IMonitor<RenewalStatus>,
+  recordOf: (status: RenewalStatus) => RenewalRecord,
+  save: (record: RenewalRecord) => Promise<void>,
+): Promise<RenewalStatus> {
+  const bar = progressBar(terminal.stderr, { now: terminal.now, quiet })
+  const cancel = (): void => monitor.cancel()
+  signal.addEventListener('abort', cancel, { once: true })
+  let saving = Promise.resolve()
+  let savedMs = terminal.now()
+  const look = (): void => {
+    const record = recordOf(monitor.status ?? NOTHING_YET)
+    const total = record.total === null ? undefined : Math.max(record.total, record.objects)
+    bar.update({ phase: 'traversing', done: record.objects, total })
+    if (terminal.now() - savedMs < SAVE_EVERY_MS) return
+    savedMs = terminal.now()
+    saving = saving.then(() => save(record))
+  }
+  const timer = setInterval(look, LOOK_EVERY_MS)
+  try {
+    signal.throwIfAborted()
+    return await monitor.whenDone()
+  } catch (error) {
+    await saving
+    const record = recordOf(monitor.status ?? NOTHING_YET)
+    if (record.cursor !== null) {
+      await save(record)
+      bar.end()
+      await writeTo(terminal.stderr, 'lafs: use --resume to go on from here.\n')
+    }
+    throw error
+  } finally {
+    clearInterval(timer)
+    bar.end()
+    signal.removeEventListener('abort', cancel)
+    await saving
+  }
+}
+
+const NOTHING_YET: RenewalStatus = {
+  objects: 0,
+  leases: 0,
+  failureCount: 0,
+  failures: [],
+  servers: new Map(),
+  cursor: undefined,
+}
+
+function summaryLines({ objects, leases, servers }: RenewalStatus): string[] {
+  return [
+    `done: ${leases} leases of ${objects} objects renewed`,
+    ...[...servers]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([serverId, server]) => {
+        const failed = server.failures > 0 ? `, ${server.failures} failed` : ''
+        const notAsked = server.notAsked > 0 ? `, ${server.notAsked} times out of reach` : ''
+        return ` server ${serverId}: ${server.leases} leases${failed}${notAsked}`
+      }),
+  ]
+}
