@@ -33,6 +33,6 @@ export interface RIStatsGatherer {
 
 /** A part of a node that has something to measure. @see allmydata.interfaces.IStatsProducer */
 export interface IStatsProducer {
-  /** Its measures by name, now. */
-  getStats(): ReadonlyMap<string, number>
+  /** Its measures by name, now. A measure that cannot be had is undefined. */
+  getStats(): Promise<ReadonlyMap<string, number | undefined>>
 }

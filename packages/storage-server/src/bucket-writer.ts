@@ -10,6 +10,7 @@ import { checkSpan } from './checks.ts'
 import { KeyedQueue } from './queue.ts'
 import { WrittenRanges } from './ranges.ts'
 import { equalBytes } from './slot.ts'
+import type { OperationStatistics } from './statistics.ts'
 
 /** Calls back once after a delay, unless the function that it returns is called before. */
 export type Schedule = (callback: () => void, delayMs: number) => () => void
@@ -20,6 +21,7 @@ export interface BucketWriterContext {
   readonly now: () => number
   readonly schedule: Schedule
   readonly idleTimeoutMs: number
+  readonly statistics: OperationStatistics
   /** Commits the incoming share, in turn with other operations on its storage index. */
   readonly commit: (incoming: IncomingShare) => Promise<void>
   /** Called once, after the share has been committed or dropped. */
@@ -83,18 +85,19 @@ export class BucketWriter implements ServedBucketWriter {
         `${length} bytes at ${offset} reach past the ${allocatedSize} that were allocated`,
         { shareNumber },
       )
-    await this.#inTurn(async () => {
+    const write = async (): Promise<void> => {
       this.#assertGoingOn()
       await this.#checkConflicts(offset, pieces, offset + length)
       await this.#incoming.write(offset, pieces)
       this.#written.add(offset, offset + length)
-    })
+    }
+    await this.#context.statistics.measure('write', () => this.#inTurn(write))
   }
 
   async close(options?: OperationOptions): Promise<void> {
     options?.signal?.throwIfAborted()
     this.#assertGoingOn()
-    await this.#inTurn(async () => {
+    const close = async (): Promise<void> => {
       this.#assertGoingOn()
       const [gap] = this.requiredRanges()
       if (gap !== undefined) {
@@ -103,12 +106,15 @@ export class BucketWriter implements ServedBucketWriter {
       }
       this.#ending = this.#finish(() => this.#context.commit(this.#incoming))
       await this.#ending
-    })
+      this.#context.statistics.count('bytes_added', this.allocatedSize)
+    }
+    await this.#context.statistics.measure('close', () => this.#inTurn(close))
   }
 
   async abort(options?: OperationOptions): Promise<void> {
     options?.signal?.throwIfAborted()
     if (this.#ending === undefined) {
+      this.#context.statistics.count('abort')
       this.#aborting = this.#inTurn(() => this.#finish(() => this.#incoming.discard()))
       this.#ending = this.#aborting
     }

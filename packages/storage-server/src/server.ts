@@ -1,4 +1,5 @@
 import { toBase32 } from '@lafs/crypto'
+import type { IStatsProducer } from '@lafs/service-interface'
 import {
   isStorageError,
   LEASE_DURATION_SECONDS,
@@ -28,6 +29,9 @@ import type {
 } from '@lafs/storage-interface'
 import { advisoryName, advisoryText } from './advisory.ts'
 import { BucketWriter, type Schedule } from './bucket-writer.ts'
+import type { CrawlContext } from './care/crawler.ts'
+import { openCrawlers, type StorageCrawlers } from './care/crawlers.ts'
+import { checkPolicy, KEEP_EVERYTHING, type ExpirationPolicy } from './care/expiration.ts'
 import {
   checkCancelSecret,
   checkLeaseSecrets,
@@ -39,6 +43,7 @@ import {
 } from './checks.ts'
 import { KeyedQueue } from './queue.ts'
 import { closeAll, openSlot, readSpans, testsHold } from './slot.ts'
+import { OperationStatistics, type StorageOperation } from './statistics.ts'
 
 /** What a storage server is made of. */
 export interface StorageServerOptions {
@@ -54,10 +59,25 @@ export interface StorageServerOptions {
   readonly schedule?: Schedule
   /** How long an upload may lie without a write. Default: 30 minutes. */
   readonly idleTimeoutMs?: number
+  /** Which leases end when, once the crawlers are started. Default: nothing is deleted. */
+  readonly expiration?: ExpirationPolicy
   /** What {@link ServerVersion.applicationVersion} says. Default: `lafs`. */
   readonly applicationVersion?: string
   /** Takes one line for people about something unusual; no secret is ever in it. */
   readonly log?: (line: string) => void
+}
+
+/** A storage server with what its operator needs. */
+export interface StorageServer extends RIStorageServer, IStatsProducer {
+  /**
+   * Begins to walk through the shares: to count them, and to look at their leases and expire them where
+   * {@link StorageServerOptions.expiration} says so. Closing the server ends it.
+   */
+  startCrawlers(): Promise<StorageCrawlers>
+  /** Undefined before they are started. */
+  readonly crawlers: StorageCrawlers | undefined
+  /** What was counted since the server began, by `storage_server.<counter>`. */
+  counters(): ReadonlyMap<string, number>
 }
 
 /**
@@ -67,12 +87,13 @@ export interface StorageServerOptions {
  *
  * @see allmydata.storage.server.StorageServer
  */
-export function createStorageServer(options: StorageServerOptions): RIStorageServer {
-  return new StorageServer(options)
+export function createStorageServer(options: StorageServerOptions): StorageServer {
+  return new StoreServer(options)
 }
 
-class StorageServer implements RIStorageServer {
+class StoreServer implements StorageServer {
   readonly #options: Required<StorageServerOptions>
+  readonly #statistics: OperationStatistics
   readonly #store: IShareStore
   readonly #queue = new KeyedQueue()
   /** Uploads in progress: by the base32 of the storage index, then by share number. */
@@ -80,6 +101,8 @@ class StorageServer implements RIStorageServer {
   /** Bytes that uploads in progress have been promised. */
   #promised = 0
   #lastAdvisoryMicroseconds = 0
+  #opening: Promise<StorageCrawlers> | undefined
+  #crawlers: StorageCrawlers | undefined
   #closed = false
 
   constructor(options: StorageServerOptions) {
@@ -89,11 +112,68 @@ class StorageServer implements RIStorageServer {
       now: Date.now,
       schedule,
       idleTimeoutMs: 30 * 60 * 1000,
+      expiration: KEEP_EVERYTHING,
       applicationVersion: 'lafs',
       log: () => {},
       ...options,
     }
+    checkPolicy(this.#options.expiration)
     this.#store = options.store
+    this.#statistics = new OperationStatistics(options.now ?? (() => performance.now()))
+  }
+
+  get crawlers(): StorageCrawlers | undefined {
+    return this.#crawlers
+  }
+
+  async startCrawlers(): Promise<StorageCrawlers> {
+    this.#assertOpen()
+    this.#opening ??= this.#openCrawlers()
+    const crawlers = await this.#opening
+    this.#assertOpen()
+    crawlers.bucketCounter.start()
+    crawlers.leaseChecker.start()
+    return crawlers
+  }
+
+  async #openCrawlers(): Promise<StorageCrawlers> {
+    const { now, schedule, log, expiration } = this.#options
+    const inTurn: CrawlContext['inTurn'] = (key, task) => this.#queue.run(key, task)
+    const context = { store: this.#store, now, schedule, inTurn, log }
+    const onDeleted = (bytes: number): void => {
+      this.#statistics.count('bytes_freed', bytes)
+    }
+    this.#crawlers = await openCrawlers(context, expiration, onDeleted)
+    return this.#crawlers
+  }
+
+  counters(): ReadonlyMap<string, number> {
+    return this.#statistics.counters()
+  }
+
+  async getStats(): Promise<ReadonlyMap<string, number | undefined>> {
+    this.#assertOpen()
+    const { readonly: refusing, reservedSpace } = this.#options
+    const stats = new Map<string, number | undefined>([
+      ['allocated', this.#promised],
+      ['reserved_space', reservedSpace],
+    ])
+    for (const [operation, latencies] of this.#statistics.latencies())
+      for (const [name, value] of latencies) stats.set(`latencies.${operation}.${name}`, value)
+    const space = await this.#store.space()
+    const available = await this.#availableSpace()
+    if (space !== undefined) {
+      stats.set('disk_total', space.total)
+      stats.set('disk_used', space.total - space.free)
+      stats.set('disk_free_for_root', space.free)
+      stats.set('disk_free_for_nonroot', space.available)
+    }
+    if (available !== undefined) stats.set('disk_avail', available)
+    const accepting = !refusing && (available ?? Infinity) > 0
+    stats.set('accepting_immutable_shares', accepting ? 1 : 0)
+    const count = this.#crawlers?.bucketCounter.state()['last-complete-bucket-count'] ?? 0
+    if (count > 0) stats.set('total_bucket_count', count)
+    return new Map([...stats].map(([name, value]) => [`storage_server.${name}`, value]))
   }
 
   async getVersion(): Promise<ServerVersion> {
@@ -119,7 +199,7 @@ class StorageServer implements RIStorageServer {
     checkLeaseSecrets(request)
     for (const shareNumber of request.shareNumbers) checkShareNumber(shareNumber)
     checkSpan('allocated size', 0, allocatedSize)
-    return this.#inTurn(storageIndex, async (key) => {
+    return this.#measured('allocate', storageIndex, async (key) => {
       // A share that is being dropped can be begun anew.
       for (const upload of this.#uploads.get(key)?.values() ?? []) await upload.aborted()
       const stored = await this.#store.shares(storageIndex)
@@ -137,7 +217,7 @@ class StorageServer implements RIStorageServer {
 
   async addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void> {
     checkLeaseSecrets(secrets)
-    await this.#inTurn(storageIndex, async () => {
+    await this.#measured('add-lease', storageIndex, async () => {
       const found = await this.#store.shareNumbers(storageIndex)
       const count = await this.#addLeases(storageIndex, found, this.#lease(secrets, 1))
       if (count === 0) throw noSuchShare('there is no share of this file')
@@ -151,14 +231,15 @@ class StorageServer implements RIStorageServer {
   ): Promise<void> {
     checkShareNumber(shareNumber)
     checkCancelSecret(cancelSecret)
-    await this.#inTurn(storageIndex, async () => {
+    await this.#measured('cancel', storageIndex, async () => {
       const isChosen = (lease: StoredLease): boolean => lease.cancelSecretMatches(cancelSecret)
       await this.#store.removeLeases(storageIndex, shareNumber, isChosen)
     })
   }
 
   async listShares(kind: ShareKind, storageIndex: StorageIndex): Promise<Set<ShareNumber>> {
-    return this.#inTurn(
+    return this.#measured(
+      kind === 'immutable' ? 'get' : 'readv',
       storageIndex,
       async () => new Set(numbersOfKind(await this.#store.shares(storageIndex), kind)),
     )
@@ -181,7 +262,8 @@ class StorageServer implements RIStorageServer {
         read: async (offset, length, options) => {
           options?.signal?.throwIfAborted()
           checkSpan('read', offset, length)
-          return share.read(offset, length)
+          const operation = kind === 'immutable' ? 'read' : 'readv'
+          return this.#statistics.measure(operation, () => share.read(offset, length))
         },
         close: () => share.close(),
       }
@@ -195,7 +277,7 @@ class StorageServer implements RIStorageServer {
     options?: OperationOptions,
   ): Promise<Map<ShareNumber, Uint8Array[]>> {
     for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
-    return this.#inTurn(storageIndex, async () => {
+    return this.#measured('readv', storageIndex, async () => {
       options?.signal?.throwIfAborted()
       const wanted = new Set(shareNumbers)
       const data = new Map<ShareNumber, Uint8Array[]>()
@@ -221,7 +303,7 @@ class StorageServer implements RIStorageServer {
       checkVectors(vectors)
     }
     for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
-    return this.#inTurn(storageIndex, async () => {
+    return this.#measured('writev', storageIndex, async () => {
       options?.signal?.throwIfAborted()
       const shares = await openSlot(this.#store, storageIndex, secrets.writeEnabler)
       const data = new Map<ShareNumber, Uint8Array[]>()
@@ -263,6 +345,9 @@ class StorageServer implements RIStorageServer {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    const crawlers = await this.#opening?.catch(() => undefined)
+    await crawlers?.bucketCounter.stop()
+    await crawlers?.leaseChecker.stop()
     await this.#queue.idle()
     const writers = [...this.#uploads.values()].flatMap((byNumber) => [...byNumber.values()])
     await Promise.all(writers.map((writer) => writer.abort()))
@@ -276,6 +361,15 @@ class StorageServer implements RIStorageServer {
     checkStorageIndex(storageIndex)
     const key = toBase32(storageIndex)
     return this.#queue.run(key, () => task(key))
+  }
+
+  /** {@link StoreServer.#inTurn}, counted and timed, the wait for the turn included. */
+  async #measured<T>(
+    operation: StorageOperation,
+    storageIndex: StorageIndex,
+    task: (key: string) => Promise<T>,
+  ): Promise<T> {
+    return this.#statistics.measure(operation, () => this.#inTurn(storageIndex, task))
   }
 
   #assertOpen(): void {
@@ -392,6 +486,7 @@ class StorageServer implements RIStorageServer {
       now: this.#options.now,
       schedule: this.#options.schedule,
       idleTimeoutMs: this.#options.idleTimeoutMs,
+      statistics: this.#statistics,
       commit: (share) => this.#queue.run(key, () => share.commit()),
       onEnd: () => {
         this.#promised -= size
