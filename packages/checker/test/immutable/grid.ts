@@ -32,6 +32,8 @@ export interface TestServer {
     | undefined
   /** Called after each operation; may wait or throw, so that the answer is lost. */
   after: ((name: OperationName) => Promise<void> | void) | undefined
+  /** For how many more shares there is room. */
+  room: number
   /** Changes what a read gives. */
   onRead: ((bytes: Uint8Array) => Uint8Array) | undefined
   connected: boolean
@@ -63,6 +65,7 @@ export async function createGrid(
         requests: [],
         before: undefined,
         after: undefined,
+        room: Infinity,
         onRead: undefined,
         connected: true,
         uploadPermitted: true,
@@ -113,7 +116,20 @@ function serverOf(server: TestServer, storage: IStorageServer, index: number): I
 }
 
 function observed(storage: IStorageServer, server: TestServer): IStorageServer {
-  return withFault(storage, async (name, operation, options) => {
+  const limited: IStorageServer = {
+    ...withFault(storage, (_, operation) => operation()),
+    allocateBuckets: async (storageIndex, request, options) => {
+      const shareNumbers = new Set([...request.shareNumbers].slice(0, server.room))
+      const result = await storage.allocateBuckets(
+        storageIndex,
+        { ...request, shareNumbers },
+        options,
+      )
+      server.room -= result.writers.size
+      return result
+    },
+  }
+  return withFault(limited, async (name, operation, options) => {
     server.requests.push(name)
     await server.before?.(name, options?.signal)
     const result = await operation()

@@ -198,6 +198,31 @@ describe('repair', () => {
     expect(await verified(grid)).toMatchObject({ healthy: true, happiness: 5 })
   })
 
+  it('spreads over servers that have room for a share or two', async () => {
+    const grid = await createGrid(8)
+    await spread({ ...grid, servers: grid.servers.slice(0, 3) }, without([3, 4, 5, 6, 7, 8]))
+    for (const [index, room] of [0, 0, 0, 2, 0, 1, 0, 3].entries()) {
+      const server = grid.servers[index]
+      if (server !== undefined) server.room = room
+    }
+    const results = await checkAndRepair(grid)
+    expect(results).toMatchObject({ repairSuccessful: true })
+    const counts = await Promise.all(grid.servers.slice(3).map((one) => shareNumbers(one)))
+    expect(counts.map(({ length }) => length)).toEqual([2, 0, 1, 0, 3])
+    expect(await verified(grid)).toMatchObject({ healthy: true, happiness: 6 })
+  })
+
+  it('does what it can where there is room for some shares only', async () => {
+    const grid = await createGrid(5)
+    await spread({ ...grid, servers: grid.servers.slice(0, 3) }, without([3, 4, 5, 6]))
+    for (const server of grid.servers) server.room = server.id === 'v0-004' ? 2 : 0
+    const results = await checkAndRepair(grid)
+    expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: false })
+    expect(results.postRepairResults).toMatchObject({ healthy: false, goodShareCount: 8 })
+    expect(await verified(grid)).toMatchObject({ healthy: false, goodShareCount: 8 })
+    await expectGoodShares(grid)
+  })
+
   it('does what it can where no server takes anything', async () => {
     const grid = await createGrid(3, { readonly: [1, 2] })
     const some = [...file.shares].filter(([share]) => share < 3)
