@@ -2,12 +2,12 @@ import type { CheckOptions, ICheckResults, ShareLocator } from '@lafs/filesystem
 import type { ShareMap } from '@lafs/immutable'
 import type { IServer, RIBucketReader } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
-import { Cancellation, within } from '@lafs/storage-protocol/waiting'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { addHolder, immutableResults } from './findings.ts'
 import { verifyFoundShares } from './verify-shares.ts'
-import { QUERY_TIMEOUT_MS } from './timeouts.ts'
+import { inTime, messageOf, QUERY_TIMEOUT_MS } from './timeouts.ts'
 
 /** A share that a server says it has. */
 export interface FoundShare {
@@ -132,22 +132,18 @@ async function listSharesOn(
   readonly buckets?: ReadonlyMap<number, RIBucketReader>
   readonly problems?: readonly string[]
 }> {
-  const { clock } = context
-  const ask = <T>(delayMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    requests.run((signal) => {
-      const timeout = (): Error => new Error(`no answer within ${delayMs / 1000} seconds`)
-      return within(work(signal), { clock, delayMs, timeout, signal })
-    })
+  const ask = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    requests.run((signal) =>
+      inTime(work(signal), { clock: context.clock, delayMs: QUERY_TIMEOUT_MS, signal }),
+    )
   try {
-    const { storage, buckets } = await ask(QUERY_TIMEOUT_MS, async (signal) => {
+    const { storage, buckets } = await ask(async (signal) => {
       const operations = await server.storageServer({ signal })
       const found = await operations.getBuckets(cap.storageIndex, { signal })
       return { storage: operations, buckets: found }
     })
     if (secretsOn === undefined || buckets.size === 0) return { buckets }
-    const lease = ask(QUERY_TIMEOUT_MS, (signal) =>
-      storage.addLease(cap.storageIndex, secretsOn(server), { signal }),
-    )
+    const lease = ask((signal) => storage.addLease(cap.storageIndex, secretsOn(server), { signal }))
     const problem = await lease.then(
       () => undefined,
       (error: unknown) => `no lease could be added: ${messageOf(error)}`,
@@ -158,9 +154,4 @@ async function listSharesOn(
     requests.signal.throwIfAborted()
     return { problems: [messageOf(error)] }
   }
-}
-
-/** What went wrong, for people. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

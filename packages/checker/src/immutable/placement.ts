@@ -8,13 +8,12 @@ import type {
   RIBucketWriter,
 } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
-import { within } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { addHolder } from './findings.ts'
 import { createShareVerifier } from './share-verifier.ts'
-import { QUERY_TIMEOUT_MS } from './timeouts.ts'
+import { inTime, QUERY_TIMEOUT_MS } from './timeouts.ts'
 
 /** How things stand with the shares of a file that is being repaired. Servers are named by their ids. */
 export interface Standing {
@@ -148,14 +147,9 @@ async function ask(
   shareNumbers: ReadonlySet<number>,
   { cap, context, allocatedSize, requests }: ReservationRequest,
 ): Promise<{ readonly storage: IStorageServer; readonly result: AllocateResult }> {
-  const { clock } = context
-  const limit = {
-    clock,
-    delayMs: QUERY_TIMEOUT_MS,
-    timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
-  }
+  const limit = { clock: context.clock, delayMs: QUERY_TIMEOUT_MS }
   const storage = await requests.run((signal) =>
-    within(server.storageServer({ signal }), { ...limit, signal }),
+    inTime(server.storageServer({ signal }), { ...limit, signal }),
   )
   // Not to be aborted: the answer must come, so that what it reserves can be given back.
   const allocation = storage.allocateBuckets(cap.storageIndex, {
@@ -164,7 +158,7 @@ async function ask(
     allocatedSize,
   })
   const result = await requests.run((signal) =>
-    within(allocation, {
+    inTime(allocation, {
       ...limit,
       signal,
       late: ({ writers }) => abortAll(writers.values()),
@@ -183,10 +177,9 @@ async function lookAt(
   if (shareNumbers.length === 0) return
   const verifyShare = createShareVerifier(cap, context)
   const buckets = await requests.run((signal) =>
-    within(storage.getBuckets(cap.storageIndex, { signal }), {
+    inTime(storage.getBuckets(cap.storageIndex, { signal }), {
       clock: context.clock,
       delayMs: QUERY_TIMEOUT_MS,
-      timeout: () => new Error(`no answer within ${QUERY_TIMEOUT_MS / 1000} seconds`),
       signal,
     }),
   )

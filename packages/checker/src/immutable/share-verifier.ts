@@ -25,10 +25,9 @@ import {
   SHARE_HASH_ENTRY_SIZE,
 } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
-import { within } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
-import { READ_TIMEOUT_MS } from './timeouts.ts'
+import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
 
 /** Bytes that are asked for at a time, unless a block is larger; a share of up to so many comes at once. */
 const READ_SIZE = 1024 * 1024
@@ -327,12 +326,11 @@ function readerOf(
 ): Pick<Share, 'peek' | 'get'> {
   let whole: Uint8Array | undefined
   const read = async (offset: number, size: number): Promise<Uint8Array> => {
-    const timeout = (): Error => new Error(`no answer within ${READ_TIMEOUT_MS / 1000} seconds`)
     const reading = bucket.read(offset, size, signal ? { signal } : {})
     try {
-      return await within(reading, { clock, delayMs: READ_TIMEOUT_MS, timeout, signal })
+      return await inTime(reading, { clock, delayMs: READ_TIMEOUT_MS, signal })
     } catch (error) {
-      throw new Rejection('unreachable', error instanceof Error ? error.message : String(error))
+      throw new Rejection('unreachable', messageOf(error))
     }
   }
   const peek = async (offset: number, size: number): Promise<Uint8Array> => {

@@ -1,6 +1,5 @@
 import type { ProgressListener, ShareLocator } from '@lafs/filesystem-interface'
 import type { ShareMap } from '@lafs/immutable'
-import { within } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
@@ -8,7 +7,7 @@ import type { FoundShare, JudgedShares } from './check.ts'
 import { addHolder } from './findings.ts'
 import { createShareVerifier, memoryForVerifying } from './share-verifier.ts'
 import type { ShareVerdict } from './share-verifier.ts'
-import { NOTICE_TIMEOUT_MS } from './timeouts.ts'
+import { inTime, NOTICE_TIMEOUT_MS } from './timeouts.ts'
 
 /** Shares of one file that are read at once. */
 const SHARES_AT_ONCE = 10
@@ -78,13 +77,11 @@ async function advise(
   { clock }: CheckerContext,
   requests: Cancellation,
 ): Promise<void> {
-  const timeout = (): Error => new Error('no answer to an advisory')
   await requests
     .run((signal) =>
-      within(bucket.adviseCorruptShare(reason, { signal }), {
+      inTime(bucket.adviseCorruptShare(reason, { signal }), {
         clock,
         delayMs: NOTICE_TIMEOUT_MS,
-        timeout,
         signal,
       }),
     )

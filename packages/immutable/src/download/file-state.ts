@@ -13,6 +13,7 @@ import { ShareFinder } from './share-finder.ts'
 import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
 import type { ValidatedUriExtension } from './uri-extension.ts'
 
+/** What a file is read with: the servers, the arithmetic, and what to leave alone. */
 export interface DownloadDependencies {
   readonly broker: IStorageBroker
   readonly codec: CodecProvider
