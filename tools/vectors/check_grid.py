@@ -81,6 +81,7 @@ class Server(MemoryServer):
         self.dies = False
         self.advised = set()
         self.leases = 0
+        self.reads = 0
 
     def later(self, function, *arguments, **named):
         return fireEventually().addCallback(lambda _: maybeDeferred(function, *arguments, **named))
@@ -104,6 +105,12 @@ class Server(MemoryServer):
 
     def allocate_buckets(self, _storage_index, _renew, _cancel, numbers, _size, _canary):
         return set(self.shares), {number: Writer(self, number) for number in numbers - set(self.shares)}
+
+    def slot_readv(self, *arguments):
+        self.reads += 1
+        if self.dies and self.reads > 1:
+            raise DeadReferenceError("gone")
+        return super().slot_readv(*arguments)
 
     def add_lease(self, *_):
         self.leases += 1
@@ -189,7 +196,10 @@ class Grid:
             for server, _, number in results.get_incompatible_shares()
         )
         del said["storage-index"]
-        return said | {"incompatible": incompatible, "report": results.get_report()}
+        said["summary"] = in_order(said["summary"].split(" "), "Shares:", " ")
+        report = [without_chance(line) for line in results.get_report()]
+        report = in_order(report, "Corrupt Shares:")
+        return said | {"incompatible": incompatible, "report": report}
 
     def told_of_repair(self, results):
         said = json_check_and_repair_results(results)
@@ -199,6 +209,21 @@ class Grid:
             "pre-repair-results": self.told(results.get_pre_repair_results()),
             "post-repair-results": self.told(results.get_post_repair_results()),
         }
+
+
+def in_order(words, last, joint=None):
+    """Upstream names corrupt shares in the order of their places in its memory; here they rise."""
+    at = words.index(last) + 1 if last in words else len(words)
+    ordered = words[:at] + sorted(words[at:])
+    return ordered if joint is None else joint.join(ordered)
+
+
+def without_chance(line):
+    """Versions come in the order of a set, and so do shares of which one makes another seem wrong."""
+    if line.startswith(" "):
+        return line.split(":")[0]
+    kind, colon, versions = line.partition("ecoverable Versions: ")
+    return kind + colon + "/".join(sorted(versions.split("/"))) if colon else line
 
 
 def damaged(data, kind, arguments):
