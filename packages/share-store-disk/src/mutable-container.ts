@@ -1,4 +1,4 @@
-import { NoSpaceError, StorageError } from '@lafs/storage-interface'
+import { NODE_ID_SIZE, NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { Lease, SlotChange, StoredLease } from '@lafs/storage-interface'
 import { uint32, uint64, viewOf } from './bytes.ts'
 import { readExactly, type ShareBytes } from './share-bytes.ts'
@@ -229,15 +229,18 @@ export async function addMutableLease(
   await file.write(extraLeasesOffset, [uint32(extra + 1)])
 }
 
-/** Empties the places of leases, by their index among {@link mutableLeases}. */
+/** Empties the places of leases, as upstream does, by their index among {@link mutableLeases}. */
 export async function removeMutableLeases(
   file: ShareBytes,
   container: MutableContainer,
   indexes: ReadonlySet<number>,
 ): Promise<void> {
   const filled = (await leaseSlots(file, container)).filter(isFilled)
+  const secret = new Uint8Array(32)
+  const nobody = { ownerNumber: 0, renewSecret: secret, cancelSecret: secret, expiresAtSeconds: 0 }
+  const empty = mutableLease(container.version, nobody, new Uint8Array(NODE_ID_SIZE))
   for (const [index, { position }] of filled.entries())
-    if (indexes.has(index)) await file.write(position, [ZEROS.subarray(0, LEASE_SIZE)])
+    if (indexes.has(index)) await file.write(position, [empty])
 }
 
 function mutableLease(version: ContainerVersion, lease: Lease, nodeId: Uint8Array): Uint8Array {
