@@ -13,7 +13,7 @@ export {
   type MutableStreamOptions,
 } from './uploadable.ts'
 export { republishVersion } from './repair/republish-version.ts'
-export { restoreShares } from './repair/restore-shares.ts'
+export { restoreShares, type RestoreOptions } from './repair/restore-shares.ts'
 export { verifyVersion, type FailedShare, type VerifyOptions } from './retrieve/verify-version.ts'
 export { ServerMap, type BadShare, type KnownShare } from './servermap/server-map.ts'
 export { updateServermap, type ServermapOptions } from './servermap/updater.ts'

@@ -48,13 +48,13 @@ describe('verifying a version', () => {
     [SDMF, 'shareHashChain', /corrupt hashes/],
     [SDMF, 'blockHashTree', /corrupt hashes/],
     [SDMF, 'shareData', /block hash tree failure/],
-    [SDMF, 'encryptedPrivateKey', /private key/],
+    [SDMF, 'encryptedPrivateKey', /invalid privkey/],
     [MDMF, 'verificationKey', /pubkey doesn't match fingerprint/],
     [MDMF, 'signature', /signature is invalid/],
     [MDMF, 'shareHashChain', /corrupt hashes/],
     [MDMF, 'blockHashTree', /block hash tree failure/],
     [MDMF, 'shareData', /block hash tree failure/],
-    [MDMF, 'encryptedPrivateKey', /private key/],
+    [MDMF, 'encryptedPrivateKey', /invalid privkey/],
   ] as const)('of %s finds a flipped bit in the %s', async (name, section, message) => {
     const recorded = await recordedFile(name)
     const damage = flipping(section)

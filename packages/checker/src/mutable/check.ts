@@ -1,6 +1,6 @@
-import type { CheckOptions, ICheckResults } from '@lafs/filesystem-interface'
+import type { CheckOptions, ICheckResults, ProgressOptions } from '@lafs/filesystem-interface'
 import { openMutableFile, ServerMap, updateServermap, verifyVersion } from '@lafs/mutable'
-import type { FailedShare, OpenedMutableFile, VersionInfo } from '@lafs/mutable'
+import type { FailedShare, MutableFile, OpenedMutableFile, VersionInfo } from '@lafs/mutable'
 import type { CheckerContext } from '../context.ts'
 import type { ResolvedTarget } from '../target.ts'
 import { mutableCheckResults } from './findings.ts'
@@ -36,26 +36,34 @@ async function checkOpened(
   const map = new ServerMap()
   const telling = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
   await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease })
-  let best = map.bestRecoverableVersion()
-  let failed: FailedShare[] = []
-  for (let tries = 1; verify && best !== undefined; tries++) {
-    failed = await verifyVersion(file, map, best, telling)
-    if (failed.length === 0 || tries === TRIES_MAX) break
-    const newest: VersionInfo | undefined = await newerVersion(file, map, best, telling)
-    if (newest === undefined) break
-    // What failed belongs to the past.
-    best = newest
-    failed = []
-  }
+  const failed = verify ? await verifyBest(file, map, telling) : []
   return mutableCheckResults(target, file.context.broker, map, failed)
+}
+
+/** Verifies the best version; a newer one, where a writer has put it in its place meanwhile. */
+async function verifyBest(
+  file: MutableFile,
+  map: ServerMap,
+  options: ProgressOptions,
+): Promise<FailedShare[]> {
+  let best = map.bestRecoverableVersion()
+  for (let tries = 1; best !== undefined; tries++) {
+    const failed = await verifyVersion(file, map, best, options)
+    if (failed.length === 0 || tries === TRIES_MAX) return failed
+    const newer = await newerVersion(file, map, best, options)
+    if (newer === undefined) return failed
+    // What failed belongs to the past.
+    best = newer
+  }
+  return []
 }
 
 /** The best version, where a writer has put it in the place of this one; the map then knows it. */
 async function newerVersion(
-  file: OpenedMutableFile['file'],
+  file: MutableFile,
   map: ServerMap,
   { sequenceNumber }: VersionInfo,
-  options: Pick<CheckOptions, 'signal' | 'onProgress'>,
+  options: ProgressOptions,
 ): Promise<VersionInfo | undefined> {
   const now = new ServerMap()
   await updateServermap(file, now, 'MODE_CHECK', options)

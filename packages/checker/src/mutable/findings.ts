@@ -1,4 +1,3 @@
-import { isFilesystemError } from '@lafs/filesystem-interface'
 import type { ICheckResults, ShareLocator } from '@lafs/filesystem-interface'
 import { serversOfHappiness } from '@lafs/immutable'
 import type { FailedShare, KnownShare, ServerMap, VersionInfo } from '@lafs/mutable'
@@ -23,13 +22,14 @@ export function mutableCheckResults(
   map: ServerMap,
   failed: readonly FailedShare[],
 ): ICheckResults {
+  const servers = broker.serversForStorageIndex(storageIndex)
   const shares = [...map.shares()]
   const recoverable = map.recoverableVersions()
   const unrecoverable = map.unrecoverableVersions()
   const [best] = recoverable
   const counted = best ?? unrecoverable[0]
   const good = shares.filter(({ version }) => version.id === counted?.id)
-  const goodShareCount = distinct(good, ({ shareNumber }) => shareNumber)
+  const goodShareCount = new Set(good.map(({ shareNumber }) => shareNumber)).size
   const { requiredShares, totalShares } = counted ?? USUAL_ENCODING
   const { problems, report } = describeVersions(map, { shares, goodShareCount })
   const failures = failed.toSorted(byShare)
@@ -44,7 +44,7 @@ export function mutableCheckResults(
     uri,
     healthy,
     recoverable: best !== undefined,
-    needsRebalancing: needsRebalancing(broker, map, best),
+    needsRebalancing: best !== undefined && needsRebalancing(map, best, servers),
     happiness: serversOfHappiness(new Map([...sharemap.values()].entries())),
     requiredShares,
     totalShares,
@@ -53,7 +53,7 @@ export function mutableCheckResults(
     corruptShares: failures.filter(({ damaged }) => damaged).map(locatorOf(storageIndex)),
     incompatibleShares: [],
     serversResponding: new Set(map.reachableServers),
-    goodShareHostCount: distinct(good, ({ server }) => server.serverId),
+    goodShareHostCount: new Set(good.map(({ server }) => server.serverId)).size,
     recoverableVersionCount: recoverable.length,
     unrecoverableVersionCount: unrecoverable.length,
     sharemap,
@@ -123,30 +123,23 @@ function nameOf({ server, shareNumber }: FailedShare): string {
   return `${server.name}-sh${shareNumber}`
 }
 
+/** What messages about a share begin with. */
+const OWN_NAME = /^(?:mutable )?share \d+: /
+
 /** What is wrong with a share; upstream's words, where it has some. */
-function reasonOf({ error, shareNumber }: FailedShare): string {
+function reasonOf({ error }: FailedShare): string {
   if (!(error instanceof Error)) return 'it could not be read'
-  const { message } = error
-  const own = `share ${shareNumber}: `
-  if (!isFilesystemError(error) || !message.startsWith(own)) return message
-  return message.slice(own.length)
+  return error.message.replace(OWN_NAME, '')
 }
 
-function needsRebalancing(
-  broker: IStorageBroker,
-  map: ServerMap,
-  best: VersionInfo | undefined,
-): boolean {
-  if (best === undefined) return false
+/** Whether a share of the best version would be safer on another one of the servers that answered. */
+function needsRebalancing(map: ServerMap, best: VersionInfo, servers: readonly IServer[]): boolean {
   const sharemap = new Map<number, Set<string>>()
   for (const { server, shareNumber } of map.sharesOf(best)) {
     addTo(sharemap, shareNumber, server.serverId)
   }
-  const takesShares = (server: IServer): boolean =>
-    server.uploadPermitted() && map.reachableServers.has(server.serverId)
-  const candidateServers = broker
-    .connectedServers()
-    .filter(takesShares)
+  const candidateServers = servers
+    .filter((one) => one.uploadPermitted() && map.reachableServers.has(one.serverId))
     .map(({ serverId }) => serverId)
   return rebalancingMoves({ sharemap, candidateServers }).length > 0
 }
@@ -158,10 +151,6 @@ function locatorOf(storageIndex: Uint8Array): (share: FailedShare) => ShareLocat
 function byShare(a: FailedShare, b: FailedShare): number {
   if (a.shareNumber !== b.shareNumber) return a.shareNumber - b.shareNumber
   return a.server.serverId < b.server.serverId ? -1 : 1
-}
-
-function distinct<T>(shares: readonly KnownShare[], keyOf: (share: KnownShare) => T): number {
-  return new Set(shares.map(keyOf)).size
 }
 
 function addTo<K>(map: Map<K, Set<string>>, key: K, value: string): void {

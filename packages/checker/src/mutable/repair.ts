@@ -4,7 +4,12 @@ import {
   MustForceRepairError,
   RepairRequiresWritecapError,
 } from '@lafs/filesystem-interface'
-import type { ICheckResults, ProgressOptions, RepairOptions } from '@lafs/filesystem-interface'
+import type {
+  ICheckResults,
+  ProgressOptions,
+  RepairOptions,
+  ShareLocator,
+} from '@lafs/filesystem-interface'
 import {
   openMutableFile,
   republishVersion,
@@ -14,6 +19,7 @@ import {
   verifyVersion,
 } from '@lafs/mutable'
 import type { FailedShare, MutableFile, VersionInfo } from '@lafs/mutable'
+import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import type { CheckerContext } from '../context.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
 import type { MutableTarget } from './check.ts'
@@ -62,7 +68,8 @@ export async function repairMutable(
 
 /**
  * @param map - empty; gets how things stand in the end.
- * @returns the shares that were found to be as corrupt as the check has said.
+ * @returns the shares of the version that was restored which are as corrupt as the check has said, or
+ *   were until they were replaced.
  */
 async function repair(
   file: MutableFile,
@@ -70,21 +77,26 @@ async function repair(
   { corruptShares }: ICheckResults,
   { force = false, signal, onProgress }: RepairOptions,
 ): Promise<FailedShare[]> {
-  const corrupt: FailedShare[] = []
   const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
-  const suspects = new Set(
-    corruptShares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`),
-  )
+  const suspects = placesOf(corruptShares)
   for (let tries = 1; ; tries++) {
     await updateServermap(file, map, 'MODE_REPAIR', options)
-    corrupt.push(...(await verifySuspects(file, map, suspects, options)))
     const best = map.bestRecoverableVersion()
-    if (best === undefined) return corrupt
+    if (best === undefined) return []
     const rivals = rivalsOf(map, best)
-    if (rivals.length > 0 && !force) throw mustForce(map, rivals)
+    if (rivals.length > 0 && !force) throw mustForce(map, best, rivals)
     try {
-      if (rivals.length > 0) await republishVersion(file, map, best, options)
-      else await restoreShares(file, map, best, options)
+      if (rivals.length > 0) {
+        await republishVersion(file, map, best, options)
+        return []
+      }
+      const corrupt = await verifySuspects(file, map, best, suspects, options)
+      const replaced = placesOf(
+        corrupt.map(({ server: { serverId }, shareNumber }) => ({ serverId, shareNumber })),
+      )
+      const replaces = ({ serverId }: IServer, share: ShareNumber): boolean =>
+        replaced.has(`${share}@${serverId}`)
+      await restoreShares(file, map, best, { ...options, replaces })
       return corrupt
     } catch (error) {
       // Shares of it were worse than they looked, and the map knows that now; or it was replaced.
@@ -94,16 +106,23 @@ async function repair(
   }
 }
 
-/** Looks at the shares of the best version that were corrupt when somebody looked before. */
+function placesOf(shares: readonly Omit<ShareLocator, 'storageIndex'>[]): Set<string> {
+  return new Set(shares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`))
+}
+
+/**
+ * Looks at the shares of a version that were corrupt when somebody looked before. The map does not
+ * hear of it: a share whose private key alone is wrong is good enough to read.
+ */
 async function verifySuspects(
   file: MutableFile,
   map: ServerMap,
+  version: VersionInfo,
   suspects: ReadonlySet<string>,
   options: ProgressOptions,
 ): Promise<FailedShare[]> {
-  const best = map.bestRecoverableVersion()
-  if (suspects.size === 0 || best === undefined) return []
-  return verifyVersion(file, map, best, {
+  if (suspects.size === 0) return []
+  return verifyVersion(file, map.copy(), version, {
     ...options,
     only: ({ serverId }, shareNumber) => suspects.has(`${shareNumber}@${serverId}`),
   })
@@ -122,9 +141,12 @@ function rivalsOf(map: ServerMap, best: VersionInfo): VersionInfo[] {
     )
 }
 
-function mustForce(map: ServerMap, rivals: readonly VersionInfo[]): MustForceRepairError {
-  const newest = map.bestRecoverableVersion()?.sequenceNumber ?? 0
-  const what = rivals.some(({ sequenceNumber }) => sequenceNumber > newest)
+function mustForce(
+  map: ServerMap,
+  best: VersionInfo,
+  rivals: readonly VersionInfo[],
+): MustForceRepairError {
+  const what = rivals.some(({ sequenceNumber }) => sequenceNumber > best.sequenceNumber)
     ? 'There were unrecoverable newer versions'
     : map.needsMerge()
       ? 'There were multiple recoverable versions with identical seqnums'

@@ -74,7 +74,8 @@ export async function deliver(delivery: Delivery): Promise<void> {
       )
       const spare = spareServers.filter(({ serverId }) => !run.failed.has(serverId))
       const { totalShares } = newVersion.version
-      run.goal = [...run.goal, ...placeHomelessShares(run.goal, spare, totalShares)]
+      const homeless = placeHomelessShares(run.goal, spare, totalShares)
+      run.goal = [...run.goal, ...homeless.filter((one) => hasWrites(newVersion, one))]
       const pending = run.goal.filter((placement) => !run.placed.has(placementKey(placement)))
       if (pending.length === 0) break
       const messages = messagesOf(pending, newVersion)
@@ -91,6 +92,11 @@ export async function deliver(delivery: Delivery): Promise<void> {
     status.timings.pushMs = file.context.clock.nowMs() - startMs
     run.cancellation.dispose()
   }
+}
+
+/** Whether there is anything to write of a share: a repair makes some of them alone. */
+function hasWrites({ writes }: NewVersion, { shareNumber }: Placement): boolean {
+  return (writes[shareNumber]?.length ?? 0) > 0
 }
 
 /** A delivery under way. */

@@ -3,7 +3,7 @@ import {
   UnableToFetchCriticalDownloadDataError,
 } from '@lafs/filesystem-interface'
 import type { ProgressOptions } from '@lafs/filesystem-interface'
-import type { ShareNumber } from '@lafs/storage-interface'
+import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from '../file.ts'
 import { deliver } from '../publish/delivery.ts'
@@ -12,10 +12,19 @@ import type { Placement } from '../publish/placement.ts'
 import { PublishStatus } from '../publish/status.ts'
 import { RetrieveStatus } from '../retrieve/status.ts'
 import { VersionShares } from '../retrieve/version-shares.ts'
-import type { ServerMap } from '../servermap/server-map.ts'
+import type { KnownShare, ServerMap } from '../servermap/server-map.ts'
 import type { VersionInfo } from '../servermap/version-info.ts'
 import { rebuildShares } from './rebuild-shares.ts'
 import type { RebuildSource } from './rebuild-shares.ts'
+
+/** Options of {@link restoreShares}. */
+export interface RestoreOptions extends ProgressOptions {
+  /**
+   * Which good shares of the version are to be replaced as well, since something is wrong with them
+   * that does not keep them from being read. Default: none.
+   */
+  readonly replaces?: ((server: IServer, shareNumber: ShareNumber) => boolean) | undefined
+}
 
 /**
  * Brings a version back to all of its shares: makes those that are nowhere anew, and puts the right
@@ -26,6 +35,7 @@ import type { RebuildSource } from './rebuild-shares.ts'
  * server takes stays missing: the map tells.
  *
  * @param map - made in MODE_REPAIR; gets what was written, and the shares that were found to be bad.
+ *   Those that were to be replaced and were not are bad in the end.
  * @throws {@link FilesystemError} `MUTABLE_UNCOORDINATED_WRITE` where another writer has been at work;
  *   `DOWNLOAD_NOT_ENOUGH_SHARES`, and nothing was written, where too few shares are good;
  *   `DOWNLOAD_CRITICAL_DATA_UNAVAILABLE` where no share has the private key; the reason of the signal.
@@ -34,10 +44,14 @@ export async function restoreShares(
   file: MutableFile,
   map: ServerMap,
   version: VersionInfo,
-  options: ProgressOptions = {},
+  { replaces = () => false, ...options }: RestoreOptions = {},
 ): Promise<void> {
   options.signal?.throwIfAborted()
-  if (placesToFill(file, map, version).length === 0) return
+  const spoilt = new Set(
+    map.sharesOf(version).filter(({ server, shareNumber }) => replaces(server, shareNumber)),
+  )
+  const run: Restoration = { file, map, version, spoilt }
+  if (placesToFill(run).length === 0) return
   const { clock, history } = file.context
   const cancellation = new Cancellation(options.signal)
   const reading = new RetrieveStatus(file, version)
@@ -55,10 +69,13 @@ export async function restoreShares(
     const tried = new Set<string>()
     for (;;) {
       // What turned out to be bad meanwhile has a place to fill now.
-      const goal = placesToFill(file, map, version)
+      const goal = placesToFill(run)
       if (goal.every((place) => tried.has(placementKey(place)))) break
       for (const place of goal) tried.add(placementKey(place))
-      await fill(source, { file, map, goal, status: writing }, options)
+      await fill(run, source, { goal, status: writing }, options)
+    }
+    for (const { server, shareNumber } of map.sharesOf(version).filter((one) => spoilt.has(one))) {
+      map.markBadShare(server, shareNumber, version.header.checkstring)
     }
     writing.progress = 1
     outcome = 'Finished'
@@ -70,15 +87,35 @@ export async function restoreShares(
   }
 }
 
-/** Where shares of the version are to be put: over those that are bad or old, and on servers for those that are nowhere. */
-function placesToFill(file: MutableFile, map: ServerMap, version: VersionInfo): Placement[] {
+/** A restoration under way. */
+interface Restoration {
+  readonly file: MutableFile
+  readonly map: ServerMap
+  readonly version: VersionInfo
+  /** Good shares that are to be replaced; what takes their place in the map is another object. */
+  readonly spoilt: ReadonlySet<KnownShare>
+}
+
+/** The shares of the version that stay as they are. */
+function standingShares({ map, version, spoilt }: Restoration): KnownShare[] {
+  return map.sharesOf(version).filter((share) => !spoilt.has(share))
+}
+
+/**
+ * Where shares of the version are to be put: over those that are bad, old or to be replaced, and on
+ * servers for those that are nowhere.
+ */
+function placesToFill(run: Restoration): Placement[] {
+  const { file, map, version, spoilt } = run
   const { totalShares } = version
-  const others = [...map.shares()].filter((share) => share.version.id !== version.id)
-  const wrong = [...others, ...map.knownBadShares()].filter(
+  const wrong: Placement[] = [...map.shares()].filter(
+    (share) => share.version.id !== version.id || spoilt.has(share),
+  )
+  const taken = [...wrong, ...map.knownBadShares()].filter(
     ({ shareNumber }) => shareNumber < totalShares,
   )
-  const standing = [...map.sharesOf(version), ...wrong]
-  return [...wrong, ...placeHomelessShares(standing, spareServers(file), totalShares)]
+  const standing = [...standingShares(run), ...taken]
+  return [...taken, ...placeHomelessShares(standing, spareServers(file), totalShares)]
 }
 
 function spareServers({ context, storageIndex }: MutableFile): Delivery['spareServers'] {
@@ -91,11 +128,13 @@ type Delivery = Parameters<typeof deliver>[0]
 
 /** Makes the shares for some places and puts them there. */
 async function fill(
+  run: Restoration,
   source: RebuildSource,
-  { file, map, goal, status }: Pick<Delivery, 'file' | 'map' | 'goal' | 'status'>,
+  { goal, status }: Pick<Delivery, 'goal' | 'status'>,
   { signal, onProgress }: ProgressOptions,
 ): Promise<void> {
-  const { version, roots } = source
+  const { file, map, version } = run
+  const { roots } = source
   const unknown = Array.from({ length: version.totalShares }, (_, number) => number).filter(
     (number) => !roots.has(number),
   )
@@ -116,7 +155,7 @@ async function fill(
       },
       goal: goal.filter(isMade),
       // The others have their turn, or had it.
-      standing: [...map.sharesOf(version), ...goal.filter((place) => !isMade(place))],
+      standing: [...standingShares(run), ...goal.filter((place) => !isMade(place))],
       spareServers: spareServers(file),
       status,
       onProgress,

@@ -1,5 +1,5 @@
 import { sameBytes, sskPubkeyFingerprintHash } from '@lafs/crypto'
-import { CorruptShareError } from '@lafs/filesystem-interface'
+import { CorruptShareError, isFilesystemError } from '@lafs/filesystem-interface'
 import type { ProgressOptions } from '@lafs/filesystem-interface'
 import type { IServer, OperationOptions } from '@lafs/storage-interface'
 import { numberOfSegments } from '@lafs/storage-protocol/layout'
@@ -36,7 +36,7 @@ export interface VerifyOptions extends ProgressOptions {
 
 /**
  * Reads every share of a version that the servermap knows, all of it, and checks it: keys, signature,
- * hashes and every block; with a write key the private key too. Nothing is decoded, and no more
+ * hashes and every block; with a write key whether the private key is the right one. Nothing is decoded, and no more
  * authority is needed than a verify cap gives.
  *
  * @returns the shares that are damaged or could not be read; they are marked as bad in the servermap,
@@ -124,15 +124,8 @@ async function checkKeys(
   const { reader } = verifier
   const { crypto } = file.context
   const { prefix } = version.header
-  const readsPrivateKey = file.writekey !== undefined
   await reader.load(
-    [
-      'verificationKey',
-      'signature',
-      'shareHashChain',
-      'blockHashTree',
-      ...(readsPrivateKey ? (['encryptedPrivateKey'] as const) : []),
-    ],
+    ['verificationKey', 'signature', 'shareHashChain', 'blockHashTree', 'encryptedPrivateKey'],
     options,
   )
   await verifier.blockTree(options)
@@ -144,11 +137,23 @@ async function checkKeys(
   if (!(await verifyingKey.verify(await reader.signature(options), prefix))) {
     throw new CorruptShareError('signature is invalid')
   }
-  if (!readsPrivateKey) return true
-  const encrypted = await reader.encryptedPrivateKey(options)
-  if (file.encryptedPrivateKey === undefined) await decryptSigningKey(file, encrypted)
-  else if (!sameBytes(encrypted, file.encryptedPrivateKey)) {
+  await checkPrivateKey(file, await reader.encryptedPrivateKey(options))
+  return true
+}
+
+/** Without a write key nobody can tell more than that there is one. */
+async function checkPrivateKey(file: MutableFile, encrypted: Uint8Array): Promise<void> {
+  if (file.writekey === undefined) return
+  if (file.encryptedPrivateKey !== undefined) {
+    if (sameBytes(encrypted, file.encryptedPrivateKey)) return
     throw new CorruptShareError('invalid privkey')
   }
-  return true
+  try {
+    const signingKey = await decryptSigningKey(file, encrypted)
+    file.signingKey ??= signingKey
+    file.encryptedPrivateKey ??= encrypted.slice()
+  } catch (cause) {
+    if (!isFilesystemError(cause, 'SHARE_CORRUPT')) throw cause
+    throw new CorruptShareError('invalid privkey', { cause })
+  }
 }
