@@ -57,7 +57,8 @@ async def make_file(name, k, n, segment_size, size, version):
     kept = f"chk/shares/{k}-{n}-{segment_size}-{size}-v{version}.shares"
     assert (COMMITTED / kept).read_bytes() == b"".join(shares[number] for number in range(n))
     file = File(name, cap, shares, uri.pack_extension(encoder.get_uri_extension_data()))
-    return file, {"cap": cap.to_string(), "verifyCap": file.verify_cap.to_string(), "shares": kept}
+    caps = {"cap": cap.to_string().decode(), "verifyCap": file.verify_cap.to_string().decode()}
+    return file, {**caps, "shares": kept}
 
 
 def field_damage(file, number):

@@ -61,6 +61,10 @@ class File:
         }
 
 
+def caps_of(file):
+    return {"cap": file.cap.decode(), "readCap": file.read_cap.decode()}
+
+
 def flip(data, at, bit=1):
     return ("write", at, bytes([data[at] ^ bit]))
 
@@ -272,8 +276,8 @@ async def main(_reactor):
         "after it; its new version has the next sequence number.",
         servers=[server_facts(number) for number in TEN],
         files={
-            "sdmf": {"cap": sdmf.cap, "readCap": sdmf.read_cap, "versions": sdmf_places},
-            "mdmf": {"cap": mdmf.cap, "readCap": mdmf.read_cap, "versions": places},
+            "sdmf": {**caps_of(sdmf), "versions": sdmf_places},
+            "mdmf": {**caps_of(mdmf), "versions": places},
         },
         outcomes=outcomes.all,
         cases=cases,
