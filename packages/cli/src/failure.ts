@@ -48,6 +48,8 @@ export type CommandErrorCode =
   | 'CLI_INCOMPLETE'
   /** The state of an earlier run is not there, or is of no use. */
   | 'CLI_NO_STATE'
+  /** Nothing of a storage server is in this folder. */
+  | 'CLI_NO_STORAGE'
 
 /** A command that cannot do what it was asked to. */
 export class CommandError extends Error {

@@ -2,6 +2,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
+import type { AdminOptions } from './commands/admin-counts.ts'
 import type { CheckCommandOptions } from './commands/check.ts'
 import type { CorruptShareOptions } from './commands/corrupt-share.ts'
 import type { CpOptions } from './commands/cp.ts'
@@ -58,6 +59,7 @@ export function createProgram(terminal: Terminal, version: string): Command {
   addLinkCommands(program, context)
   addTreeCommands(program, context)
   addCareCommands(program, context)
+  addAdminCommands(program, context)
   addDebugCommands(program, context)
   return program
 }
@@ -231,6 +233,42 @@ function addCareCommands(program: Command, context: ContextMaker): void {
       const { rebalanceCommand } = await import('./commands/rebalance.ts')
       await rebalanceCommand(context(), where, options)
     })
+}
+
+function addAdminCommands(program: Command, context: ContextMaker): void {
+  const admin = program
+    .command('admin')
+    .description('look at what a storage server keeps, while it runs or not; nothing is changed')
+  const command = (name: string, description: string): Command =>
+    admin
+      .command(name)
+      .description(description)
+      .argument('[folder]', "the server's node directory or storage folder; nothing: that of -d")
+      .option('--json', 'as JSON')
+  command('counts', 'how many shares there are, how large, and how much room is left').action(
+    async (folder: string | undefined, options: AdminOptions) => {
+      const { adminCountsCommand } = await import('./commands/admin-counts.ts')
+      await adminCountsCommand(context(), folder, options)
+    },
+  )
+  command('leases', 'how old the leases are, and what has none left').action(
+    async (folder: string | undefined, options: AdminOptions) => {
+      const { adminLeasesCommand } = await import('./commands/admin-leases.ts')
+      await adminLeasesCommand(context(), folder, options)
+    },
+  )
+  command('expiring', 'what would be deleted now by the settings in tahoe.cfg, and why').action(
+    async (folder: string | undefined, options: AdminOptions) => {
+      const { adminExpiringCommand } = await import('./commands/admin-expiring.ts')
+      await adminExpiringCommand(context(), folder, options)
+    },
+  )
+  command('advisories', 'what clients have told of bad shares').action(
+    async (folder: string | undefined, options: AdminOptions) => {
+      const { adminAdvisoriesCommand } = await import('./commands/admin-advisories.ts')
+      await adminAdvisoriesCommand(context(), folder, options)
+    },
+  )
 }
 
 function addDebugCommands(program: Command, context: ContextMaker): void {

@@ -1,4 +1,5 @@
 import type { Progress, ProgressListener, ProgressPhase } from '@lafs/filesystem-interface'
+import type { SurveyProgress } from '@lafs/storage-server'
 import type { OutputStream } from './terminal.ts'
 
 const BAR_WIDTH = 24
@@ -22,34 +23,69 @@ export interface ProgressBar {
   end(): void
 }
 
+/** What a bar is drawn on. */
+interface BarOptions {
+  readonly now: () => number
+  readonly quiet?: boolean
+}
+
 /**
  * A bar with rate and remaining time on a terminal, and nothing at all on any other stream.
  *
  * (The libraries for this are either no longer kept or bring a whole user interface along.)
  */
-export function progressBar(
+export function progressBar(stream: OutputStream, options: BarOptions): ProgressBar {
+  const line = statusLine(stream, options)
+  return {
+    update: (progress) => {
+      const { phase, done, total } = progress
+      line.draw(phase, done === total, (elapsedMs) => progressLine(progress, elapsedMs))
+    },
+    end: () => line.end(),
+  }
+}
+
+/** The same for a look at all shares of a store. */
+export function surveyBar(
   stream: OutputStream,
-  { now, quiet = false }: { readonly now: () => number; readonly quiet?: boolean },
-): ProgressBar {
-  if (quiet || stream.isTTY !== true) return { update: () => undefined, end: () => undefined }
-  let phase: ProgressPhase | undefined
+  options: BarOptions,
+): { readonly update: (progress: SurveyProgress) => void; end(): void } {
+  const line = statusLine(stream, options)
+  return {
+    update: (progress) => {
+      line.draw('surveying', progress.part === 1, (elapsedMs) => surveyLine(progress, elapsedMs))
+    },
+    end: () => line.end(),
+  }
+}
+
+/** A line that is drawn over and over. */
+interface StatusLine {
+  /** @param what - what goes on; times count from where that changes. */
+  draw(what: string, isLast: boolean, textAfter: (elapsedMs: number) => string): void
+  end(): void
+}
+
+function statusLine(stream: OutputStream, { now, quiet = false }: BarOptions): StatusLine {
+  if (quiet || stream.isTTY !== true) return { draw: () => undefined, end: () => undefined }
+  let current: string | undefined
   let startedMs = 0
   let drawnMs = 0
   return {
-    update: (progress) => {
+    draw: (what, isLast, textAfter) => {
       const atMs = now()
-      if (progress.phase !== phase) {
-        phase = progress.phase
+      if (what !== current) {
+        current = what
         startedMs = atMs
-      } else if (atMs - drawnMs < REDRAW_EVERY_MS && progress.done !== progress.total) {
+      } else if (atMs - drawnMs < REDRAW_EVERY_MS && !isLast) {
         return
       }
       drawnMs = atMs
-      const line = progressLine(progress, atMs - startedMs)
-      stream.write(ERASE_LINE + line.slice(0, (stream.columns || 80) - 1))
+      const text = textAfter(atMs - startedMs)
+      stream.write(ERASE_LINE + text.slice(0, (stream.columns || 80) - 1))
     },
     end: () => {
-      if (phase !== undefined) stream.write(ERASE_LINE)
+      if (current !== undefined) stream.write(ERASE_LINE)
     },
   }
 }
@@ -81,6 +117,15 @@ export function countText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs:
   if (total === undefined) return `${amount}   ${rate}`
   const left = formatSeconds(Math.ceil(Math.max(0, total - done) / perSecond))
   return `${amount}   ${rate}   ${left} left`
+}
+
+/** The text of a bar, such as `surveying    40%   12345 shares   1200/s   0:12 left`. */
+export function surveyLine({ part, shares }: SurveyProgress, elapsedMs: number): string {
+  const label = `${'surveying'.padEnd(11)} ${`${Math.floor(part * 100)}%`.padStart(4)}`
+  const amount = `${label}   ${shares} shares`
+  if (elapsedMs <= 0 || part === 0) return amount
+  const left = formatSeconds(Math.ceil((elapsedMs * (1 - part)) / part / 1000))
+  return `${amount}   ${Math.round((shares / elapsedMs) * 1000)}/s   ${left} left`
 }
 
 function amountText({ done, total }: Pick<Progress, 'done' | 'total'>): string {

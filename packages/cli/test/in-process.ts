@@ -16,12 +16,14 @@ export async function runHere(
     readonly nowMs?: number
     readonly stdin?: string
     readonly isTerminal?: boolean
+    readonly showsProgress?: boolean
     readonly signal?: AbortSignal
   } = {},
 ): Promise<Outcome> {
   const stdout = new PassThrough({ highWaterMark: 2 ** 24 })
   const stderr = new PassThrough({ highWaterMark: 2 ** 24 })
   if (options.isTerminal === true) Object.assign(stdout, { isTTY: true })
+  if (options.showsProgress === true) Object.assign(stderr, { isTTY: true })
   const status = await run(words, {
     stdin: Readable.from(options.stdin === undefined ? [] : [options.stdin], { objectMode: false }),
     stdout,

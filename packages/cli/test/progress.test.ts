@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { formatBytes, progressBar, progressLine } from '../src/progress.ts'
+import { formatBytes, progressBar, progressLine, surveyLine } from '../src/progress.ts'
 
 describe('progressLine', () => {
   it('shows amount, rate and remaining time', () => {
@@ -12,6 +12,9 @@ describe('progressLine', () => {
   it.each([
     [{ phase: 'placing', done: 2, total: 10 }, 'placing     2 of 10'],
     [{ phase: 'downloading', done: 5, total: undefined }, 'downloading 5 B'],
+    [{ phase: 'verifying', done: 3, total: 12 }, 'verifying   3 of 12   3.0/s   0:03 left'],
+    [{ phase: 'traversing', done: 4000, total: undefined }, 'traversing  4000   4000/s'],
+    [{ phase: 'traversing', done: 0, total: undefined }, 'traversing  0'],
     [{ phase: 'hashing', done: 0, total: 0 }, `hashing     ${'━'.repeat(24)} 100%   0 B of 0 B`],
   ] as const)('copes with %j', (progress, line) => {
     expect(progressLine(progress, 1000)).toBe(line)
@@ -28,6 +31,20 @@ describe('progressLine', () => {
     [5e15, '5000 TB'],
   ])('writes %d bytes as %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text)
+  })
+})
+
+describe('surveyLine', () => {
+  it.each([
+    [
+      { part: 0.25, buckets: 10, shares: 500 },
+      1000,
+      'surveying    25%   500 shares   500/s   0:03 left',
+    ],
+    [{ part: 0, buckets: 0, shares: 0 }, 1000, 'surveying     0%   0 shares'],
+    [{ part: 1, buckets: 1, shares: 1 }, 0, 'surveying   100%   1 shares'],
+  ])('shows %j', (progress, elapsedMs, line) => {
+    expect(surveyLine(progress, elapsedMs)).toBe(line)
   })
 })
 

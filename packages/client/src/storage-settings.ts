@@ -1,23 +1,10 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { ExpirationPolicy } from '@lafs/storage-server'
 import { ClientError } from './errors.ts'
 import { readIfThere } from './files.ts'
 import { parseTahoeCfg, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'
-
-/** Which leases end when, and whether shares without leases are deleted. */
-export interface ExpirationPolicy {
-  /** Whether anything is deleted at all. */
-  readonly enabled: boolean
-  /** By the age of a lease, against its own duration or one for all, or by a day. */
-  readonly mode:
-    | { readonly kind: 'age'; readonly overrideLeaseDurationSeconds?: number | undefined }
-    | { readonly kind: 'cutoff-date'; readonly cutoffSeconds: number }
-  /** Whether immutable shares are among those that are deleted. */
-  readonly immutable: boolean
-  /** Whether mutable shares are. */
-  readonly mutable: boolean
-}
 
 /** What a node directory says of its storage server. */
 export interface StorageSettings {
@@ -131,8 +118,8 @@ function parseDate(text: string): number {
     : Number.NaN
   const exists =
     !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString().startsWith(text)
-  if (!exists || text.startsWith('0000')) {
-    throw badOption('expire.cutoff_date', 'a date such as 2009-01-16')
+  if (!exists || milliseconds < 0) {
+    throw badOption('expire.cutoff_date', 'a date from 1970 on, such as 2009-01-16')
   }
   return milliseconds / 1000
 }

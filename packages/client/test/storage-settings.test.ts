@@ -28,6 +28,7 @@ const BAD = /^tahoe\.cfg: expected .* at \[storage\] expire\.[a-z_]+$/
 /** What upstream takes and we do not: it decides over what is deleted, and can only be a mistake. */
 const REFUSED = new Set([
   'expire.override_lease_duration = -7days',
+  'expire.mode = cutoff-date\nexpire.cutoff_date = 1969-12-31',
   'expire.mode = cutoff-date\nexpire.cutoff_date = 2009-12-32',
   'expire.mode = cutoff-date\nexpire.cutoff_date = 2009-02-31',
   'expire.mode = cutoff-date\nexpire.cutoff_date = 2023-02-29',
