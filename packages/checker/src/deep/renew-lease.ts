@@ -1,7 +1,7 @@
 import { isStorageError, StorageError } from '@lafs/storage-interface'
 import type { IServer } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
-import { Cancellation, within } from '@lafs/storage-protocol/waiting'
+import { Cancellation, timedRequest } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { CheckerContext } from '../context.ts'
 import { QUERY_TIMEOUT_MS } from '../immutable/timeouts.ts'
@@ -109,17 +109,9 @@ export class ServerPatience {
     }
     const timeout = (): StorageError =>
       new StorageError('STORAGE_TIMEOUT', 'the server did not answer in time', { serverId })
+    const limit = { clock: this.#clock, delayMs: QUERY_TIMEOUT_MS, timeout }
     try {
-      const answer = await requests.run((signal) => {
-        const own = new Cancellation(signal)
-        const giveUp = (): StorageError => {
-          const error = timeout()
-          own.abort(error)
-          return error
-        }
-        const limit = { clock: this.#clock, delayMs: QUERY_TIMEOUT_MS, timeout: giveUp, signal }
-        return within(request(own.signal), limit).finally(() => own.dispose())
-      })
+      const answer = await timedRequest(requests, limit, request)
       this.#silences.delete(serverId)
       return answer
     } catch (error) {

@@ -8,7 +8,6 @@ import type {
   IFileNode,
   IFilesystemNode,
   INodeMaker,
-  IUploadable,
 } from '@lafs/filesystem-interface'
 import { createImmutableNode, uploadableFromBytes, uploadImmutable } from '@lafs/immutable'
 import { createMutableFile, createMutableNode } from '@lafs/mutable'
@@ -37,7 +36,7 @@ export interface RealGrid {
   readonly hanging: Set<string>
   /** The messages that the servers have had. */
   readonly messages: { count: number }
-  upload(bytes: Uint8Array): Promise<string>
+  readonly upload: (bytes: Uint8Array) => Promise<string>
   /** Takes the shares of an object away from all servers but so many. */
   lose(node: IFilesystemNode, serversLeft: number): Promise<void>
   /** When our lease on each share of an object ends, by server and share. */
@@ -141,7 +140,7 @@ function nodeMakerOf(
     take: () => context.crypto.importRsaSigningKey(privateKeyDer(keysTaken++)),
   }
   const uploader = {
-    upload: (_: IUploadable) => Promise.reject(new Error('files are uploaded elsewhere')),
+    upload: () => Promise.reject(new Error('files are uploaded elsewhere')),
   }
   const { broker, codec, crypto, clock } = context
   const directory = (file: IFileNode): IDirectoryNode =>

@@ -9,7 +9,7 @@ import type {
   TestVector,
   TestWriteVectors,
 } from '@lafs/storage-interface'
-import { Cancellation } from '@lafs/storage-protocol/waiting'
+import { Cancellation, timedRequest } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from '../file.ts'
 import { slotSecrets } from '../keys.ts'
 import { placeHomelessShares, placementKey } from './placement.ts'
@@ -17,7 +17,6 @@ import type { Placement } from './placement.ts'
 import type { PublishStatus } from './status.ts'
 import type { ServerMap } from '../servermap/server-map.ts'
 import type { NewVersion } from './share-builder.ts'
-import { timedRequest } from '../timed-request.ts'
 
 /** How long a server may take to answer a write of nothing. */
 const ANSWER_TIME_MS = 10_000

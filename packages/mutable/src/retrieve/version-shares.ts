@@ -7,12 +7,12 @@ import {
   numberOfSegments,
   parseCheckstring,
 } from '@lafs/storage-protocol/layout'
+import { timedRequest } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from '../file.ts'
 import type { RetrieveStatus } from './status.ts'
 import type { ServerMap } from '../servermap/server-map.ts'
 import { shareTreeOf, ShareVerifier } from './share-verifier.ts'
-import { timedRequest } from '../timed-request.ts'
 import type { VersionInfo } from '../servermap/version-info.ts'
 
 /** After this long without an answer another share is tried as well. */

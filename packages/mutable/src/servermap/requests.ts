@@ -9,11 +9,10 @@ import {
   type TestWriteVectors,
 } from '@lafs/storage-interface'
 import { createMutableShareReader } from '@lafs/storage-protocol/layout'
-import { Cancellation } from '@lafs/storage-protocol/waiting'
+import { Cancellation, timedRequest } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
 import { leaseSecrets, slotSecrets } from '../keys.ts'
-import { timedRequest } from '../timed-request.ts'
 
 /** A server that takes longer counts as out of reach. */
 const PATIENCE_MS = 10_000

@@ -1,7 +1,6 @@
-import { Cancellation } from '@lafs/storage-protocol/waiting'
+import { Cancellation, timedRequest } from '../src/waiting/index.ts'
 import { virtualClock } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
-import { timedRequest } from '../src/timed-request.ts'
 
 const late = new Error('late')
 

@@ -1,5 +1,6 @@
-import { Cancellation, within } from '@lafs/storage-protocol/waiting'
-import type { Clock } from '@lafs/storage-protocol/waiting'
+import { Cancellation } from './cancellation.ts'
+import { within } from './clock.ts'
+import type { Clock } from './clock.ts'
 
 /**
  * The outcome of a request to a server. One that takes too long is given up, and its signal fires
