@@ -1,3 +1,4 @@
+export * from '@lafs/checker'
 export * from '@lafs/client'
 export * from '@lafs/client/node'
 export * from '@lafs/hashtree'
