@@ -25,6 +25,7 @@ import {
   formatAuthorization,
 } from '../src/index.ts'
 import { createStorageHandler } from '../src/server/index.ts'
+import { nextTurn } from '../src/turn.ts'
 import { collect, request, sendTo } from './support.ts'
 
 const swissnum = 'swissnum'
@@ -101,7 +102,7 @@ async function bodyOf({ body }: OutgoingRequest): Promise<Uint8Array> {
 
 /** Settles when what is ready, and what that makes ready, has had its turn. */
 const turns = async (): Promise<void> => {
-  for (let n = 0; n < 2; n++) await new Promise((resolve) => setImmediate(resolve))
+  for (let n = 0; n < 2; n++) await nextTurn()
 }
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -535,7 +536,7 @@ describe('an abort', () => {
       client.getBuckets(index(1), { signal }),
       client.addLease(index(2), secrets, { signal }),
     ])
-    while (sent.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    while (sent.length === 0) await nextTurn()
     expect(sent[0]?.signal.aborted).toBe(false)
     controller.abort(reason)
     for (const outcome of await work) expect(outcome).toMatchObject({ reason })
@@ -630,7 +631,7 @@ describe('the server', () => {
       hanging,
       encodeBatch([list, lease, ...Array.from({ length: 30 }, () => list)]),
     )
-    for (let n = 0; n < 200; n++) await new Promise((resolve) => setImmediate(resolve))
+    for (let n = 0; n < 200; n++) await nextTurn()
     vi.advanceTimersByTime(2000)
     const answers = decodeBatchAnswers((await answer).body, 32)
     expect(answers[1]).toBeUndefined()
@@ -639,16 +640,14 @@ describe('the server', () => {
 
   it('lets others have their turn between the operations of a batch', async () => {
     const list = { name: 'list', storageIndex: index(1) } as const
-    let others = 0
-    let done = false
-    const count = (): void => {
-      others += 1
-      if (!done) setImmediate(count)
-    }
-    setImmediate(count)
+    const state = { done: false, turns: 0 }
+    const others = (async () => {
+      for (; !state.done; state.turns++) await nextTurn()
+    })()
     await post(newServer(), encodeBatch(Array.from({ length: 64 }, () => list)))
-    done = true
-    expect(others).toBeGreaterThanOrEqual(64 / 8)
+    state.done = true
+    await others
+    expect(state.turns).toBeGreaterThanOrEqual(64 / 8)
   })
 
   it('answers each operation by itself, and tells of faults', async () => {
