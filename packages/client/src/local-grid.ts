@@ -5,8 +5,14 @@ import { defaultCrypto, createSigningKeypair, serverIdFromVerifyingKey } from '@
 import type { EncodingDefaults } from '@lafs/filesystem-interface'
 import { createDiskStore } from '@lafs/share-store-disk'
 import { createMemoryStore } from '@lafs/share-store-memory'
-import type { StorageListener, StorageTransport } from '@lafs/storage-interface'
+import type {
+  IShareStore,
+  RIStorageServer,
+  StorageListener,
+  StorageTransport,
+} from '@lafs/storage-interface'
 import { createStorageServer } from '@lafs/storage-server'
+import type { ExpirationPolicy } from '@lafs/storage-server'
 import { httpsTransport } from '@lafs/transport-https'
 import { memoryTransport } from '@lafs/transport-memory'
 import type { ServerDescription } from './announcement.ts'
@@ -17,6 +23,8 @@ import { hasSystemCode, readIfThere, writeWhole } from './files.ts'
 import { openServerDirectory, saveServerAddress } from './grid-server-directory.ts'
 import { readClientDirectory } from './node-directory.ts'
 import { formatServersYaml } from './servers-yaml.ts'
+import { storageSettings } from './storage-settings.ts'
+import { parseTahoeCfg } from './tahoe-cfg.ts'
 
 /** What a local grid is to be like. */
 export interface LocalGridOptions {
@@ -32,6 +40,12 @@ export interface LocalGridOptions {
   readonly transport?: 'https' | 'memory'
   /** How the grid's clients encode. Default: upstream's 3 of 10, happy with as many servers as there are. */
   readonly encoding?: Partial<EncodingDefaults>
+  /**
+   * Which leases end when; the servers count their shares then and delete those whose leases have
+   * ended, all in the background. Default: what `[storage]` says in the `tahoe.cfg` of a server's folder,
+   * and without one nothing is counted and nothing deleted.
+   */
+  readonly expiration?: ExpirationPolicy
 }
 
 /** One server of a local grid. */
@@ -82,7 +96,7 @@ async function createMemoryGrid(count: number, options: LocalGridOptions): Promi
   const transport = memoryTransport()
   const servers: LocalGridServer[] = []
   for (let number = 1; number <= count; number++) {
-    const storage = createStorageServer({ store: createMemoryStore() })
+    const storage = await storageOver(createMemoryStore(), options.expiration)
     const listener = await transport.serve(storage)
     const nickname = `server ${number}`
     servers.push({
@@ -102,6 +116,17 @@ async function createMemoryGrid(count: number, options: LocalGridOptions): Promi
   return gridOf(servers, client, undefined, async () => undefined)
 }
 
+/** A storage server over a store, with its crawlers where it has something to go by. */
+async function storageOver(
+  store: IShareStore,
+  expiration: ExpirationPolicy | undefined,
+): Promise<RIStorageServer> {
+  if (expiration === undefined) return createStorageServer({ store })
+  const storage = createStorageServer({ store, expiration })
+  await storage.startCrawlers()
+  return storage
+}
+
 async function createHttpsGrid(count: number, options: LocalGridOptions): Promise<LocalGrid> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'lafs-grid-')))
   const unlock = await lockFolder(folder)
@@ -112,7 +137,8 @@ async function createHttpsGrid(count: number, options: LocalGridOptions): Promis
   }
   try {
     for (let number = 1; number <= count; number++) {
-      servers.push(await startServer(join(folder, 'servers', String(number)), `server ${number}`))
+      const serverFolder = join(folder, 'servers', String(number))
+      servers.push(await startServer(serverFolder, `server ${number}`, options))
     }
     const clientFolder = join(folder, 'client')
     await writeClientDirectory(clientFolder, servers, gridEncoding(count, options))
@@ -148,10 +174,17 @@ function gridOf(
   }
 }
 
-async function startServer(folder: string, nickname: string): Promise<LocalGridServer> {
+async function startServer(
+  folder: string,
+  nickname: string,
+  options: LocalGridOptions,
+): Promise<LocalGridServer> {
   const { serverId, identity, port } = await openServerDirectory(folder)
-  const store = await createDiskStore({ folder: join(folder, 'storage'), nodeId: identity.tubId })
-  const storage = createStorageServer({ store })
+  const cfg = await readIfThere(join(folder, 'tahoe.cfg'))
+  const configured = cfg === undefined ? undefined : storageSettings(parseTahoeCfg(cfg), folder)
+  const storageFolder = configured?.storageFolder ?? join(folder, 'storage')
+  const store = await createDiskStore({ folder: storageFolder, nodeId: identity.tubId })
+  const storage = await storageOver(store, options.expiration ?? configured?.expiration)
   const listener = await serveOnSamePort(
     storage,
     (onPort) => httpsTransport({ identity, ...(onPort === undefined ? {} : { port: onPort }) }),

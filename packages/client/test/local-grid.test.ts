@@ -144,6 +144,39 @@ describe('createLocalGrid', () => {
     expect(Buffer.compare(await node.downloadBestVersion(), TEXT)).toBe(0)
   })
 
+  it('looks at leases where the tahoe.cfg of a server or its maker says so', async () => {
+    const states = async (folder: string, storage = 'storage'): Promise<string[]> => {
+      const names = await readdir(join(folder, 'servers', '1', storage))
+      return names.filter((name) => name.startsWith('lease_checker.')).toSorted()
+    }
+    const saved = ['lease_checker.state.json']
+    const folder = join(root, 'crawled')
+    await (await createLocalGrid({ servers: 1, folder })).close()
+    expect(await states(folder)).toEqual([])
+    const cfg = join(folder, 'servers', '1', 'tahoe.cfg')
+    await writeFile(
+      cfg,
+      '[storage]\nstorage_dir = here\nexpire.enabled = true\nexpire.mode = age\n',
+    )
+    await (await createLocalGrid({ servers: 1, folder })).close()
+    expect(await states(folder, 'here')).toEqual(saved)
+    await writeFile(cfg, '[storage]\nexpire.enabled = true\n')
+    const failed = await createLocalGrid({ servers: 1, folder }).catch((error: unknown) => error)
+    expect(isClientError(failed, 'CLIENT_BAD_CONFIG')).toBe(true)
+
+    const told = join(root, 'crawled by its maker')
+    const expiration = {
+      enabled: true,
+      mode: { kind: 'age' },
+      immutable: true,
+      mutable: true,
+    } as const
+    await (await createLocalGrid({ servers: 1, folder: told, expiration })).close()
+    expect(await states(told)).toEqual(saved)
+    await using inMemory = await createLocalGrid({ servers: 1, transport: 'memory', expiration })
+    expect(inMemory.servers).toHaveLength(1)
+  })
+
   it('refuses what makes no sense', async () => {
     await expect(createLocalGrid({ servers: 0 })).rejects.toThrow(RangeError)
     await expect(createLocalGrid({ transport: 'memory', folder: root })).rejects.toThrow(TypeError)
