@@ -29,7 +29,7 @@ import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
 
-/** Bytes that are asked for at a time, unless a block is larger; a share of up to so many comes at once. */
+/** Bytes that are asked for at a time, more or less, unless a block is larger; a share of up to so many comes at once. */
 const READ_SIZE = 1024 * 1024
 /** Blocks that are hashed at a time. */
 const BLOCKS_PER_READ = 4096
@@ -81,6 +81,8 @@ interface Share {
   readonly common: CommonParts
   /** Up to `size` bytes: fewer where the share ends. */
   readonly peek: (offset: number, size: number) => Promise<Uint8Array>
+  /** Reads bytes ahead for those who want them later, unless they are there; lets go of others. */
+  readonly keep: (offset: number, size: number) => Promise<void>
   /** Exactly `size` bytes, or the share is cut short. */
   readonly get: (offset: number, size: number, name: string) => Promise<Uint8Array>
 }
@@ -91,7 +93,8 @@ interface Share {
  * next ones need not prove again.
  *
  * Unused fields (block size, data size, the plaintext hash tree) and what follows the URI extension
- * block are not looked at. A share of two blocks or more is read in pieces of 1 MiB.
+ * block are not looked at. A large share is read in pieces of
+ * about 1 MiB, or of a block where that is larger: first its header and, at the same time, its hashes.
  *
  * Stricter than upstream, which takes a share for good that holds blocks of another share number, or
  * of no share at all, as long as they agree with the block hashes beside them.
@@ -124,7 +127,7 @@ export function memoryForVerifying(cap: ChkVerifierCap): number {
   if (cap.size < 1) return READ_SIZE
   const geometry = usualGeometry(cap)
   const trees = 2 * hashTreeNodeCount(geometry.segmentCount) * HASH_SIZE
-  return trees + 2 * Math.max(READ_SIZE, geometry.blockSize)
+  return trees + 2 * (READ_SIZE + geometry.blockSize)
 }
 
 function usualGeometry({ size, requiredShares, totalShares }: ChkVerifierCap): FileGeometry {
@@ -147,8 +150,11 @@ async function readHeader(share: Share): Promise<ChkLayout> {
   const geometry = common.uriExtension?.geometry ?? usualGeometry(cap)
   const guess = planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
   const end = chkAllocatedSize(guess, CHK_URI_EXTENSION_SIZE_LIMIT)
-  // All of a small share; of a large one the header, and of its end as much as is wanted first.
-  const bytes = await share.peek(0, end <= READ_SIZE ? end : CHK_HEADER_SIZE_MAX)
+  // All of a small share; of a large one its end with the hashes, most likely, and the header.
+  const first = end <= READ_SIZE ? 0 : beginningOfHashes(guess)
+  const ahead = share.keep(first, end - first)
+  if (first === 0) await ahead
+  const [bytes] = await Promise.all([share.peek(0, CHK_HEADER_SIZE_MAX), ahead])
   const version =
     bytes.length < 4 ? undefined : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
   if (version !== undefined && version !== 1 && version !== 2) {
@@ -161,10 +167,20 @@ async function readHeader(share: Share): Promise<ChkLayout> {
   }
 }
 
+/** Where the end of a share begins that is worth reading in one piece. */
+function beginningOfHashes({ offsets }: ChkLayout): number {
+  const { crypttextHashTree, shareHashes, uriExtension } = offsets
+  const [begin] = [crypttextHashTree, shareHashes].filter((at) => uriExtension - at <= READ_SIZE)
+  return begin ?? uriExtension
+}
+
 async function readUriExtension(share: Share, layout: ChkLayout): Promise<ValidatedUriExtension> {
   const { cap, crypto, common } = share
   const { fieldSize, offsets } = layout
   const begin = offsets.uriExtension + fieldSize
+  const first = beginningOfHashes(layout)
+  // There already, unless the guess was wrong.
+  await share.keep(first, begin + CHK_URI_EXTENSION_SIZE_LIMIT - first)
   const tail = await share.peek(offsets.uriExtension, fieldSize + CHK_URI_EXTENSION_SIZE_LIMIT)
   let size: number
   try {
@@ -289,7 +305,7 @@ async function checkBlocks(
   leaves: Uint8Array,
 ): Promise<void> {
   const { blockSize, segmentCount, shareDataSize } = geometry
-  const perRead = Math.max(1, Math.min(BLOCKS_PER_READ, Math.floor(READ_SIZE / blockSize)))
+  const perRead = Math.max(1, Math.min(BLOCKS_PER_READ, Math.round(READ_SIZE / blockSize)))
   const read = (first: number): Promise<Uint8Array> => {
     const at = first * blockSize
     const size = Math.min(perRead * blockSize, shareDataSize - at)
@@ -318,33 +334,45 @@ async function checkBlocks(
   }
 }
 
-/** The reads of a share. The last piece is kept, so that small shares are read once. */
+/** Some bytes of a share. */
+interface Piece {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  /** Whether the share ends with them. */
+  readonly reachesEnd: boolean
+}
+
+/** The reads of a share. */
 function readerOf(
   bucket: RIBucketReader,
   { clock }: Pick<CheckerContext, 'clock'>,
   signal: AbortSignal | undefined,
-): Pick<Share, 'peek' | 'get'> {
-  let whole: Uint8Array | undefined
+): Pick<Share, 'peek' | 'keep' | 'get'> {
+  let kept: Piece = { offset: 0, bytes: new Uint8Array(), reachesEnd: false }
   const read = async (offset: number, size: number): Promise<Uint8Array> => {
     const reading = bucket.read(offset, size, signal ? { signal } : {})
     try {
-      return await inTime(reading, { clock, delayMs: READ_TIMEOUT_MS, signal })
+      const bytes = await inTime(reading, { clock, delayMs: READ_TIMEOUT_MS, signal })
+      if (bytes.length <= size) return bytes
     } catch (error) {
       throw new Rejection('unreachable', messageOf(error))
     }
+    throw damage(offset, offset + size, 'the server sent more than was asked for')
   }
-  const peek = async (offset: number, size: number): Promise<Uint8Array> => {
-    if (whole !== undefined) return whole.subarray(offset, offset + size)
-    const bytes = await read(offset, size)
-    if (bytes.length > size) {
-      throw damage(offset, offset + size, 'the server sent more than was asked for')
-    }
-    // A share that ends within its first piece is that piece.
-    if (offset === 0 && bytes.length < size) whole = bytes
-    return bytes
+  const cached = (offset: number, size: number): Uint8Array | undefined => {
+    const at = offset - kept.offset
+    const isKept = at >= 0 && (kept.reachesEnd || at + size <= kept.bytes.length)
+    return isKept ? kept.bytes.subarray(at, at + size) : undefined
   }
+  const peek = async (offset: number, size: number): Promise<Uint8Array> =>
+    cached(offset, size) ?? read(offset, size)
   return {
     peek,
+    keep: async (offset, size) => {
+      if (cached(offset, size) !== undefined) return
+      const bytes = await read(offset, size)
+      kept = { offset, bytes, reachesEnd: bytes.length < size }
+    },
     get: async (offset, size, name) => {
       const bytes = await peek(offset, size)
       if (bytes.length === size) return bytes

@@ -250,8 +250,18 @@ describe('a verification', () => {
     }
     expect(await check(grid, { verify: true }, large.cap)).toMatchObject({ healthy: true })
     expect(sizes.filter((size) => size >= 500_000)).toHaveLength(5)
-    expect(sizes.length).toBeLessThanOrEqual(10)
+    // Beside them the header, the hashes, and those where they would be with larger segments.
+    expect(sizes).toHaveLength(8)
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(5_030_000)
+  })
+
+  it('reads the header and the hashes of a large share at once', async () => {
+    const large = await encodeFile(3_000_000, { required: 1, total: 1, segmentSize: 1_048_576 })
+    const grid = await createGrid(1)
+    await spread(grid, large)
+    expect(await check(grid, { verify: true }, large.cap)).toMatchObject({ healthy: true })
+    const reads = server(grid, 0).requests.filter((name) => name === 'reader.read')
+    expect(reads).toHaveLength(5)
   })
 
   it('reads a large share with tiny segments', async () => {

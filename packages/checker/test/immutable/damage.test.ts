@@ -109,6 +109,38 @@ describe('a share of version 1 and 2 whose', () => {
   })
 })
 
+describe('a share that is read in many pieces', async () => {
+  const file = await encodeFile(2_500_000, { required: 1, total: 2, segmentSize: 262_144 })
+  const share = shareOf(file, 0)
+  const named = fieldsOf(share)
+
+  it('is good', async () => {
+    expect(await verdictOn(file, share)).toEqual({ kind: 'good' })
+    expect(await verdictOn(file, joined(share, noise(3000)))).toEqual({ kind: 'good' })
+  })
+
+  it.each(named.slice(0, 21))('whose $name is damaged is judged rightly', async (field) => {
+    for (const how of ['with its last bit flipped', 'set to ones', 'cut short by a byte']) {
+      const bytes = damages[how]?.(share, field)
+      if (bytes === undefined) continue
+      const verdict = await verdictOn(file, bytes)
+      expect({ how, ...verdict }).toMatchObject({ how, kind: expected(field, how, bytes) })
+    }
+  })
+
+  it('any of whose blocks is damaged is corrupt', async () => {
+    for (let block = 0; block < 10; block++) {
+      const bytes = flipped(share, 36 + 262_144 * block + 7, 4)
+      const begin = 36 + 262_144 * block
+      const end = 36 + Math.min(2_500_000, 262_144 * (block + 1))
+      expect(await verdictOn(file, bytes)).toEqual({
+        kind: 'corrupt',
+        reason: `corruption in share[${begin}-${end}): bad hash of block ${block}`,
+      })
+    }
+  })
+})
+
 describe("upstream's cases", () => {
   const file = fileOf(1)
   const share = shareOf(file, 0)
