@@ -1,5 +1,6 @@
 import { DeepStatsCounter, traverse } from '@lafs/dirnode'
 import type { TraversalEntry } from '@lafs/dirnode'
+import { isDirectoryNode } from '@lafs/filesystem-interface'
 import type {
   DeepCheckOptions,
   DeepStats,
@@ -17,8 +18,11 @@ import { inOrder } from './in-order.ts'
 /** Objects that are checked at one time. */
 const CHECKS_MAX = 32
 
-/** Objects that are verified or repaired at one time: each of these takes memory and bandwidth. */
-const VERIFIES_MAX = 8
+/** To verify or repair a large object takes memory and bandwidth: it counts for so many checks. */
+const LARGE_WEIGHT = 4
+
+/** Bytes from which on an object is large. */
+const LARGE_SIZE = 2 ** 18
 
 /** Options of {@link deepCheckEntries}. */
 export interface DeepCheckEntriesOptions extends DeepCheckOptions, OperationOptions {
@@ -77,13 +81,19 @@ export async function* checkTree(
       found,
       told: await tellOf(found, checkableOf, { ...options, signal: own }),
     }),
-    { atOnce: verify || repair ? VERIFIES_MAX : CHECKS_MAX, signal },
+    { atOnce: CHECKS_MAX, weightOf: verify || repair ? weightOf : undefined, signal },
   )
   for await (const { found, told } of steps) {
     counter.add(found)
     if (told !== undefined) yield told
   }
   yield { type: 'stats', stats: counter.stats() }
+}
+
+/** Mutable files whose size is not known yet count as large; directories seldom are. */
+function weightOf({ type, node }: TraversalEntry): number {
+  if (type !== 'object' || node.verifyCap === undefined || isDirectoryNode(node)) return 1
+  return (node.size ?? LARGE_SIZE) < LARGE_SIZE ? 1 : LARGE_WEIGHT
 }
 
 /** What there is to tell of an entry of the walk, if anything. */

@@ -5,9 +5,11 @@ import { Cancellation, interruptible } from '@lafs/storage-protocol/waiting'
 const OUTCOMES_AHEAD = 4
 
 /** Options of {@link inOrder}. */
-export interface InOrderOptions {
-  /** How many items are worked on at one time. */
+export interface InOrderOptions<Item> {
+  /** How many items are worked on at one time, or how much of {@link weightOf}. */
   readonly atOnce: number
+  /** For how many items one counts; it is worked on whatever it weighs. Default: 1. */
+  readonly weightOf?: ((item: Item) => number) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -23,29 +25,29 @@ export interface InOrderOptions {
 export function inOrder<Item, Outcome>(
   source: (signal: AbortSignal) => AsyncIterable<Item>,
   work: (item: Item, signal: AbortSignal) => Promise<Outcome>,
-  { atOnce, signal }: InOrderOptions,
+  options: InOrderOptions<Item>,
 ): AsyncGenerator<Outcome> {
-  return interruptible(outcomesOf(source, work, { atOnce, signal }), signal)
+  return interruptible(outcomesOf(source, work, options), options.signal)
 }
 
 async function* outcomesOf<Item, Outcome>(
   source: (signal: AbortSignal) => AsyncIterable<Item>,
   work: (item: Item, signal: AbortSignal) => Promise<Outcome>,
-  { atOnce, signal }: InOrderOptions,
+  { atOnce, weightOf = () => 1, signal }: InOrderOptions<Item>,
 ): AsyncGenerator<Outcome> {
   const cancellation = new Cancellation(signal)
   const outcomes: Promise<Outcome>[] = []
-  const feeder = { running: 0, stopped: false, wake: (): void => {} }
+  const feeder = { load: 0, stopped: false, wake: (): void => {} }
   const reader = { wake: (): void => {} }
-  const isFull = (): boolean =>
-    feeder.running >= atOnce || outcomes.length >= atOnce * OUTCOMES_AHEAD
+  const isFull = (): boolean => feeder.load >= atOnce || outcomes.length >= atOnce * OUTCOMES_AHEAD
   const feed = async (): Promise<void> => {
     for await (const item of source(cancellation.signal)) {
-      feeder.running++
+      const weight = weightOf(item)
+      feeder.load += weight
       const outcome = cancellation
         .run((own) => work(item, own))
         .finally(() => {
-          feeder.running--
+          feeder.load -= weight
           feeder.wake()
         })
       // What goes wrong is heard of when its turn comes.
