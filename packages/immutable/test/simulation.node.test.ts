@@ -229,9 +229,9 @@ async function shareOn(
 }
 
 /** Whether what a server says of its uploads can be believed under this plan. */
-function keepsItsWord(plan: FaultPlan): boolean {
-  const { dropWritesRate, inventRate } = plan
-  return dropWritesRate === 0 && inventRate === 0
+function keepsItsWord({ dropWritesRate, inventRate, loseRate, ...plan }: FaultPlan): boolean {
+  const keeps = loseRate === 0 && plan.rollsBackAtOperation === Infinity
+  return dropWritesRate === 0 && inventRate === 0 && keeps
 }
 
 const cancelled = new Error('cancelled by the test')

@@ -46,8 +46,8 @@ export class SimulatedServer {
   record: SimulatedRecord = emptyRecord()
   readonly #options: SimulatedServerOptions
   readonly #uploads = new Set<RIBucketWriter>()
-  readonly #closed = new Set<string>()
-  readonly #lost = new Set<string>()
+  /** What was uploaded, and how to lose it. */
+  readonly #closed = new Map<string, () => Promise<void>>()
   readonly #slots: SimulatedSlots
   #plan = FAULTLESS
   #operations = 0
@@ -135,7 +135,8 @@ export class SimulatedServer {
   }
 
   async #rollBack(): Promise<void> {
-    for (const share of this.#closed) this.#lost.add(share)
+    for (const lose of this.#closed.values()) await lose()
+    this.#closed.clear()
     await this.#slots.rollBack()
     this.#trace('rolls back')
   }
@@ -197,21 +198,28 @@ export class SimulatedServer {
     const writers = new Map(
       [...result.writers].map(([share, writer]) => [
         share,
-        this.#writer(writer, share, keyOf(storageIndex, share)),
+        this.#writer(writer, share, {
+          key: keyOf(storageIndex, share),
+          lose: () => server.cancelLease(storageIndex, share, request.cancelSecret),
+        }),
       ]),
     )
-    const isHeld = (share: number): boolean => !this.#lost.has(keyOf(storageIndex, share))
-    return { alreadyGot: new Set([...result.alreadyGot].filter(isHeld)), writers }
+    return { alreadyGot: result.alreadyGot, writers }
   }
 
-  #writer(writer: RIBucketWriter, share: number, key: string): RIBucketWriter {
+  #writer(
+    writer: RIBucketWriter,
+    share: number,
+    { key, lose }: { readonly key: string; readonly lose: () => Promise<void> },
+  ): RIBucketWriter {
     const drops = this.#happens(this.plan.dropWritesRate)
     this.#uploads.add(writer)
     const close = async (options: OperationOptions | undefined): Promise<void> => {
       await (drops ? writer.abort(options) : writer.close(options))
       this.#uploads.delete(writer)
-      this.#closed.add(key)
-      if (drops || this.#happens(this.plan.loseRate)) this.#lost.add(key)
+      if (drops) return
+      if (this.#happens(this.plan.loseRate)) await lose()
+      else this.#closed.set(key, lose)
     }
     return {
       write: (offset, pieces, options) =>
@@ -242,7 +250,6 @@ export class SimulatedServer {
     const stored = await server.getBuckets(storageIndex, options)
     const shown = [...stored]
       .toSorted(([a], [b]) => a - b)
-      .filter(([share]) => !this.#lost.has(keyOf(storageIndex, share)))
       .filter(() => !this.#happens(plan.hideRate))
     const numbers = shown.map(([share]) => share)
     const readers = new Map<number, RIBucketReader>()

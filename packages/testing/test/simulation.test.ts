@@ -141,7 +141,9 @@ function honestServer(stored: Map<number, Uint8Array>): IStorageServer {
         adviseCorruptShare: async () => {},
       })),
     addLease: async () => {},
-    cancelLease: async () => {},
+    cancelLease: async (_, number) => {
+      stored.delete(number)
+    },
     slotReadv: async (_, numbers, vectors) => slot.read(numbers, vectors),
     slotTestvAndReadvAndWritev: async (_, _secrets, writes, vectors) => slot.write(writes, vectors),
     adviseCorruptShare: async () => {},
@@ -303,7 +305,10 @@ describe('a simulated server', () => {
       expect((await run(put(storage, [0]))).size).toBe(1)
       expect((await run(get(storage))).size).toBe(0)
       expect(server.openUploads).toBe(0)
-      expect(stored.size).toBe(fault === 'loseRate' ? 1 : 0)
+      expect(stored.size).toBe(0)
+      server.follow(FAULTLESS)
+      expect((await run(put(storage, [0]))).size).toBe(1)
+      expect((await run(get(storage))).size).toBe(1)
     }
   })
 
