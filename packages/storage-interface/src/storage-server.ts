@@ -72,6 +72,10 @@ export interface AllocateResult<Writer = RIBucketWriter> {
  * with a {@link StorageError}: `STORAGE_UNREACHABLE` when the server cannot be talked to,
  * `STORAGE_BAD_RESPONSE` when what it says makes no sense, `STORAGE_TIMEOUT` when it says nothing.
  *
+ * Operations that are under way together have no order among each other; each sees what had settled
+ * before it was issued. Many small ones at once cost less than one after the other: a transport may
+ * send them together. Arguments are borrowed until an operation settles.
+ *
  * @see allmydata.interfaces.IStorageServer
  */
 export interface IStorageServer {
