@@ -4,6 +4,8 @@ As the recording of the other commands, on a grid of three servers with 2-of-3 e
 share of everything. Between the command lines, share files are deleted and bits of them flipped.
 """
 
+from allmydata import uri
+from allmydata.util import hashutil
 from cli_scenarios import BIG, STDIN, play_all
 from common import write_json
 
@@ -19,6 +21,18 @@ TREE = """
         put bigger tahoe:dir/sub/file
         manifest
 """
+
+def literal_directory(children):
+    """The cap of an immutable directory that is its own content."""
+    entries = [b"".join(map(hashutil.netstring, (name, cap, b"", b"{}"))) for name, cap in children]
+    return uri.LiteralDirectoryURI(uri.LiteralFileURI(b"".join(map(hashutil.netstring, entries)))).to_string().decode()
+
+
+LITERAL = uri.LiteralFileURI(b"x").to_string()
+# More objects than are passed over in silence.
+MANY = literal_directory((b"%03d" % number, LITERAL) for number in range(205))
+UNKNOWN = literal_directory([(b"known", LITERAL), (b"unknown", b"URI:FUTURE:abc")])
+
 
 
 def files(about):
@@ -120,6 +134,27 @@ SCENARIOS = {
         deep-check URI:DIR2-LIT:
         deep-check -v URI:DIR2-LIT:
         deep-check --repair -v URI:DIR2-LIT:
+        """,
+    ),
+    "strange things": (
+        {"small": "small"},
+        f"""
+        create-alias tahoe
+        put small 'tahoe:ü "quoted" $x'
+        put small 'tahoe:it is'
+        deep-check -v
+        deep-check -v --repair
+        deep-check --raw
+        deep-check --raw --repair
+        deep-check -v {UNKNOWN}
+        deep-check --repair -v {UNKNOWN}
+        deep-check --raw {UNKNOWN}
+        deep-check --raw --repair {UNKNOWN}
+        manifest -r {UNKNOWN}
+        stats {UNKNOWN}
+        check {UNKNOWN}/unknown
+        deep-check {MANY}
+        deep-check --repair {MANY}
         """,
     ),
     "shares are missing": (

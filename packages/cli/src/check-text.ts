@@ -7,7 +7,7 @@ import type {
 import { quoteOutput } from './quote.ts'
 
 /** What is said of an object that is stored nowhere. */
-export const LITERAL_SUMMARY = 'Healthy (LIT)'
+const LITERAL_SUMMARY = 'Healthy (LIT)'
 
 /** The summary of a check in one line. @param results - undefined where nothing is stored. */
 export function summaryLine(results: ICheckResults | undefined): string {

@@ -7,7 +7,7 @@ import type { GridContext } from './grid-command.ts'
 import { findNode } from './grid-path.ts'
 
 /** What a word of the command line names; a path of one slash is the root, whatever it is. */
-export async function findObject(grid: GridContext, where: string): Promise<IFilesystemNode> {
+async function findObject(grid: GridContext, where: string): Promise<IFilesystemNode> {
   const place = gridPlace(grid.aliases, where)
   const path = place.path === '/' ? '' : place.path
   return (await findNode(grid, { ...place, path })).node

@@ -108,7 +108,7 @@ export function progressLine({ phase, done, total }: Progress, elapsedMs: number
 }
 
 /** How far something is that counts things, such as `120 of 1024   15/s   1:01 left`. */
-export function countText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs: number): string {
+function countText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs: number): string {
   const { done, total } = progress
   const amount = amountText(progress)
   if (elapsedMs <= 0 || done === 0) return amount

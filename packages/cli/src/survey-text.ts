@@ -9,7 +9,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** One of the counts of a look at all shares, with its parts by kind. */
-export function countText(space: CycleCounts['space-recovered'], which: string): string {
+function countText(space: CycleCounts['space-recovered'], which: string): string {
   const immutable = space[`${which}-immutable`] ?? 0
   const mutable = space[`${which}-mutable`] ?? 0
   return `${space[which] ?? 0} (${immutable} immutable, ${mutable} mutable)`
@@ -35,7 +35,7 @@ export function policyText({ enabled, mode, immutable, mutable }: ExpirationPoli
 }
 
 /** The day of a time, UTC. */
-export function dayText(seconds: number): string {
+function dayText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 10)
 }
 
