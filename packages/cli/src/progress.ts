@@ -93,7 +93,7 @@ function statusLine(stream: OutputStream, { now, quiet = false }: BarOptions): S
 /** The text of a bar, such as `pushing     ━━━━━━────  62%   38.4 MB of 62.0 MB   87 MB/s   0:03 left`. */
 export function progressLine({ phase, done, total }: Progress, elapsedMs: number): string {
   const label = phase.padEnd(11)
-  if (LONG_PHASES.has(phase)) return `${label} ${countText({ done, total }, elapsedMs)}`
+  if (LONG_PHASES.has(phase)) return `${label} ${paceText({ done, total }, elapsedMs)}`
   if (!BYTE_PHASES.has(phase)) return `${label} ${amountText({ done, total })}`
   if (total === undefined) return `${label} ${formatBytes(done)}`
   const fraction = total === 0 ? 1 : Math.min(1, done / total)
@@ -108,7 +108,7 @@ export function progressLine({ phase, done, total }: Progress, elapsedMs: number
 }
 
 /** How far something is that counts things, such as `120 of 1024   15/s   1:01 left`. */
-function countText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs: number): string {
+function paceText(progress: Pick<Progress, 'done' | 'total'>, elapsedMs: number): string {
   const { done, total } = progress
   const amount = amountText(progress)
   if (elapsedMs <= 0 || done === 0) return amount

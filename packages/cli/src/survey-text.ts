@@ -9,7 +9,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** One of the counts of a look at all shares, with its parts by kind. */
-function countText(space: CycleCounts['space-recovered'], which: string): string {
+export function countText(space: CycleCounts['space-recovered'], which: string): string {
   const immutable = space[`${which}-immutable`] ?? 0
   const mutable = space[`${which}-mutable`] ?? 0
   return `${space[which] ?? 0} (${immutable} immutable, ${mutable} mutable)`
