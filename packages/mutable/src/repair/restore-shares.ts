@@ -4,6 +4,8 @@ import {
 } from '@lafs/filesystem-interface'
 import type { ProgressOptions } from '@lafs/filesystem-interface'
 import type { IServer, ShareNumber } from '@lafs/storage-interface'
+import { planMutableShareLayout, SHARE_HASH_ENTRY_SIZE } from '@lafs/storage-protocol/layout'
+import type { MutableSection } from '@lafs/storage-protocol/layout'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { MutableFile } from '../file.ts'
 import { deliver } from '../publish/delivery.ts'
@@ -13,6 +15,7 @@ import { PublishStatus } from '../publish/status.ts'
 import { RetrieveStatus } from '../retrieve/status.ts'
 import { VersionShares } from '../retrieve/version-shares.ts'
 import type { KnownShare, ServerMap } from '../servermap/server-map.ts'
+import { versionInfoOf } from '../servermap/version-info.ts'
 import type { VersionInfo } from '../servermap/version-info.ts'
 import { rebuildShares } from './rebuild-shares.ts'
 import type { RebuildSource } from './rebuild-shares.ts'
@@ -50,7 +53,7 @@ export async function restoreShares(
   const spoilt = new Set(
     map.sharesOf(version).filter(({ server, shareNumber }) => replaces(server, shareNumber)),
   )
-  const run: Restoration = { file, map, version, spoilt }
+  const run: Restoration = { file, map, version: soundLayout(file, version), spoilt }
   if (placesToFill(run).length === 0) return
   const { clock, history } = file.context
   const cancellation = new Cancellation(options.signal)
@@ -65,7 +68,7 @@ export async function restoreShares(
   let outcome: 'Finished' | 'Failed' = 'Failed'
   try {
     const shares = new VersionShares(file, map, version, { status: reading, cancellation })
-    const source = await openSource(file, version, shares, reading)
+    const source = await openSource(run, shares, reading)
     const tried = new Set<string>()
     for (;;) {
       // What turned out to be bad meanwhile has a place to fill now.
@@ -74,8 +77,8 @@ export async function restoreShares(
       for (const place of goal) tried.add(placementKey(place))
       await fill(run, source, { goal, status: writing }, options)
     }
-    for (const { server, shareNumber } of map.sharesOf(version).filter((one) => spoilt.has(one))) {
-      map.markBadShare(server, shareNumber, version.header.checkstring)
+    for (const share of map.sharesOf(version).filter((one) => spoilt.has(one))) {
+      map.markBadShare(share.server, share.shareNumber, version.header.checkstring)
     }
     writing.progress = 1
     outcome = 'Finished'
@@ -91,9 +94,38 @@ export async function restoreShares(
 interface Restoration {
   readonly file: MutableFile
   readonly map: ServerMap
+  /** What all shares are to be of. */
   readonly version: VersionInfo
   /** Good shares that are to be replaced; what takes their place in the map is another object. */
   readonly spoilt: ReadonlySet<KnownShare>
+}
+
+/**
+ * The version with its sections where writers put them, where they cannot be where these shares say:
+ * offsets are not signed, and damage to them looks like another version.
+ */
+function soundLayout(
+  { encryptedPrivateKey, verifyingKey }: MutableFile,
+  version: VersionInfo,
+): VersionInfo {
+  const { header } = version
+  if (encryptedPrivateKey === undefined || verifyingKey === undefined) return version
+  const sizes = {
+    ...header,
+    verificationKeySize: verifyingKey.der.length,
+    signatureSize: sizeOf(header.sections.signature),
+    encryptedPrivateKeySize: encryptedPrivateKey.length,
+    shareHashChainSize: Math.ceil(Math.log2(version.totalShares)) * SHARE_HASH_ENTRY_SIZE,
+  }
+  const isSound =
+    sizeOf(header.sections.verificationKey) === sizes.verificationKeySize &&
+    sizeOf(header.sections.encryptedPrivateKey) === sizes.encryptedPrivateKeySize &&
+    sizeOf(header.sections.shareHashChain) === sizes.shareHashChainSize
+  return isSound ? version : versionInfoOf({ ...header, ...planMutableShareLayout(sizes) })
+}
+
+function sizeOf({ offset, end }: MutableSection): number {
+  return end - offset
 }
 
 /** The shares of the version that stay as they are. */
@@ -170,8 +202,7 @@ async function fill(
  * @throws as {@link restoreShares} does.
  */
 async function openSource(
-  file: MutableFile,
-  version: VersionInfo,
+  { file, version }: Restoration,
   shares: VersionShares,
   status: RetrieveStatus,
 ): Promise<RebuildSource> {

@@ -5,6 +5,7 @@ import {
   type ServermapMode,
 } from '@lafs/filesystem-interface'
 import type { IServer } from '@lafs/storage-interface'
+import type { MutableShareHeader } from '@lafs/storage-protocol/layout'
 import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
 import { PrivateKeySearch } from './private-key-search.ts'
@@ -12,11 +13,17 @@ import type { ServerMap } from './server-map.ts'
 import { ServerRequests } from './requests.ts'
 import { ServermapUpdaterStatus } from './status.ts'
 import { VersionChecker } from './version-checker.ts'
+import { type VersionInfo, versionInfoOf } from './version-info.ts'
 
 /** Options of {@link updateServermap}. */
 export interface ServermapOptions extends ProgressOptions {
   /** Add or renew a lease on the shares of every server that is asked. Default: no. */
   readonly addLease?: boolean | undefined
+  /**
+   * Let one good signature prove a version for all of its shares, whichever server answers first.
+   * Default: no, those that came before it count as bad.
+   */
+  readonly provesOnce?: boolean | undefined
 }
 
 /** What is assumed of the encoding of a file as long as no share was seen. */
@@ -103,6 +110,8 @@ class Update {
   readonly #bad = new Set<string>()
   readonly #empty = new Set<string>()
   readonly #withShares = new Set<string>()
+  /** Shares that do not prove what they say. */
+  readonly #unproven: { readonly share: FoundShare; readonly version: VersionInfo }[] = []
   #running = true
   #onDone = (): void => {}
 
@@ -239,20 +248,43 @@ class Update {
   /** A share from its bytes into the map, among the good ones or the bad ones. */
   async #takeShare(share: FoundShare): Promise<void> {
     const { server, shareNumber, bytes, reader } = share
+    let header: MutableShareHeader | undefined
     try {
-      const header = await this.#requests.within(server, (options) => reader.header(options))
+      header = await this.#requests.within(server, (options) => reader.header(options))
       this.#keySearch?.offer(share, header)
       const version = await this.#checker.check(share, header)
       if (!this.#running) return
       const bad = this.#map.badShare(server, shareNumber)
       // Somebody found out before that the rest of it is worth nothing.
       if (bad !== undefined && startsWith(bytes, bad.checkstring)) return
-      this.#map.addShare(server, shareNumber, version, this.#file.context.clock.nowMs())
-      this.#map.setReader(server, shareNumber, reader)
-      this.#withShares.add(server.serverId)
+      this.#takeGoodShare(share, version)
     } catch (error) {
-      if (isFilesystemError(error)) this.#takeBadShare(share, error)
-      else this.#fail(server, error)
+      if (!isFilesystemError(error)) {
+        this.#fail(server, error)
+        return
+      }
+      const isNew = this.#map.badShare(server, shareNumber) === undefined
+      if (header !== undefined && isNew && isFilesystemError(error, 'SHARE_CORRUPT')) {
+        this.#unproven.push({ share, version: versionInfoOf(header) })
+      }
+      this.#takeBadShare(share, error)
+    }
+  }
+
+  #takeGoodShare({ server, shareNumber, reader }: FoundShare, version: VersionInfo): void {
+    this.#map.addShare(server, shareNumber, version, this.#file.context.clock.nowMs())
+    this.#map.setReader(server, shareNumber, reader)
+    this.#withShares.add(server.serverId)
+  }
+
+  /** What came before the share that had a good signature is as good as what came after it. */
+  #takeProvenShares(): void {
+    if (this.#options.provesOnce !== true) return
+    for (const { share, version } of this.#unproven) {
+      const bad = this.#map.badShare(share.server, share.shareNumber)
+      if (bad !== undefined && this.#map.sharesOf(version).length > 0) {
+        this.#takeGoodShare(share, version)
+      }
     }
   }
 
@@ -339,6 +371,7 @@ class Update {
 
   #done(): void {
     this.stop('Finished')
+    this.#takeProvenShares()
     this.#map.setLastUpdate(this.#mode, this.#status.startedMs)
     const best = this.#map.bestRecoverableVersion()
     if (best !== undefined) {

@@ -5,7 +5,7 @@ import {
   CorruptShareError,
   type ShareErrorDetails,
 } from '@lafs/filesystem-interface'
-import type { LoadableSection, MutableShareHeader } from '@lafs/storage-protocol/layout'
+import type { MutableShareHeader } from '@lafs/storage-protocol/layout'
 import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
 import type { ServerRequests } from './requests.ts'
@@ -40,9 +40,9 @@ export class VersionChecker {
     if (shareNumber >= version.totalShares) {
       throw new BadShareError(`expected a share below ${version.totalShares}`, details)
     }
-    const needed: LoadableSection[] = ['signature']
-    if (this.#file.verifyingKey === undefined) needed.push('verificationKey')
-    await this.#requests.within(server, (options) => reader.load(needed, options))
+    await this.#requests.within(server, (options) =>
+      reader.load(['signature', 'verificationKey'], options),
+    )
     this.#file.verifyingKey ??= await this.#importPublicKey(await reader.verificationKey(), details)
     if (!(await this.#isSigned(version, await reader.signature(), this.#file.verifyingKey))) {
       throw new CorruptShareError('the signature is invalid', details)
