@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
+import { escapeControls } from './quote.ts'
 
 /** A stream to write to, which may be a terminal. */
 export type OutputStream = Writable & {
@@ -24,4 +25,9 @@ export interface Terminal {
 export async function writeTo(stream: Writable, data: Uint8Array | string): Promise<void> {
   if (stream.errored !== null) throw stream.errored
   if (!stream.write(data)) await once(stream, 'drain')
+}
+
+/** Writes a line with names that somebody else chose: as it is, but a terminal sees no controls in it. */
+export async function writeLine(stream: OutputStream, line: string): Promise<void> {
+  await writeTo(stream, `${stream.isTTY === true ? escapeControls(line) : line}\n`)
 }

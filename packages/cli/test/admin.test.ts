@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { createLocalGrid } from '@lafs/client/node'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { EXIT_INTERRUPTED } from '../src/failure.ts'
 import { flipBit, sharesOnDisk } from './grid-shares.ts'
 import { runHere } from './in-process.ts'
 import type { Outcome } from './in-process.ts'
@@ -192,6 +193,14 @@ describe('admin counts', () => {
     const { stderr } = await runHere(['-d', node, 'admin', 'counts'], { showsProgress: true })
     expect(stderr).toMatch(/surveying {3}100% {3}24 shares/)
     expect(stderr.endsWith('\r\u001B[2K')).toBe(true)
+  })
+
+  it('ends when the user wants it to', async () => {
+    const signal = AbortSignal.abort(new DOMException('interrupted', 'AbortError'))
+    for (const command of ['counts', 'leases', 'expiring']) {
+      const { status } = await runHere(['-d', node, 'admin', command], { signal })
+      expect(status).toBe(EXIT_INTERRUPTED)
+    }
   })
 
   it('says what it wants where no shares are', async () => {

@@ -6,6 +6,7 @@ import type { LocalGrid } from '@lafs/client/node'
 import { toBase32 } from '@lafs/crypto'
 import { parseCap } from '@lafs/uri'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { EXIT_INTERRUPTED } from '../src/failure.ts'
 import { withShareFile } from '../src/share-file.ts'
 import { flipBit, shareFolders, sharesOnDisk } from './grid-shares.ts'
 import { runHere } from './in-process.ts'
@@ -116,6 +117,28 @@ describe('rebalance', () => {
     const { status, stderr } = await lafs('rebalance', readCap)
     expect(status).toBe(1)
     expect(stderr).toMatch(/^lafs: REPAIR_REQUIRES_WRITECAP: /)
+  })
+})
+
+describe('a command that takes long', () => {
+  it.each([
+    ['check', 'CHK'],
+    ['check --verify --repair', 'SDMF'],
+    ['deep-check', 'directory'],
+    ['manifest', 'directory'],
+    ['stats', 'directory'],
+    ['renew', 'directory'],
+    ['rebalance', 'MDMF'],
+  ])('ends when the user wants it to: %s', async (command, what) => {
+    const cap = crowded.get(what) ?? (await lafs('mkdir')).stdout.trim()
+    const words = ['-d', grid.clientFolder ?? '', ...command.split(' '), cap]
+    const reason = new DOMException('interrupted', 'AbortError')
+    const outcome = await runHere(words, { cwd: root, signal: AbortSignal.abort(reason) })
+    expect(outcome).toEqual({
+      status: EXIT_INTERRUPTED,
+      stdout: '',
+      stderr: 'lafs: interrupted.\n',
+    })
   })
 })
 

@@ -88,6 +88,21 @@ describe('names of entries that somebody else chose', () => {
     expect(stdout).toBe('plain\n"red\\x1b[31m\\u202etxt"\n')
   })
 
+  it.each([['manifest'], ['deep-check -v'], ['deep-check -v --repair']])(
+    'does nothing to a terminal in what %s tells',
+    async (command) => {
+      const { uri } = await directoryOf('left\u202Eright', HOSTILE)
+      const words = ['-d', grid.clientFolder ?? '', ...command.split(' '), uri]
+      const { status, stdout } = await runHere(words, { cwd, isTerminal: true })
+      expect(status).toBe(0)
+      expect(stdout).toMatch(/^[\x20-\x7E\n]+$/)
+      expect(stdout).toContain(String.raw`left\u202eright`)
+      const piped = await runHere(words, { cwd })
+      expect(piped.stdout).toContain('left\u202Eright')
+      expect(piped.stdout).not.toContain('\u001B')
+    },
+  )
+
   it('keeps the order of names in JSON, even of those that are numbers', async () => {
     const { uri } = await directoryOf('2', '10', '__proto__')
     const { stdout } = await lafs('ls', '--json', uri)

@@ -10,7 +10,7 @@ import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { pythonJson } from '../python-json.ts'
 import { quotePath } from '../quote.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
 import type { CheckCommandOptions } from './check.ts'
 
@@ -70,7 +70,7 @@ async function deepCheck(
     const lines = tally.linesOf(entry)
     if (lines.length > 0 || entry.type === 'failure') bar.end()
     if (entry.type === 'failure') await failures.tell(entry.path, entry.error)
-    for (const line of lines) await writeTo(grid.terminal.stdout, `${line}\n`)
+    for (const line of lines) await writeLine(grid.terminal.stdout, line)
     if (entry.type !== 'stats') bar.update({ phase: 'traversing', done: ++done, total: undefined })
   }
 }

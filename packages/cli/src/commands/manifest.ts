@@ -8,7 +8,7 @@ import { rootDirectory } from '../grid-object.ts'
 import { pythonJson } from '../python-json.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
 
 /** The options of `manifest`; the first that is given decides. */
@@ -49,7 +49,7 @@ async function list(
     if (entry.type === 'failure') await failures.tell(entry.path, entry.error)
     if (entry.type !== 'object') continue
     const line = manifestLine(entry.node, entry.path, options)
-    if (line !== undefined) await writeTo(terminal.stdout, `${line}\n`)
+    if (line !== undefined) await writeLine(terminal.stdout, line)
   }
 }
 
