@@ -84,7 +84,11 @@ async function repair(
     const best = map.bestRecoverableVersion()
     if (best === undefined) return []
     const rivals = rivalsOf(map, best)
-    if (rivals.length > 0 && !force) throw mustForce(map, best, rivals)
+    if (rivals.length > 0 && !force) {
+      // They may be what a writer has half done.
+      if (tries === 1) continue
+      throw mustForce(map, best, rivals)
+    }
     try {
       if (rivals.length > 0) {
         await republishVersion(file, map, best, options)
