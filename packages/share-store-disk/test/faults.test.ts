@@ -32,6 +32,7 @@ const plainCalls = vi.hoisted(
       'readdirSync',
       'writeSync',
       'closeSync',
+      'statSync',
     ] as const,
 )
 
@@ -44,7 +45,10 @@ const faults = vi.hoisted(() => ({
   names: /./,
   hit: undefined as string | undefined,
   open: 0,
+  /** The names of the calls, while they are collected. */
+  calls: undefined as string[] | undefined,
   check(name: string): void {
+    this.calls?.push(name)
     if (!this.names.test(name)) return
     this.after -= 1
     if (this.after !== -1) return
@@ -95,6 +99,7 @@ vi.mock('node:fs', async (original) => {
   const wrapped = plainCalls.map((name) => {
     const call = (target: (...args: unknown[]) => unknown, self: unknown, args: unknown[]) => {
       if (name === 'closeSync') {
+        faults.calls?.push(name)
         faults.open -= 1
         return Reflect.apply(target, self, args)
       }
@@ -349,4 +354,47 @@ describe('when one call into the file system fails', () => {
       expect(refusals).toBeGreaterThan(8)
     },
   )
+})
+
+describe('calls into the file system', () => {
+  let folder: string
+  let store: IShareStore
+  beforeEach(async () => {
+    folder = await real.mkdtemp(join(tmpdir(), 'lafs-calls-'))
+    calm()
+    store = await createDiskStore({ folder })
+    await putImmutable(store)
+    await store.writeSlot(p, enabler, wholeChange(1), crashLease('b'), Infinity)
+  })
+  afterEach(async () => {
+    await store.close()
+    await real.rm(folder, { recursive: true, force: true })
+  })
+
+  async function callsOf(run: () => Promise<unknown>): Promise<string> {
+    faults.calls = []
+    await run()
+    const { calls } = faults
+    faults.calls = undefined
+    return calls.join(' ')
+  }
+
+  it('are few where a lease is renewed or added, and none of them copies the share', async () => {
+    const renewed = { ...crashLease('a'), expiresAtSeconds: 2e9 }
+    expect(await callsOf(() => store.addLease(i, 0, renewed, 0))).toBe(
+      'open fstatSync read read writeSync closeSync',
+    )
+    expect(await callsOf(() => store.addLease(i, 0, crashLease('z'), 999))).toBe(
+      'open fstatSync read read writeSync fdatasync writeSync closeSync',
+    )
+    expect(await callsOf(() => store.addLease(p, 0, crashLease('z'), 0))).toBe(
+      'open fstatSync read read writeSync closeSync',
+    )
+  })
+
+  it('are none for threads where stock is taken: seven for a bucket of one small share', async () => {
+    expect(await callsOf(() => store.inspect(p))).toBe(
+      'readdirSync openSync fstatSync readSync readSync closeSync statSync',
+    )
+  })
 })

@@ -46,6 +46,14 @@ export class Stepper {
     callback()
   }
 
+  /** Runs slices until something is so, be it in the middle of one. */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      if (this.waiting) this.begin()
+      await turn()
+    }
+  }
+
   /** Runs one slice to its end. */
   async slice(): Promise<void> {
     this.begin()

@@ -137,10 +137,12 @@ async function* buckets(
 ): AsyncGenerator<NamedBucket> {
   let bucketCount = 0
   let shareCount = 0
+  let turnedMs = performance.now()
   for (const [index, prefix] of PREFIXES.entries()) {
     for (const name of await store.bucketNames(prefix)) {
       signal?.throwIfAborted()
       const record = await store.inspect(fromBase32(name))
+      turnedMs = await turn(turnedMs)
       bucketCount += 1
       shareCount += record.shares.length
       yield { name, record }
@@ -148,15 +150,20 @@ async function* buckets(
     signal?.throwIfAborted()
     const part = (index + 1) / PREFIXES.length
     onProgress?.({ part, buckets: bucketCount, shares: shareCount })
-    await turn()
+    turnedMs = await turn(turnedMs)
   }
 }
 
-/** Lets others have their turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
+/** Work goes on for so many milliseconds before others have their turn. */
+const WORK_MS = 10
+
+/** Lets others have their turn when it is time. @returns when they last had it. */
+async function turn(lastMs: number): Promise<number> {
+  if (performance.now() - lastMs < WORK_MS) return lastMs
+  await new Promise((resolve) => {
     setTimeout(resolve, 0)
   })
+  return performance.now()
 }
 
 function judge(
