@@ -175,6 +175,15 @@ export async function createMutableGrid(
   }
 }
 
+/** Another client of the same servers, which tests do not get in the way of. */
+export function clientOf(
+  grid: MutableGrid,
+  over: (storage: IStorageServer) => IStorageServer = (storage) => storage,
+): CheckerContext {
+  const servers = grid.servers.map(({ storage }, index) => serverOf(over(storage), index))
+  return { ...grid.context, broker: brokerOf(servers) }
+}
+
 /** The server of this number. */
 export function serverAt(servers: readonly GridServer[], number: number): GridServer {
   const server = servers[number]

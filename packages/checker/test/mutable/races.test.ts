@@ -1,13 +1,11 @@
 import { createCheckable } from '@lafs/checker'
-import type { CheckerContext } from '@lafs/checker'
 import { sameBytes } from '@lafs/crypto'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import { createMutableNode } from '@lafs/mutable'
-import type { IStorageServer } from '@lafs/storage-interface'
 import { parseMutableHeader } from '@lafs/storage-protocol/layout'
-import { breakingLine, brokerOf, serverOf } from '@lafs/testing'
+import { breakingLine } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
-import { createMutableGrid, recordedFile } from './grid.ts'
+import { clientOf, createMutableGrid, recordedFile } from './grid.ts'
 import type { MutableGrid, RecordedFile, Shares } from './grid.ts'
 
 const SDMF = await recordedFile('sdmf-3-10-131072-5000')
@@ -15,15 +13,6 @@ const MDMF = await recordedFile('mdmf-3-10-1000-9999')
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (data: Uint8Array): string => new TextDecoder().decode(data)
-
-/** Another client of the same servers. */
-function clientOf(
-  grid: MutableGrid,
-  over: (storage: IStorageServer) => IStorageServer = (storage) => storage,
-): CheckerContext {
-  const servers = grid.servers.map(({ storage }, index) => serverOf(over(storage), index))
-  return { ...grid.context, broker: brokerOf(servers) }
-}
 
 async function contents(grid: MutableGrid): Promise<string> {
   return text(await createMutableNode(grid.cap, clientOf(grid)).downloadBestVersion())

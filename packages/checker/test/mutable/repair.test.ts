@@ -2,11 +2,12 @@ import { createCheckable } from '@lafs/checker'
 import type { Checkable } from '@lafs/checker'
 import { sameBytes } from '@lafs/crypto'
 import type { ICheckResults, IMutableFileNode } from '@lafs/filesystem-interface'
-import { createMutableNode } from '@lafs/mutable'
+import { createMutableFile, createMutableNode } from '@lafs/mutable'
 import type { ShareNumber } from '@lafs/storage-interface'
-import { StorageError } from '@lafs/storage-interface'
+import { MDMF_VERSION, StorageError } from '@lafs/storage-interface'
 import { parseMutableHeader } from '@lafs/storage-protocol/layout'
 import type { MutableShareHeader } from '@lafs/storage-protocol/layout'
+import { fromHex, loadVectors, stretch } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 import {
   createMutableGrid,
@@ -457,4 +458,32 @@ it('refuses the results of another file', async () => {
   const [one, other] = [await createMutableGrid(SDMF), await createMutableGrid(MDMF)]
   const results = { ...(await checked(one)), storageIndex: new Uint8Array(16) }
   await expect(checkableOn(other).repair(results)).rejects.toThrow(RangeError)
+})
+
+it('makes more shares than memory should hold at once in several passes', async () => {
+  const { keys } = await loadVectors<{ keys: { signingKey: string }[] }>('mutable/keys')
+  const size = 8 * 1024 * 1024
+  const empty = await createMutableGrid({ ...MDMF, shares: new Map() })
+  const contents = stretch(bytes('large'), size)
+  const node = await createMutableFile(contents, {
+    context: { ...empty.context, encoding: { requiredShares: 1, totalShares: 10 } },
+    keyPool: { take: () => Promise.reject(new Error('expected no key to be taken')) },
+    privateKey: fromHex(keys[0]?.signingKey ?? ''),
+    version: MDMF_VERSION,
+  })
+  const storageIndex = node.storageIndex ?? new Uint8Array()
+  const everything = { offset: 0, size: 2 ** 30 }
+  const { storage } = serverAt(empty.servers, 4)
+  const [[number, [share = new Uint8Array()]] = [0, []]] = await storage.slotReadv(
+    storageIndex,
+    [],
+    [everything],
+  )
+  const grid = await createMutableGrid({ cap: node.uri, shares: new Map([[number, share]]) })
+  await mended(grid)
+  // One for the map, and two times eight megabytes of blocks.
+  const reads = serverAt(grid.servers, number).messages.filter((name) => name === 'slotReadv')
+  expect(reads.length).toBeGreaterThan(16)
+  expect((await grid.stored()).size).toBe(10)
+  expect(sameBytes(await nodeOn(grid).downloadBestVersion(), contents)).toBe(true)
 })
