@@ -39,8 +39,6 @@ export interface Crypttext {
 
 /**
  * Opens the ciphertext of a file of at least one byte. Asks nobody before it is read.
- *
- * @param dependencies.avoid - shares that are known to be bad, and are left alone.
  */
 export function openCrypttext(cap: ChkVerifierCap, dependencies: DownloadDependencies): Crypttext {
   const file = new FileState(cap, dependencies)

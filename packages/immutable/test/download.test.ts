@@ -167,14 +167,14 @@ describe('read', () => {
 describe('damage', () => {
   it('is found at every byte of a share that matters, and never handed out', async () => {
     const plain = noise(100)
-    const stored = await encode(plain, 1, 1, 40)
+    const stored = await encode(plain, 1, 2, 40)
     const good = stored.shares.get(0) ?? new Uint8Array()
     const { offsets } = parseChkHeader(good)
     const unused = (at: number): boolean =>
       (at >= 4 && at < 12) ||
       (at >= 16 && at < 20) ||
       (at >= offsets.plaintextHashTree && at < offsets.crypttextHashTree)
-    const grid = await spread(stored)
+    const grid = await spread({ ...stored, shares: new Map([[0, good]]) })
     const [server] = grid.servers
     if (server === undefined) throw new Error('expected a server')
     for (let at = 0; at < good.length; at++) {

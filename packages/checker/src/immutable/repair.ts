@@ -39,9 +39,9 @@ interface Repair {
  * file safest. The shares that are good stay where they are; corrupt ones, which nobody can replace on
  * their servers, stay there too. Whatever a server that fails was to take goes to another one.
  *
- * The ciphertext is decoded from the good shares and encoded anew, a few segments at a time. The new
- * shares get the URI extension block of the others byte for byte, and none is closed before its hash
- * trees have proven to belong to that block.
+ * The ciphertext is decoded from the good shares, or where they are too few from what is good of the
+ * corrupt ones, and encoded anew, a few segments at a time. The new shares get the URI extension block
+ * of the others byte for byte, and none is closed before its hash trees have proven to belong to it.
  *
  * Having too few good shares, or servers, is an outcome: the report says why.
  *
@@ -60,10 +60,10 @@ export async function repairImmutable(
     return { successful: true, postRepairResults: results }
   }
   const requests = new Cancellation(options.signal)
-  const avoid = (serverId: string, share: number): boolean =>
+  const isSuspect = (serverId: string, share: number): boolean =>
     standing.spoilt.has(spoiltKey(serverId, share))
   const { broker, codec, crypto, clock } = context
-  const crypttext = openCrypttext(cap, { broker, codec, crypto, clock, avoid })
+  const crypttext = openCrypttext(cap, { broker, codec, crypto, clock, isSuspect })
   try {
     const repair = { cap, context, options, standing, crypttext, requests }
     const failure = await makeMissingShares(repair)

@@ -1,6 +1,7 @@
 import { createCheckable } from '@lafs/checker'
 import { defaultCrypto } from '@lafs/crypto'
 import { createImmutableNode } from '@lafs/immutable'
+import type { RIBucketReader } from '@lafs/storage-interface'
 import { parseChkHeader } from '@lafs/storage-protocol/layout'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { describe, expect, it } from 'vitest'
@@ -189,6 +190,37 @@ describe("upstream's cases", () => {
 
 describe('a share that is whole', () => {
   const file = fileOf(1)
+
+  it('but not as those before it is corrupt', async () => {
+    const context = { crypto: defaultCrypto, clock: systemClock }
+    const verifyShare = createShareVerifier(file.cap.verifyCap(), context)
+    const bucketOf = (bytes: Uint8Array): RIBucketReader => ({
+      read: async (offset: number, size: number) => bytes.slice(offset, offset + size),
+      adviseCorruptShare: async () => {},
+    })
+    expect(await verifyShare(bucketOf(shareOf(file, 0)), 0)).toEqual({ kind: 'good' })
+    for (const field of fieldsOf(shareOf(file, 1))) {
+      const bytes = flipped(shareOf(file, 1), field.begin, 1)
+      const verdict = await verifyShare(bucketOf(bytes), 1)
+      const wanted = UNUSED.includes(field.name) ? 'good' : 'corrupt'
+      const kind = field.name === 'version' ? 'incompatible' : wanted
+      expect({ ...field, ...verdict }).toMatchObject({ ...field, kind })
+    }
+  })
+
+  it('but has room between its hash trees is corrupt', async () => {
+    for (const name of ['offset of the block hashes', 'offset of the share hashes']) {
+      const share = shareOf(file, 0)
+      const { offsets } = parseChkHeader(share)
+      const all = fieldsOf(share).filter(({ name: other }) => other.startsWith('offset of'))
+      const moved = all.slice(all.findIndex((field) => field.name === name))
+      const at = name.includes('block') ? offsets.blockHashes : offsets.shareHashes
+      const bytes = joined(share.subarray(0, at), new Uint8Array(32), share.subarray(at))
+      const view = new DataView(bytes.buffer)
+      for (const { begin } of moved) view.setUint32(begin, view.getUint32(begin) + 32)
+      expect(await verdictOn(file, bytes)).toMatchObject({ kind: 'corrupt' })
+    }
+  })
 
   it('but another one is corrupt', async () => {
     for (const other of [1, 2, 5, 9]) {

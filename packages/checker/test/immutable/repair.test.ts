@@ -50,9 +50,15 @@ function without(shares: readonly number[], of: EncodedFile = file): EncodedFile
   return changed(Object.fromEntries(shares.map((share) => [share, undefined])), of)
 }
 
+function shareOf(of: EncodedFile, share: number): Uint8Array {
+  const bytes = of.shares.get(share)
+  if (bytes === undefined) throw new Error(`no share ${share}`)
+  return bytes
+}
+
 /** A share with one bit of its first block wrong. */
 function damaged(share: number, of: EncodedFile = file): Uint8Array {
-  const bytes = of.shares.get(share)?.slice() ?? new Uint8Array()
+  const bytes = shareOf(of, share).slice()
   const at = parseChkHeader(bytes).offsets.data
   bytes[at] = (bytes[at] ?? 0) ^ 1
   return bytes
@@ -163,7 +169,7 @@ describe('repair', () => {
   it('counts a doubled share once and leaves both copies', async () => {
     const grid = await createGrid(5)
     await spread(grid, without([9]))
-    await store(grid.servers[4] as TestServer, storageIndex, new Map([[0, file.shares.get(0)!]]))
+    await store(grid.servers[4] as TestServer, storageIndex, new Map([[0, shareOf(file, 0)]]))
     const results = await checkAndRepair(grid)
     expect(results.preRepairResults).toMatchObject({ goodShareCount: 9, healthy: false })
     expect(results).toMatchObject({ repairSuccessful: true })
@@ -253,6 +259,42 @@ describe('repair', () => {
     for (const server of grid.servers.slice(2)) expect(await shareNumbers(server)).toEqual([])
   })
 
+  it('puts together what is good of corrupt shares where nothing else is left', async () => {
+    const grid = await createGrid(10)
+    const bad = (share: number, block: number): Uint8Array => {
+      const bytes = shareOf(file, share).slice()
+      const at = parseChkHeader(bytes).offsets.data + block * 334
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      return bytes
+    }
+    const gone = Object.fromEntries([4, 5, 6, 7, 8, 9].map((share) => [share, undefined]))
+    await spread(grid, changed({ 0: bad(0, 0), 1: bad(1, 1), 2: bad(2, 2), 3: bad(3, 4), ...gone }))
+    const results = await checkAndRepair(grid)
+    expect(results.preRepairResults).toMatchObject({ goodShareCount: 0, recoverable: false })
+    expect(results.preRepairResults.corruptShares).toHaveLength(4)
+    expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: true })
+    expect(await verified(grid)).toMatchObject({ healthy: true, goodShareCount: 10 })
+    const told = grid.servers.map(
+      ({ requests }) => requests.filter((name) => name === 'reader.adviseCorruptShare').length,
+    )
+    // By the two verifications, and not by the repair between them.
+    expect(told).toEqual([2, 2, 2, 2, 0, 0, 0, 0, 0, 0])
+  })
+
+  it('needs no share hash chain where there is one share only', async () => {
+    const single = await encodeFile(5000, { required: 1, total: 1 })
+    const bytes = shareOf(single, 0).slice()
+    const { offsets } = parseChkHeader(bytes)
+    bytes[offsets.shareHashes] = 1
+    const grid = await createGrid(2)
+    await spread(grid, { cap: single.cap, shares: new Map([[0, bytes]]) })
+    const results = await createCheckable(single.cap, grid.context).checkAndRepair({ verify: true })
+    expect(results?.preRepairResults).toMatchObject({ recoverable: false })
+    expect(results).toMatchObject({ repairSuccessful: true })
+    const made = await sharesOn(grid.servers[1] as TestServer, single.cap.storageIndex)
+    expect(made.get(0)).toEqual(single.shares.get(0))
+  })
+
   it('counts what reading proves to be corrupt as missing', async () => {
     const grid = await createGrid(12)
     // A check without a look believes in the first three shares; the repair reads them.
@@ -271,7 +313,7 @@ describe('repair', () => {
     await spread(grid, without([0, 1]))
     const checkable = createCheckable(cap, grid.context)
     const before = await checkable.check({ verify: true })
-    await store(grid.servers[0] as TestServer, storageIndex, new Map([[0, file.shares.get(0)!]]))
+    await store(grid.servers[0] as TestServer, storageIndex, new Map([[0, shareOf(file, 0)]]))
     await store(grid.servers[0] as TestServer, storageIndex, new Map([[1, damaged(1)]]))
     await store(grid.servers[1] as TestServer, storageIndex, new Map([[1, damaged(1)]]))
     const repaired = await checkable.repair(before as ICheckResults)

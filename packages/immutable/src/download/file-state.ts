@@ -13,14 +13,17 @@ import { ShareFinder } from './share-finder.ts'
 import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
 import type { ValidatedUriExtension } from './uri-extension.ts'
 
-/** What a file is read with: the servers, the arithmetic, and what to leave alone. */
+/** What a file is read with: the servers, the arithmetic, and what is known of the shares. */
 export interface DownloadDependencies {
   readonly broker: IStorageBroker
   readonly codec: CodecProvider
   readonly crypto: CryptoProvider
   readonly clock: Clock
-  /** Whether a share is to be left alone. Default: none is. */
-  readonly avoid?: ((serverId: string, shareNumber: number) => boolean) | undefined
+  /**
+   * Whether a share is known to be damaged somewhere, and its server has been told: it is read only
+   * where no other share is left. Default: none is.
+   */
+  readonly isSuspect?: ((serverId: string, shareNumber: number) => boolean) | undefined
 }
 
 /** What is known of a file once its URI extension block is. */
@@ -61,7 +64,7 @@ export class FileState {
   #requests = new Cancellation()
 
   constructor(cap: ChkVerifierCap, dependencies: DownloadDependencies) {
-    const { broker, codec, crypto, clock, avoid } = dependencies
+    const { broker, codec, crypto, clock, isSuspect } = dependencies
     this.cap = cap
     this.crypto = crypto
     this.clock = clock
@@ -73,8 +76,10 @@ export class FileState {
       clock,
       changed: this.changed,
       onShare: (server, share, bucket, answerMs) => {
-        if (share >= totalShares || avoid?.(server.serverId, share) === true) return
-        this.shares.push(new RemoteShare(this, server, share, bucket, answerMs))
+        if (share >= totalShares) return
+        const found = new RemoteShare(this, server, share, bucket, answerMs)
+        found.suspect = isSuspect?.(server.serverId, share) ?? false
+        this.shares.push(found)
       },
     })
   }

@@ -60,6 +60,8 @@ export class RemoteShare {
   failure: unknown
   /** Whether the failure is damage, which does not go away. */
   corrupt = false
+  /** Whether it is known to be damaged somewhere, and its server knows. */
+  suspect = false
   /** Whether its server let us wait too long the last time. */
   overdue = false
   /** Segments whose block is damaged. */
@@ -173,11 +175,14 @@ export class RemoteShare {
     if (!this.#file.learn(block)) {
       throw this.#damage(offsets.uriExtension, end, 'bad hash of the URI extension block')
     }
-    const chain = parseShareHashes(tail.subarray(0, chainSize))
     const { shareTree } = this.#file.known()
-    this.#check(offsets.shareHashes, offsets.uriExtension, 'share hash chain', () =>
-      shareTree.setHashes({ hashes: chain }),
-    )
+    // Where other shares, or the cap itself, have told the root, the chain is not needed.
+    if (shareTree.leaf(this.shareNumber) === undefined) {
+      const chain = parseShareHashes(tail.subarray(0, chainSize))
+      this.#check(offsets.shareHashes, offsets.uriExtension, 'share hash chain', () =>
+        shareTree.setHashes({ hashes: chain }),
+      )
+    }
     const root = shareTree.leaf(this.shareNumber)
     if (root === undefined) {
       throw this.#damage(offsets.shareHashes, offsets.uriExtension, 'share hash chain incomplete')
@@ -337,6 +342,7 @@ export class RemoteShare {
 
   #report(begin: number, end: number, what: string): void {
     this.#file.problems.set(this.server.serverId, what)
+    if (this.suspect) return
     const reason = `corruption in share[${begin}-${end}): ${what}`
     void this.#bucket.adviseCorruptShare(reason).catch(() => {})
   }

@@ -111,8 +111,9 @@ export class SegmentFetcher {
   }
 
   /**
-   * The best share that may be tried: none that was overdue if there is another, from servers that
-   * are not busy for us, one that we use already, from a fast server, with a low number.
+   * The best share that may be tried: none that is damaged until no other is to be found, none that
+   * was overdue if there is another, from servers that are not busy for us, one that we use already,
+   * from a fast server, with a low number.
    */
   #choose<T>(
     { usable, prefers }: Gathering<T>,
@@ -127,6 +128,7 @@ export class SegmentFetcher {
       busy.set(server.serverId, (busy.get(server.serverId) ?? 0) + 1)
     }
     const rank = (share: RemoteShare): number[] => [
+      share.suspect ? 1 : 0,
       share.overdue ? 1 : 0,
       busy.get(share.server.serverId) ?? 0,
       prefers(share) ? 0 : 1,
@@ -137,6 +139,7 @@ export class SegmentFetcher {
     let best: { share: RemoteShare; rank: number[] } | undefined
     for (const share of this.#file.shares) {
       const { shareNumber } = share
+      if (share.suspect && !this.#file.finder.exhausted) continue
       if (share.failure !== undefined || now.tried.has(share) || !usable(share)) continue
       if (now.got.has(shareNumber) || now.active.has(shareNumber)) continue
       const candidate = { share, rank: rank(share) }
