@@ -132,18 +132,18 @@ async function listSharesOn(
   readonly buckets?: ReadonlyMap<number, RIBucketReader>
   readonly problems?: readonly string[]
 }> {
-  const ask = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    requests.run((signal) =>
-      inTime(work(signal), { clock: context.clock, delayMs: QUERY_TIMEOUT_MS, signal }),
-    )
+  const limit = { requests, clock: context.clock, delayMs: QUERY_TIMEOUT_MS }
   try {
-    const { storage, buckets } = await ask(async (signal) => {
+    const { storage, buckets } = await inTime(async (signal) => {
       const operations = await server.storageServer({ signal })
       const found = await operations.getBuckets(cap.storageIndex, { signal })
       return { storage: operations, buckets: found }
-    })
+    }, limit)
     if (secretsOn === undefined || buckets.size === 0) return { buckets }
-    const lease = ask((signal) => storage.addLease(cap.storageIndex, secretsOn(server), { signal }))
+    const lease = inTime(
+      (signal) => storage.addLease(cap.storageIndex, secretsOn(server), { signal }),
+      limit,
+    )
     const problem = await lease.then(
       () => undefined,
       (error: unknown) => `no lease could be added: ${messageOf(error)}`,

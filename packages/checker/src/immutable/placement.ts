@@ -8,12 +8,13 @@ import type {
   RIBucketWriter,
 } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
+import { within } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { addHolder } from './findings.ts'
 import { createShareVerifier } from './share-verifier.ts'
-import { inTime, QUERY_TIMEOUT_MS } from './timeouts.ts'
+import { inTime, noAnswer, QUERY_TIMEOUT_MS } from './timeouts.ts'
 
 /** How things stand with the shares of a file that is being repaired. Servers are named by their ids. */
 export interface Standing {
@@ -147,10 +148,10 @@ async function ask(
   shareNumbers: ReadonlySet<number>,
   { cap, context, allocatedSize, requests }: ReservationRequest,
 ): Promise<{ readonly storage: IStorageServer; readonly result: AllocateResult }> {
-  const limit = { clock: context.clock, delayMs: QUERY_TIMEOUT_MS }
-  const storage = await requests.run((signal) =>
-    inTime(server.storageServer({ signal }), { ...limit, signal }),
-  )
+  const { clock } = context
+  const delayMs = QUERY_TIMEOUT_MS
+  const limit = { requests, clock, delayMs }
+  const storage = await inTime((signal) => server.storageServer({ signal }), limit)
   // Not to be aborted: the answer must come, so that what it reserves can be given back.
   const allocation = storage.allocateBuckets(cap.storageIndex, {
     ...leaseSecretsOf(cap.storageIndex, context)(server),
@@ -158,8 +159,10 @@ async function ask(
     allocatedSize,
   })
   const result = await requests.run((signal) =>
-    inTime(allocation, {
-      ...limit,
+    within(allocation, {
+      clock,
+      delayMs,
+      timeout: () => noAnswer(delayMs),
       signal,
       late: ({ writers }) => abortAll(writers.values()),
     }),
@@ -176,13 +179,11 @@ async function lookAt(
 ): Promise<void> {
   if (shareNumbers.length === 0) return
   const verifyShare = createShareVerifier(cap, context)
-  const buckets = await requests.run((signal) =>
-    inTime(storage.getBuckets(cap.storageIndex, { signal }), {
-      clock: context.clock,
-      delayMs: QUERY_TIMEOUT_MS,
-      signal,
-    }),
-  )
+  const buckets = await inTime((signal) => storage.getBuckets(cap.storageIndex, { signal }), {
+    requests,
+    clock: context.clock,
+    delayMs: QUERY_TIMEOUT_MS,
+  })
   for (const share of shareNumbers) {
     const bucket = buckets.get(share)
     const verdict =

@@ -25,6 +25,7 @@ import {
   SHARE_HASH_ENTRY_SIZE,
 } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
+import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
@@ -107,7 +108,8 @@ export function createShareVerifier(
 ): ShareVerifier {
   const common: CommonParts = { uriExtension: undefined, crypttextHashes: undefined }
   return async (bucket, shareNumber, { signal } = {}) => {
-    const reading = readerOf(bucket, context, signal)
+    const requests = new Cancellation(signal)
+    const reading = readerOf(bucket, context, requests)
     try {
       await verify({ cap, shareNumber, crypto: context.crypto, common, ...reading })
       return { kind: 'good' }
@@ -115,6 +117,9 @@ export function createShareVerifier(
       signal?.throwIfAborted()
       if (error instanceof Rejection) return { kind: error.kind, reason: error.message }
       throw error
+    } finally {
+      requests.abort(new Error('the share has been judged'))
+      requests.dispose()
     }
   }
 }
@@ -346,13 +351,16 @@ interface Piece {
 function readerOf(
   bucket: RIBucketReader,
   { clock }: Pick<CheckerContext, 'clock'>,
-  signal: AbortSignal | undefined,
+  requests: Cancellation,
 ): Pick<Share, 'peek' | 'keep' | 'get'> {
   let kept: Piece = { offset: 0, bytes: new Uint8Array(), reachesEnd: false }
   const read = async (offset: number, size: number): Promise<Uint8Array> => {
-    const reading = bucket.read(offset, size, signal ? { signal } : {})
     try {
-      const bytes = await inTime(reading, { clock, delayMs: READ_TIMEOUT_MS, signal })
+      const bytes = await inTime((signal) => bucket.read(offset, size, { signal }), {
+        requests,
+        clock,
+        delayMs: READ_TIMEOUT_MS,
+      })
       if (bytes.length <= size) return bytes
     } catch (error) {
       throw new Rejection('unreachable', messageOf(error))

@@ -1,5 +1,5 @@
-import { within } from '@lafs/storage-protocol/waiting'
-import type { Clock } from '@lafs/storage-protocol/waiting'
+import { timedRequest } from '@lafs/storage-protocol/waiting'
+import type { Cancellation, Clock } from '@lafs/storage-protocol/waiting'
 
 /** How long a server may take to say which shares it has, or to do another small thing. */
 export const QUERY_TIMEOUT_MS = 15_000
@@ -9,22 +9,25 @@ export const READ_TIMEOUT_MS = 60_000
 export const NOTICE_TIMEOUT_MS = 5000
 
 /**
- * The answer to a request, unless the time runs out or the signal fires first.
+ * The answer to a request, which is given up after a while.
  *
- * @param limit.late - gets an answer that comes after all.
- * @throws what the request does; an error that says how long was waited; the reason of the signal.
+ * @throws what the request does; an error that says how long was waited; the reason of the requests.
  */
 export function inTime<T>(
-  request: Promise<T>,
+  request: (signal: AbortSignal) => Promise<T>,
   limit: {
+    readonly requests: Cancellation
     readonly clock: Clock
     readonly delayMs: number
-    readonly signal?: AbortSignal | undefined
-    readonly late?: (answer: T) => void
   },
 ): Promise<T> {
-  const timeout = (): Error => new Error(`no answer within ${limit.delayMs / 1000} seconds`)
-  return within(request, { ...limit, timeout })
+  const { requests, clock, delayMs } = limit
+  return timedRequest(requests, { clock, delayMs, timeout: () => noAnswer(delayMs) }, request)
+}
+
+/** What to say of a server that was waited for in vain. */
+export function noAnswer(delayMs: number): Error {
+  return new Error(`no answer within ${delayMs / 1000} seconds`)
 }
 
 /** What went wrong, for people. */

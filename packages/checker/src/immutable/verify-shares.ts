@@ -77,14 +77,10 @@ async function advise(
   { clock }: CheckerContext,
   requests: Cancellation,
 ): Promise<void> {
-  await requests
-    .run((signal) =>
-      inTime(bucket.adviseCorruptShare(reason, { signal }), {
-        clock,
-        delayMs: NOTICE_TIMEOUT_MS,
-        signal,
-      }),
-    )
-    .catch(() => {})
+  await inTime((signal) => bucket.adviseCorruptShare(reason, { signal }), {
+    requests,
+    clock,
+    delayMs: NOTICE_TIMEOUT_MS,
+  }).catch(() => {})
   requests.signal.throwIfAborted()
 }
