@@ -10,8 +10,8 @@ import { readContainer } from './share-file.ts'
 import { warmNames } from './warm.ts'
 
 /**
- * Takes stock of the shares in a folder, here and now: a share takes five system calls, which is a
- * tenth of the time that it takes threads to make them.
+ * Takes stock of the shares in a folder, here and now: a folder with one share takes ten calls into the
+ * system, eleven where the leases stand far from the header, and none of them asks a thread.
  */
 export async function inspectFolder(folder: string): Promise<BucketRecord> {
   const names = warmNames(folder).filter(isShareName)

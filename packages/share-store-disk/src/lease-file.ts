@@ -13,8 +13,6 @@ const truncateLater = promisify(fs.ftruncate)
 
 /** So many bytes at either end of a file are read at once: there the header and the leases stand. */
 const WINDOW_SIZE = 4096
-/** And so many where the disk need not be waited for: both headers with the leases in them. */
-const SMALL_WINDOW_SIZE = 512
 
 /** Some bytes of a file that have been read. */
 interface Window {
@@ -66,7 +64,7 @@ export class LeaseFile implements ShareBytes {
   static openNow(path: string, shareNumber: ShareNumber, flags: 'r' | 'r+'): LeaseFile {
     const file = new LeaseFile(openNow(path, shareNumber, flags))
     try {
-      file.#windows.push({ position: 0, bytes: file.#readNow(0, SMALL_WINDOW_SIZE) })
+      file.#windows.push({ position: 0, bytes: file.#readNow(0, WINDOW_SIZE) })
       return file
     } catch (error) {
       file.close()

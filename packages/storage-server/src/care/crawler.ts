@@ -22,7 +22,7 @@ export interface CrawlContext {
 }
 
 /** How fast a crawler goes. */
-export interface CrawlPace {
+interface CrawlPace {
   /** Milliseconds from the start of a server to the first slice. */
   readonly slowStartMs: number
   /** Milliseconds of rest between two cycles, at least. */

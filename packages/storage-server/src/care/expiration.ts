@@ -40,7 +40,7 @@ export function ageOf({ expiresAtSeconds }: StoredLease, nowSeconds: number): nu
 }
 
 /** Whether a lease has ended by its own word. */
-export function hasEnded({ expiresAtSeconds }: StoredLease, nowSeconds: number): boolean {
+function hasEnded({ expiresAtSeconds }: StoredLease, nowSeconds: number): boolean {
   return expiresAtSeconds <= nowSeconds
 }
 
