@@ -98,7 +98,6 @@ async function* walk(
     try {
       listing = await next.listing()
     } catch (error) {
-      cancellation.signal.throwIfAborted()
       yield { type: 'failure', path, node, error }
       continue
     }

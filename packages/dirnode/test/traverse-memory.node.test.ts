@@ -14,7 +14,7 @@ const collectGarbage = runInNewContext('gc') as () => void
  */
 function endlessTree(names: (path: readonly number[]) => number) {
   const made: WeakRef<object>[] = []
-  const counts = { reads: 0, childrenRead: 0, most: 0 }
+  const counts = { reads: 0, childrenRead: 0, reading: 0 }
   const directory = (path: readonly number[]): IDirectoryNode => {
     const node = {
       kind: 'directory',
@@ -24,6 +24,9 @@ function endlessTree(names: (path: readonly number[]) => number) {
         const count = names(path)
         counts.reads++
         counts.childrenRead += count
+        counts.reading++
+        await Promise.resolve()
+        counts.reading--
         return new Map(
           Array.from({ length: count }, (_, index): [string, DirectoryChild] => [
             String(index).padStart(8, '0'),
@@ -96,6 +99,42 @@ describe('the memory of a walk', () => {
     expect(paths.length).toBe(1 + width + 7 * 10_000)
     expect(most).toBeLessThan(3 * width)
     expect(tree.counts.childrenRead).toBeLessThan(2 * paths.length)
+  })
+})
+
+describe('reading', () => {
+  it('does not forget what is near only because the directory is large', async () => {
+    const tree = endlessTree((path) => {
+      if (path.length === 0) return 25_000
+      return path.length === 1 && (path[0] ?? 0) % 5000 === 0 ? 1 : 0
+    })
+    const paths: string[] = []
+    for await (const entry of traverse(tree.root)) {
+      if (entry.type === 'object') paths.push(entry.path.join('/'))
+    }
+    expect(paths.length).toBe(1 + 25_000 + 5)
+    expect(tree.counts.reads).toBe(paths.length)
+  })
+
+  it('goes on ahead of its turn to the end, whatever was read and forgotten', async () => {
+    // Wide, then deep and wide: what was read ahead of its turn has children, and is forgotten.
+    const width = 1000
+    const depth = 30
+    const tree = endlessTree((path) => {
+      if (path.length < depth && path.every((index) => index === 0)) return width
+      const [index = 0] = path.slice(-1)
+      const isNear = path.slice(0, -1).every((name) => name === 0) && path.length <= depth
+      return isNear && index > 0 && index < 64 ? 40 : 0
+    })
+    let most = 0
+    let objects = 0
+    for await (const { type } of traverse(tree.root)) {
+      if (type !== 'object') continue
+      objects++
+      if (objects > 100_000) most = Math.max(most, tree.counts.reading)
+    }
+    expect(objects).toBe(1 + depth * width + depth * 63 * 40)
+    expect(most).toBe(8)
   })
 })
 

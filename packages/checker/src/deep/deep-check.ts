@@ -114,7 +114,6 @@ async function tellOf(
       ? { ...told, repair: await checkable.checkAndRepair(how) }
       : { ...told, results: await checkable.check(how) }
   } catch (error) {
-    signal?.throwIfAborted()
     return { type: 'failure', path, node, error }
   }
 }

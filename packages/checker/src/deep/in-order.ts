@@ -19,7 +19,7 @@ export interface InOrderOptions<Item> {
  * is worked on. Leaving the loop ends everything that is under way.
  *
  * @param source - makes the items; its signal fires when nothing more is needed.
- * @param work - is not to throw, except for the reason of its signal.
+ * @param work - what it comes to once its signal has fired is not heard of.
  * @throws the reason of the signal, what the source throws.
  */
 export function inOrder<Item, Outcome>(

@@ -24,7 +24,8 @@ export interface RenewedServer {
 /**
  * Adds or renews our lease on one object, on every server that can be reached, all at once.
  *
- * @throws the reason of the signal. A server that fails is an outcome.
+ * @param signal - ends what is under way; what is said of those servers then means nothing.
+ * @returns what came of each server; one that fails is an outcome.
  */
 export async function renewLease(
   object: { readonly storageIndex: Uint8Array; readonly mutable: boolean },
@@ -61,7 +62,6 @@ export async function renewLease(
           const held = await patience.ask(serverId, requests, (own) => renewOn(server, own))
           return { serverId, outcome: held ? 'renewed' : 'holds-nothing' }
         } catch (error) {
-          signal.throwIfAborted()
           return { serverId, outcome: 'failed', error }
         }
       }),
@@ -115,7 +115,7 @@ export class ServerPatience {
       this.#silences.delete(serverId)
       return answer
     } catch (error) {
-      if (!requests.signal.aborted) this.#note(serverId, error)
+      this.#note(serverId, error)
       throw error
     }
   }

@@ -66,6 +66,10 @@ describe('working on many items at one time', () => {
     finish.get(0)?.()
     expect(await first).toEqual({ done: false, value: 0 })
     await outcomes.return(undefined)
+    const soFar = begun.length
+    for (const end of finish.values()) end()
+    await settle()
+    expect(begun.length).toBe(soFar)
   })
 
   it('is held by a reader that is slow, and by an item that is', async () => {

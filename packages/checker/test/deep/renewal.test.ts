@@ -10,7 +10,17 @@ import { brokerOf, seededRandom, serverOf, virtualClock } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
 import { renewLeases } from '@lafs/checker'
 import type { CheckerContext, RenewalStatus } from '@lafs/checker'
-import { directory, file, hang, mutableFile, settle, storageIndexOf, tangle, WALK } from './tree.ts'
+import {
+  directory,
+  file,
+  hang,
+  mutableFile,
+  settle,
+  storageIndexOf,
+  tangle,
+  unknown,
+  WALK,
+} from './tree.ts'
 import type { TestDirectory } from './tree.ts'
 
 /** What is stored of {@link tangle}: every name with a storage index. */
@@ -202,15 +212,17 @@ describe('a server that does not answer', () => {
       asked++
       return hang(signal)
     }
-    const monitor = renewLeases(wide(2000), contextOf(servers, clock))
-    const done = await clock.run(monitor.whenDone(), 60_000)
-    expect([done.objects, done.leases, done.failureCount]).toEqual([0, 2001, 2001])
-    expect(good.renewed.length).toBe(2001)
-    // Those in flight when it fell silent, and what was begun before three of them had waited in vain.
-    expect(asked).toBeLessThanOrEqual(64 + 3)
+    good.onRenewal = () => clock.sleep(1000)
+    const monitor = renewLeases(wide(9999), contextOf(servers, clock))
+    const done = await clock.run(monitor.whenDone(), 300_000)
+    expect([done.objects, done.leases, done.failureCount]).toEqual([0, 10_000, 10_000])
+    expect(good.renewed.length).toBe(10_000)
+    // Those in flight when it fell silent, what was begun before three of them had waited in vain, and
+    // one each minute.
+    expect(asked).toBeLessThanOrEqual(64 + 3 + 3)
     expect(done.servers.get(idOf(silent))).toMatchObject({
       leases: 0,
-      failures: 2001,
+      failures: 10_000,
       lastError: { code: 'STORAGE_TIMEOUT' },
     })
   })
@@ -239,6 +251,19 @@ describe('a server that does not answer', () => {
       failures: 20_001 - away.renewed.length,
       lastError: unreachable,
     })
+  })
+})
+
+describe('a server that answers with errors', () => {
+  it('is asked for everything', async () => {
+    const server = leaseServer(0, everything)
+    let asked = 0
+    server.onRenewal = () => {
+      const code = ++asked % 3 === 0 ? 'STORAGE_BAD_RESPONSE' : 'STORAGE_UNREACHABLE'
+      throw new StorageError(code, 'not now')
+    }
+    const { failureCount } = await renewLeases(wide(500), contextOf([server])).whenDone()
+    expect([asked, failureCount]).toEqual([501, 501])
   })
 })
 
@@ -342,6 +367,19 @@ describe('a renewal that was interrupted', () => {
     expect(done.objects).toBe(names.length)
     const behind = root.children.get('a') as IFilesystemNode
     expect(isDirectoryNode(behind) && (behind as TestDirectory).reads).toBe(0)
+  })
+
+  it('goes on before what is unknown, which comes before files of earlier names', async () => {
+    const servers = [leaseServer(0, everything)]
+    const [server] = servers as [LeaseServer]
+    const root = directory('root', { a: file('file a'), z: unknown('strange') })
+    server.onRenewal = (storageIndex, signal) =>
+      storageIndex === indexOf('file a') ? hang(signal) : undefined
+    const monitor = renewLeases(root, contextOf(servers))
+    for (let turn = 0; turn < 20; turn++) await settle()
+    monitor.cancel()
+    expect(monitor.status?.cursor).toEqual([''])
+    await expect(monitor.whenDone()).rejects.toMatchObject({ code: 'OPERATION_CANCELLED' })
   })
 
   it('keeps its cursor where nothing more has been done', async () => {
