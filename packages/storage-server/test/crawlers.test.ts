@@ -132,7 +132,10 @@ describe('a crawl that is interrupted', () => {
       'fields of other types',
       '{"current-cycle": "x", "last-complete-prefix": 7, "cycle-to-date": 3}',
     ],
-    ['a prefix that there is not', '{"current-cycle": 3, "last-complete-prefix": "??"}'],
+    [
+      'a prefix that there is not',
+      '{"current-cycle": 3, "last-complete-prefix": "??", "last-complete-bucket": "zz"}',
+    ],
     ['an upstream pickle', '(dp0\nS"version"\np1\nI1\ns.'],
   ])('begins a cycle anew where the state is %s', async (_, text) => {
     const store = await makeStore()
@@ -144,6 +147,32 @@ describe('a crawl that is interrupted', () => {
     const counter = await openBucketCounter(stepper.context(store))
     await runCycles(stepper, counter)
     expect(counter.state()['last-complete-bucket-count']).toBe(30)
+  })
+})
+
+it('a cycle that ended with the last prefix, but was not summed up, is summed up', async () => {
+  const store = await makeStore()
+  const stepper = new Stepper(NOW)
+  const saved = {
+    version: 1,
+    'last-cycle-finished': 6,
+    'current-cycle': 7,
+    'last-complete-prefix': 'zz',
+    'last-complete-bucket': 'zzaaaaaaaaaaaaaaaaaaaaaaaa',
+    'current-cycle-start-time': NOW - 100,
+    'cycle-to-date': { 'space-recovered': { 'examined-shares': 3 } },
+  }
+  await store.saveState('lease_checker.state.json', JSON.stringify(saved))
+  const checker = await openLeaseChecker(stepper.context(store), byAge)
+  await runCycles(stepper, checker)
+  expect(checker.state()).toMatchObject({
+    'last-cycle-finished': 7,
+    history: {
+      '7': {
+        'cycle-start-finish-times': [NOW - 100, NOW],
+        'space-recovered': { 'examined-shares': 3, 'actual-shares': 0 },
+      },
+    },
   })
 })
 

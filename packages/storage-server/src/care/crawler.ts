@@ -211,15 +211,20 @@ export class Crawler {
   /** Lists a prefix or visits a bucket. @returns whether that was the last step of a cycle. */
   async #step(): Promise<boolean> {
     if (this.#position['current-cycle'] === null) this.#startCycle()
+    // Upstream may have saved its state between the last prefix and the end of the cycle.
+    if (this.#prefixIndex < PREFIXES.length - 1) await this.#goOn()
+    if (this.#prefixIndex < PREFIXES.length - 1) return false
+    await this.#finishCycle()
+    return true
+  }
+
+  async #goOn(): Promise<void> {
     if (this.#pending === undefined) await this.#listPrefix()
     else {
       const name = this.#pending.pop()
       if (name !== undefined) await this.#visit(name)
     }
     if (this.#pending?.length === 0) this.#finishPrefix()
-    if (this.#prefixIndex < PREFIXES.length - 1) return false
-    await this.#finishCycle()
-    return true
   }
 
   #startCycle(): void {
@@ -314,7 +319,9 @@ function positionOf(saved: JsonObject, nowSeconds: number): CrawlPosition {
     'last-cycle-finished': numberOr(saved['last-cycle-finished'], null),
     'current-cycle': numberOr(saved['current-cycle'], null),
     'last-complete-prefix': known ? prefix : null,
-    'last-complete-bucket': typeof bucket === 'string' ? bucket : null,
+    // A bucket without the prefix that it follows could make the walk skip others.
+    'last-complete-bucket':
+      typeof bucket === 'string' && (known || prefix === null) ? bucket : null,
     'current-cycle-start-time': numberOr(saved['current-cycle-start-time'], nowSeconds),
   }
 }
