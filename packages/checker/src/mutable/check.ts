@@ -35,7 +35,7 @@ async function checkOpened(
 ): Promise<ICheckResults> {
   const map = new ServerMap()
   const telling = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
-  await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease, provesOnce: true })
+  await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease, thorough: true })
   const failed = verify ? await verifyBest(file, map, telling) : []
   return mutableCheckResults(target, file.context.broker, map, failed)
 }
@@ -66,9 +66,9 @@ async function newerVersion(
   options: ProgressOptions,
 ): Promise<VersionInfo | undefined> {
   const now = new ServerMap()
-  await updateServermap(file, now, 'MODE_CHECK', { ...options, provesOnce: true })
+  await updateServermap(file, now, 'MODE_CHECK', { ...options, thorough: true })
   const best = now.bestRecoverableVersion()
   if (best === undefined || best.sequenceNumber <= sequenceNumber) return undefined
-  await updateServermap(file, map, 'MODE_CHECK', { ...options, provesOnce: true })
+  await updateServermap(file, map, 'MODE_CHECK', { ...options, thorough: true })
   return map.bestRecoverableVersion()
 }

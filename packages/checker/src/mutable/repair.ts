@@ -80,7 +80,7 @@ async function repair(
   const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
   const suspects = placesOf(corruptShares)
   for (let tries = 1; ; tries++) {
-    await updateServermap(file, map, 'MODE_REPAIR', { ...options, provesOnce: true })
+    await updateServermap(file, map, 'MODE_REPAIR', { ...options, thorough: true })
     const best = map.bestRecoverableVersion()
     if (best === undefined) return []
     const rivals = rivalsOf(map, best)

@@ -134,15 +134,25 @@ describe.each([SDMF, MDMF])('a check of $name', (file) => {
     for (const { messages } of grid.servers) expect(messages.length).toBeLessThanOrEqual(4)
   })
 
-  it('tells servers of corrupt shares', async () => {
+  it('has told servers of corrupt shares', async () => {
     const grid = await createMutableGrid(file)
+    for (const server of grid.servers) {
+      server.onMessage = async (_name, run) => {
+        for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+        return run()
+      }
+    }
     const share = file.shares.get(4) ?? new Uint8Array()
     const span = fieldsOf(share).get('last block') ?? { offset: 0, end: 0 }
     await grid.put(4, 4, damaged(share, span, 'zero'))
     await checked(grid, { verify: true })
-    await expect
-      .poll(() => grid.servers.map(({ advisories }) => advisories.length))
-      .toEqual(TEN.map((index) => (index === 4 ? 1 : 0)))
+    const told = (): number[] => grid.servers.map(({ advisories }) => advisories.length)
+    expect(told()).toEqual(TEN.map((index) => (index === 4 ? 1 : 0)))
+    await grid.put(4, 4, share)
+    const version = fieldsOf(share).get('sequence number') ?? { offset: 0, end: 0 }
+    await grid.put(7, 7, damaged(file.shares.get(7) ?? share, version, 'zero'))
+    await checked(grid)
+    expect(told()).toEqual(TEN.map((index) => (index === 4 || index === 7 ? 1 : 0)))
   })
 
   it('lists a corrupt share of which there is a good copy', async () => {

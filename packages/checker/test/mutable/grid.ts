@@ -95,7 +95,7 @@ export interface GridServer {
   readonly storage: IStorageServer
   /** The operations that came, by name; those that write shares are `write`. */
   readonly messages: string[]
-  /** What it was told of corrupt shares: `share: reason`. */
+  /** What it was told of corrupt shares, and has heard: `share: reason`. */
   readonly advisories: string[]
   /** Runs an operation, or something else. */
   onMessage: <T>(name: string, run: () => Promise<T>) => Promise<T>
@@ -212,9 +212,9 @@ async function createServers(count: number): Promise<GridServer[]> {
           ...serverOf(
             {
               ...watched,
-              adviseCorruptShare: (...args) => {
+              adviseCorruptShare: async (...args) => {
+                await watched.adviseCorruptShare(...args)
                 one.advisories.push(`${args[2]}: ${args[3]}`)
-                return watched.adviseCorruptShare(...args)
               },
             },
             index,

@@ -80,6 +80,7 @@ export async function restoreShares(
     for (const share of map.sharesOf(version).filter((one) => spoilt.has(one))) {
       map.markBadShare(share.server, share.shareNumber, version.header.checkstring)
     }
+    await shares.heard()
     writing.progress = 1
     outcome = 'Finished'
   } finally {

@@ -72,6 +72,7 @@ export async function verifyVersion(
       }
     }
     await Promise.all(Array.from({ length: SHARES_IN_FLIGHT }, verifySome))
+    await shares.heard()
     outcome = 'Finished'
     return shares.all
       .filter(({ failure }) => failure !== undefined)

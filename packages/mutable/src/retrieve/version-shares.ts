@@ -9,6 +9,7 @@ import {
 } from '@lafs/storage-protocol/layout'
 import { timedRequest } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
+import { untilHeard } from '../advice.ts'
 import type { MutableFile } from '../file.ts'
 import type { RetrieveStatus } from './status.ts'
 import type { ServerMap } from '../servermap/server-map.ts'
@@ -78,6 +79,7 @@ export class VersionShares {
   readonly #version: VersionInfo
   readonly #status: RetrieveStatus
   readonly #failures: unknown[] = []
+  readonly #advice: Promise<void>[] = []
   readonly #troubled = new Set<string>()
   #waiting: (() => void)[] = []
 
@@ -180,6 +182,12 @@ export class VersionShares {
     }
   }
 
+  /** Waits until the servers of damaged shares have heard of them; see {@link untilHeard}. */
+  heard(): Promise<void> {
+    const { clock } = this.#file.context
+    return untilHeard(this.#advice, { clock, signal: this.#cancellation.signal })
+  }
+
   /** Uses a share no more. */
   fail(share: VersionShare, error: unknown): void {
     if (share.failure !== undefined) return
@@ -192,7 +200,7 @@ export class VersionShares {
     if (this.#map.versionOn(server, shareNumber)?.id === this.#version.id) {
       this.#map.markBadShare(server, shareNumber, this.#version.header.checkstring)
     }
-    if (isDamage(error)) void this.#report(share, error).catch(() => {})
+    if (isDamage(error)) this.#advice.push(this.#report(share, error).catch(() => {}))
     this.#notify()
   }
 

@@ -106,12 +106,12 @@ export class ServerRequests {
     })
   }
 
-  /** Tells a server that a share is corrupt; whether it hears is its own affair. */
-  advise({ server, storage, shareNumber }: FoundShare, reason: string): void {
+  /** Tells a server that a share is corrupt; whether it hears is its own affair. Never rejects. */
+  async advise({ server, storage, shareNumber }: FoundShare, reason: string): Promise<void> {
     const { storageIndex } = this.#file
     const advice = this.within(server, (options) =>
       storage.adviseCorruptShare('mutable', storageIndex, shareNumber, reason, options),
     )
-    advice.catch(() => {})
+    await advice.catch(() => {})
   }
 }

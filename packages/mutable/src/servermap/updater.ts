@@ -6,6 +6,7 @@ import {
 } from '@lafs/filesystem-interface'
 import type { IServer } from '@lafs/storage-interface'
 import type { MutableShareHeader } from '@lafs/storage-protocol/layout'
+import { untilHeard } from '../advice.ts'
 import type { MutableFile } from '../file.ts'
 import type { FoundShare } from './found-share.ts'
 import { PrivateKeySearch } from './private-key-search.ts'
@@ -20,10 +21,11 @@ export interface ServermapOptions extends ProgressOptions {
   /** Add or renew a lease on the shares of every server that is asked. Default: no. */
   readonly addLease?: boolean | undefined
   /**
-   * Let one good signature prove a version for all of its shares, whichever server answers first.
-   * Default: no, those that came before it count as bad.
+   * Work as a check must: let one good signature prove a version for all of its shares, whichever
+   * server answers first, and wait until the servers of bad shares have heard of them. Default: shares
+   * that come before the one with the good signature count as bad, and nobody waits.
    */
-  readonly provesOnce?: boolean | undefined
+  readonly thorough?: boolean | undefined
 }
 
 /** What is assumed of the encoding of a file as long as no share was seen. */
@@ -82,6 +84,9 @@ export async function updateServermap(
       resolve()
     })
   })
+  if (options.thorough === true) {
+    await untilHeard(update.advice, { clock: file.context.clock, signal })
+  }
   return map
 }
 
@@ -110,6 +115,8 @@ class Update {
   readonly #bad = new Set<string>()
   readonly #empty = new Set<string>()
   readonly #withShares = new Set<string>()
+  /** What servers are told of bad shares. */
+  readonly advice: Promise<void>[] = []
   /** Shares that do not prove what they say. */
   readonly #unproven: { readonly share: FoundShare; readonly version: VersionInfo }[] = []
   #running = true
@@ -279,7 +286,7 @@ class Update {
 
   /** What came before the share that had a good signature is as good as what came after it. */
   #takeProvenShares(): void {
-    if (this.#options.provesOnce !== true) return
+    if (this.#options.thorough !== true) return
     for (const { share, version } of this.#unproven) {
       const bad = this.#map.badShare(share.server, share.shareNumber)
       if (bad !== undefined && this.#map.sharesOf(version).length > 0) {
@@ -295,7 +302,7 @@ class Update {
     this.#bad.add(server.serverId)
     this.#addProblem(server, error)
     this.#map.markBadShare(server, shareNumber, bytes.slice(0, BAD_CHECKSTRING_SIZE))
-    this.#requests.advise(share, error.message)
+    this.advice.push(this.#requests.advise(share, error.message))
   }
 
   /** Ends the update, or asks more servers, or does nothing: then more answers are waited for. */
