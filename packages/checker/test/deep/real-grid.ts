@@ -21,10 +21,17 @@ import { seededCrypto } from '@lafs/testing/simulation'
 import { memoryTransport } from '@lafs/transport-memory'
 import { DirectoryCap, MutableReadCap, MutableWriteCap, parseCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
-import { privateKeyDer } from '../simulated-files.ts'
+import { loadBytes, loadVectors } from '@lafs/vectors'
 import { hang } from './tree.ts'
 
-export const ENCODING = { requiredShares: 2, happyShares: 1, totalShares: 5, maxSegmentSize: 1000 }
+/** The keys that upstream publishes: tests need not make their own. */
+const published = await loadVectors<{
+  readonly file: string
+  readonly cases: readonly { readonly offset: number; readonly length: number }[]
+}>('mutable/published')
+const publishedKeys = await loadBytes(published.file)
+
+const ENCODING = { requiredShares: 2, happyShares: 1, totalShares: 5, maxSegmentSize: 1000 }
 
 /** Servers in memory and virtual time, with real files and directories on them. */
 export interface RealGrid {
@@ -137,7 +144,10 @@ function nodeMakerOf(
 ): INodeMaker {
   let keysTaken = 0
   const keyPool = {
-    take: () => context.crypto.importRsaSigningKey(privateKeyDer(keysTaken++)),
+    take: () => {
+      const { offset = 0, length = 0 } = published.cases[keysTaken++] ?? {}
+      return context.crypto.importRsaSigningKey(publishedKeys.slice(offset, offset + length))
+    },
   }
   const uploader = {
     upload: () => Promise.reject(new Error('files are uploaded elsewhere')),

@@ -40,7 +40,7 @@ export function mutableFile(name: string): IFilesystemNode {
 }
 
 /** A file that is stored nowhere. */
-export function literal(name: string): IFilesystemNode {
+function literal(name: string): IFilesystemNode {
   return nodeOf('immutable-file', name, false)
 }
 
