@@ -64,7 +64,7 @@ export interface RenewalStatus {
 /**
  * Adds or renews our lease on everything that can be reached from a directory, in one pass with many
  * objects in flight. A server that has stopped answering is soon left out, and tried again now and
- * then; it holds up nothing.
+ * then; it holds up little.
  *
  * A pass that was interrupted goes on at its cursor: what was renewed before is not asked for again,
  * except for the directories on the way down and what stands in several places. What is moved from

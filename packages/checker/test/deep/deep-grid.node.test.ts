@@ -104,6 +104,30 @@ describe('a deep check of a damaged grid', () => {
     expect(await grid.clock.run(check(), HOUR_MS)).toEqual(PATHS)
   })
 
+  it('gives up every kind of directory that hangs', async () => {
+    const { grid, root } = await prepared()
+    for (const name of ['d frozen', 'd sound']) {
+      const { storageIndex = new Uint8Array() } = await root.get(name)
+      grid.hanging.add(toBase32(storageIndex))
+    }
+    const failures: unknown[] = []
+    const check = async (): Promise<void> => {
+      for await (const entry of deepCheckEntries(root, grid.context)) {
+        if (entry.type !== 'failure') continue
+        failures.push([entry.path.join('/'), (entry.error as Error & { code: string }).code])
+      }
+    }
+    // Those that hang do so side by side.
+    await grid.clock.run(check(), 5 * 60_000)
+    expect(failures).toEqual([
+      ['d frozen', 'DOWNLOAD_NO_SHARES'],
+      ['d hanging', 'MUTABLE_UNRECOVERABLE'],
+      ['d lost', 'MUTABLE_UNRECOVERABLE'],
+      ['d malformed', 'DIRECTORY_MALFORMED'],
+      ['d sound', 'MUTABLE_UNRECOVERABLE'],
+    ])
+  })
+
   it('counts, mends what can be mended, and finds it healthy then', async () => {
     const { grid, root } = await prepared()
     const { clock, context } = grid
