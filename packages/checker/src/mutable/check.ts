@@ -10,6 +10,8 @@ export type MutableTarget = Extract<ResolvedTarget, { readonly kind: 'mutable' }
 
 /** How often the best version is verified that a writer replaces meanwhile. */
 const TRIES_MAX = 3
+/** Shares of up to this many bytes are read whole with the first request, where they are verified. */
+const SMALL_SHARE_SIZE = 32 * 1024
 
 /**
  * Looks at the health of a mutable file. Every server is asked for its shares; to verify, every byte
@@ -35,7 +37,8 @@ async function checkOpened(
 ): Promise<ICheckResults> {
   const map = new ServerMap()
   const telling = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
-  await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease, thorough: true })
+  const readSize = verify ? SMALL_SHARE_SIZE : undefined
+  await updateServermap(file, map, 'MODE_CHECK', { ...telling, addLease, thorough: true, readSize })
   const failed = verify ? await verifyBest(file, map, telling) : []
   return mutableCheckResults(target, file.context.broker, map, failed)
 }

@@ -26,6 +26,8 @@ export interface ServermapOptions extends ProgressOptions {
    * that come before the one with the good signature count as bad, and nobody waits.
    */
   readonly thorough?: boolean | undefined
+  /** Bytes of each share to read at once, or more: who reads on in the share has them already. */
+  readonly readSize?: number | undefined
 }
 
 /** What is assumed of the encoding of a file as long as no share was seen. */
@@ -185,11 +187,12 @@ class Update {
 
   #readSize(generous: boolean): number {
     const { size, encoding } = this.#file
-    if (!generous || this.#mode === 'MODE_CHECK') return READ_SIZE
-    if (size === undefined || encoding === undefined) return GENEROUS_READ_SIZE
+    const least = Math.max(READ_SIZE, this.#options.readSize ?? 0)
+    if (!generous || this.#mode === 'MODE_CHECK') return least
+    if (size === undefined || encoding === undefined) return Math.max(least, GENEROUS_READ_SIZE)
     // Files that change grow a little: their directories, one entry at a time.
     const whole = SHARE_OVERHEAD + Math.ceil((size * 1.25) / encoding.requiredShares)
-    return whole > WHOLE_SHARE_MAX ? READ_SIZE : Math.max(READ_SIZE, whole)
+    return whole > WHOLE_SHARE_MAX ? least : Math.max(least, whole)
   }
 
   #ask(server: IServer, generous = false): void {
