@@ -1,4 +1,6 @@
 import { createCheckable } from '@lafs/checker'
+import { blockHash } from '@lafs/crypto'
+import { HashTree } from '@lafs/hashtree'
 import type { CheckerContext } from '@lafs/checker'
 import type { ICheckAndRepairResults, ICheckResults, Progress } from '@lafs/filesystem-interface'
 import { parseChkHeader, parseShareHashes } from '@lafs/storage-protocol/layout'
@@ -125,20 +127,24 @@ describe('repair', () => {
 
   it('makes again what is corrupt, elsewhere, and leaves the corrupt share where it is', async () => {
     const grid = await createGrid(12)
-    await spread(grid, changed({ 2: damaged(2), 3: damaged(3) }))
+    await spread(grid, changed({ 0: damaged(0), 1: damaged(1) }))
     const results = await checkAndRepair(grid)
     expect(results.preRepairResults.corruptShares).toHaveLength(2)
     expect(results).toMatchObject({ repairSuccessful: true })
     expect(results.postRepairResults).toMatchObject({ healthy: true, happiness: 10 })
     expect(results.postRepairResults.corruptShares).toEqual(results.preRepairResults.corruptShares)
-    expect(await shareNumbers(grid.servers[2])).toEqual([2])
-    expect(await shareNumbers(grid.servers[10])).toEqual([2])
-    expect(await shareNumbers(grid.servers[11])).toEqual([3])
+    expect(await shareNumbers(grid.servers[0])).toEqual([0])
+    expect(await shareNumbers(grid.servers[10])).toEqual([0])
+    expect(await shareNumbers(grid.servers[11])).toEqual([1])
     const told = grid.servers.map(
       ({ requests }) => requests.filter((name) => name === 'reader.adviseCorruptShare').length,
     )
-    expect(told).toEqual([0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-    await expectGoodShares(grid, ['v0-002', 'v0-003'])
+    expect(told).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    // The repair does not read again what the verification has found to be corrupt.
+    for (const { requests } of grid.servers.slice(0, 2)) {
+      expect(requests.filter((name) => name === 'reader.read')).toHaveLength(1)
+    }
+    await expectGoodShares(grid, ['v0-000', 'v0-001'])
   })
 
   it('puts no share where a corrupt one of its number stands, even on a small grid', async () => {
@@ -413,7 +419,95 @@ describe('repair of an old file', () => {
   })
 })
 
+/** The file as a faulty encoder would make it: the last share is of other data than the rest. */
+function badlyEncoded(): EncodedFile {
+  const count = 5
+  const shares = new Map([...file.shares].map(([share, bytes]) => [share, bytes.slice()]))
+  const last = shareOf({ ...file, shares }, 9)
+  const { offsets } = parseChkHeader(last)
+  last.fill(7, offsets.data, offsets.plaintextHashTree)
+  const blocks = Array.from({ length: count }, (_, index) => {
+    const begin = offsets.data + 334 * index
+    return last.subarray(begin, Math.min(begin + 334, offsets.plaintextHashTree))
+  })
+  const tree = new HashTree(blocks.map((block) => blockHash(block)))
+  for (const [node, hash] of tree.nodes.entries()) last.set(hash, offsets.blockHashes + 32 * node)
+  const roots = [...shares.values()].map((bytes) =>
+    bytes.slice(offsets.blockHashes, offsets.blockHashes + 32),
+  )
+  const shareTree = new HashTree(roots)
+  for (const bytes of shares.values()) {
+    const view = new DataView(bytes.buffer)
+    for (let at = offsets.shareHashes; at < offsets.uriExtension; at += 34) {
+      bytes.set(shareTree.nodes[view.getUint16(at)] ?? new Uint8Array(), at + 2)
+    }
+  }
+  return forge({ ...file, shares }, (fields) => {
+    fields['share_root_hash'] = shareTree.root
+  })
+}
+
+describe('repair of a file that was badly encoded', () => {
+  it('makes no share that would not fit the others', async () => {
+    const bad = badlyEncoded()
+    const grid = await createGrid(10)
+    await spread(grid, without([0], bad))
+    const before = await verified(grid, bad.cap)
+    expect(before).toMatchObject({ goodShareCount: 9, corruptShares: [] })
+    const results = await createCheckable(bad.cap, grid.context).checkAndRepair({ verify: true })
+    expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: false })
+    expect(results?.postRepairResults.report).toEqual([
+      'the repair was not completed: the file was badly encoded: the share_root_hash of its URI extension block is not that of its shares',
+    ])
+    for (const server of grid.servers) {
+      const there = await sharesOn(server, bad.cap.storageIndex)
+      for (const [share, bytes] of there) expect(bytes).toEqual(bad.shares.get(share))
+    }
+    expect(await verified(grid, bad.cap)).toEqual(before)
+  })
+})
+
 describe('repair while servers fail', () => {
+  it('gives up a server that takes no data, and soon', async () => {
+    const large = await encodeFile(12_000_000, { required: 1, total: 2, segmentSize: 131_072 })
+    const grid = await createGrid(2)
+    await spread(grid, { ...large, shares: new Map([[0, shareOf(large, 0)]]) })
+    const [holder, taker] = grid.servers as [TestServer, TestServer]
+    taker.before = (name) => {
+      if (name === 'writer.write') throw new Error('out of order')
+    }
+    holder.room = 0
+    let read = 0
+    holder.onRead = (bytes) => {
+      read += bytes.length
+      return bytes
+    }
+    const results = await createCheckable(large.cap, grid.context).checkAndRepair()
+    expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: false })
+    expect(results?.postRepairResults.report).toEqual([
+      'the repair was not completed: no server takes share 1 of 2',
+    ])
+    expect(read).toBeLessThan(11_000_000)
+    expect(taker.requests.filter((name) => name === 'allocateBuckets')).toHaveLength(1)
+  })
+
+  it('comes back to a server that was silent before, when no other is left', async () => {
+    const grid = await createGrid(3)
+    const [first, second, third] = grid.servers as [TestServer, TestServer, TestServer]
+    await store(first, storageIndex, new Map([...file.shares].filter(([share]) => share < 4)))
+    first.room = 0
+    second.room = 2
+    third.before = (name) => {
+      if (name === 'getBuckets') throw new Error('later, please')
+    }
+    const before = (await createCheckable(cap, grid.context).check()) as ICheckResults
+    expect(before.serversResponding).toEqual(new Set(['v0-000', 'v0-001']))
+    third.before = undefined
+    expect(await createCheckable(cap, grid.context).repair(before)).toEqual({ successful: true })
+    expect(await shareNumbers(second)).toHaveLength(2)
+    expect(await shareNumbers(third)).toHaveLength(4)
+  })
+
   /** A server that fails from its nth message of the repair on, by throwing or by silence. */
   async function repairWithDying(
     dying: number,
@@ -496,6 +590,9 @@ describe('repair while servers fail', () => {
       await spread(grid, without([0, 1, 2]))
       const controller = new AbortController()
       let messages = 0
+      // So that there is a second round of asking for room.
+      const [full] = grid.servers
+      if (full !== undefined) full.room = 0
       for (const server of grid.servers) {
         server.before = () => {
           if (messages++ === nth) controller.abort(new Error('enough'))
