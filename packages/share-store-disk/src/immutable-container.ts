@@ -67,7 +67,7 @@ export function parseImmutable(header: Uint8Array, fileSize: number): ImmutableC
     throw new StorageError('STORAGE_BAD_SHARE', message)
   }
   const excess = dataLength - sizeField
-  const recoverable = sizeField < MAX_SIZE_FIELD && excess <= LEASE_SIZE
+  const recoverable = sizeField < MAX_SIZE_FIELD && excess >= 0 && excess <= LEASE_SIZE
   const interrupted = recoverable && excess > 0 && excess <= LEASE_SIZE
   const length = interrupted ? sizeField : dataLength
   return { version, dataLength: length, leaseCount, recoverable }
