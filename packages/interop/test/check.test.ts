@@ -1,10 +1,14 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   checkAndRepairResultsJson,
   checkResultsJson,
   createCheckable,
+  createDeepCheckable,
   deepCheckLines,
+  deepStatsJson,
+  locatorJson,
 } from '@lafs/checker'
 import { toBase32 } from '@lafs/crypto'
 import { isDirectoryNode } from '@lafs/filesystem-interface'
@@ -305,6 +309,52 @@ describeWithUpstream('checks and repairs', () => {
       }
     }
   }, 60_000)
+
+  it('count the same in a tree', async () => {
+    const directories = ownDirectories(grid.own)
+    const inner = await directories.create('SDMF', { mutable: { write: capOf('mdmf') } })
+    const root = await directories.create('MDMF', {
+      immutable: { write: capOf('chk') },
+      inner: { write: inner },
+      literal: { write: await grid.upstream.put(plaintext('literal', 10)) },
+    })
+    await rm((await shareOf(inner, 0)).path)
+    await flipOnDisk((await shareOf(root, 3)).path, root)
+    const node = grid.own.createNodeFromUri(root)
+    if (!isDirectoryNode(node)) throw new Error('expected a directory')
+    const tree = createDeepCheckable(node, grid.own.checker)
+    const own = await tree.startDeepCheck({ verify: true }).whenDone()
+    const { counters } = own
+    expect(await operated(root, 'verify=true')).toMatchObject({
+      'root-storage-index': own.rootStorageIndexString,
+      'count-objects-checked': counters.countObjectsChecked,
+      'count-objects-healthy': counters.countObjectsHealthy,
+      'count-objects-unhealthy': counters.countObjectsUnhealthy,
+      'count-corrupt-shares': counters.countCorruptShares,
+      'list-corrupt-shares': own.corruptShares.map(locatorJson),
+      stats: deepStatsJson(own.stats),
+    })
+    expect(counters.countObjectsUnhealthy).toBe(2)
+    expect(await operated(root, 'verify=true&repair=true')).toMatchObject({
+      'count-repairs-attempted': 2,
+      'count-repairs-successful': 2,
+    })
+    const again = await tree.startDeepCheck({ verify: true }).whenDone()
+    expect(again.counters.countObjectsUnhealthy).toBe(0)
+  }, 60_000)
+
+  /** Runs a deep check of upstream to its end. */
+  async function operated(cap: string, query: string): Promise<Line> {
+    const handle = `deep-${Math.random()}`
+    const path = `uri/${encodeURIComponent(cap)}?t=start-deep-check&ophandle=${handle}&${query}`
+    await grid.upstream.web(path, { method: 'POST' })
+    for (;;) {
+      const found = await grid.upstream.web(`operations/${handle}?t=status&output=JSON`)
+      const status: Line = JSON.parse(new TextDecoder().decode(found))
+      if (status['finished'] === true) return status
+      await sleep(50)
+    }
+  }
 
   type Line = Readonly<Record<string, unknown>>
 
