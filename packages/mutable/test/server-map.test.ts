@@ -212,6 +212,17 @@ describe('ServerMap', () => {
     expect(map.servers().map(({ serverId }) => serverId)).toEqual(['v0-001', 'v0-002'])
   })
 
+  it('remembers versions of which nothing is left', () => {
+    const map = mapOf([first, 1])
+    map.addShare(server(4), 4, second, 5)
+    const highest = map.highestSequenceNumber()
+    map.markBadShare(server(4), 4, second.header.checkstring)
+    expect(map.versionMap().has(second)).toBe(false)
+    expect(map.versionsSeen()).toEqual([first, second])
+    expect(map.highestSequenceNumber()).toBe(highest)
+    expect(highest).toBe(second.sequenceNumber)
+  })
+
   it('keeps the reader of a share until something new is known of it', async () => {
     const map = mapOf([first, 2])
     const reader = createMutableShareReader({

@@ -297,6 +297,37 @@ describe('shares that are worth nothing', () => {
     expect(grid.map.sharesOf(grid.map.bestRecoverableVersion() ?? expect.fail()).length).toBe(9)
   })
 
+  it.each([
+    { name: 'signature', at: 500 },
+    { name: 'public key', at: 200 },
+  ])('are as good as others to a check where another one has a good $name', async ({ at }) => {
+    const bad: Placement = [0, 0, '1', 'flip', at]
+    const grid = scene([bad, ...spread('1', TEN.slice(1))])
+    for (const thorough of [true, false]) {
+      const map = new ServerMap()
+      const file = { ...grid.file, verifyingKey: undefined }
+      await updateServermap(file, map, 'MODE_CHECK', { thorough })
+      const version = map.bestRecoverableVersion() ?? expect.fail()
+      expect(map.sharesOf(version)).toHaveLength(thorough ? 10 : 9)
+      expect(map.badShares.size).toBe(thorough ? 0 : 1)
+      if (thorough) expect(grid.advised).toEqual(['0/0'])
+    }
+    const alone = scene([bad, [1, 1, '1', 'flip', at]])
+    await updateServermap(alone.file, alone.map, 'MODE_CHECK', { thorough: true })
+    expect(alone.map.versionMap().size).toBe(0)
+  })
+
+  it('stay so to a check when they were known to be before', async () => {
+    const grid = scene(spread('1'))
+    await updateServermap(grid.file, grid.map, 'MODE_CHECK', { thorough: true })
+    const version = grid.map.bestRecoverableVersion() ?? expect.fail()
+    const { server } = serverOf(grid, 3)
+    grid.map.markBadShare(server, 3, version.header.checkstring)
+    await updateServermap(grid.file, grid.map, 'MODE_CHECK', { thorough: true })
+    expect(grid.map.sharesOf(version)).toHaveLength(9)
+    expect(grid.map.badShares.size).toBe(1)
+  })
+
   it('are those of another file', async () => {
     const grid = scene(spread('1'))
     const file = { ...grid.file, fingerprint: new Uint8Array(32).fill(1) }
