@@ -88,6 +88,39 @@ describe.each([
     expect(repairs).toBeGreaterThan(20)
   })
 
+  it('mends what a writer leaves that is killed at any message', async () => {
+    let [refused, kept, replaced] = [0, 0, 0]
+    for (let count = 0; ; count++) {
+      const grid = await createMutableGrid(file)
+      const line = breakingLine(count, { lastArrives })
+      const writer = createMutableNode(
+        grid.cap,
+        clientOf(grid, (storage) => line.over(storage)),
+      )
+      await writer.overwrite(bytes('newer')).catch((error: unknown) => {
+        if (!isFilesystemError(error)) throw error
+      })
+      if (!line.broken) break
+      const before = await contents(grid)
+      await createCheckable(grid.cap, clientOf(grid))
+        .checkAndRepair({ verify: true })
+        .catch((error: unknown) => {
+          if (!isFilesystemError(error, 'REPAIR_MUST_FORCE')) throw error
+          refused += 1
+        })
+      const after = await contents(grid)
+      await expectMended(grid)
+      expect(await contents(grid)).toBe(after)
+      // What could not be read for want of looking everywhere may come to light.
+      expect([before, 'newer']).toContain(after)
+      if (after === 'newer') replaced += 1
+      else kept += 1
+    }
+    expect(refused).toBeGreaterThan(0)
+    expect(kept).toBeGreaterThan(0)
+    expect(replaced).toBeGreaterThan(0)
+  })
+
   it('gives way to a writer who comes between, at every message', async () => {
     const versions = await versionsOf(file)
     let [given, repaired] = [0, 0]
