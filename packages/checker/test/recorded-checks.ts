@@ -34,7 +34,7 @@ export interface Told {
 export type RecordedOutcome = Told | { readonly error: string }
 
 /** What came of a repair; the results are numbers of outcomes. */
-export type RecordedRepair =
+type RecordedRepair =
   | {
       readonly 'repair-attempted': boolean
       readonly 'repair-successful': boolean
