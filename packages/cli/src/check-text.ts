@@ -4,6 +4,7 @@ import type {
   ICheckResults,
   ShareLocator,
 } from '@lafs/filesystem-interface'
+import { CommandError } from './failure.ts'
 import { quoteOutput } from './quote.ts'
 
 /** What is said of an object that is stored nowhere. */
@@ -36,6 +37,15 @@ export function healthWord({ healthy }: ICheckResults): string {
 export function repairLines(results: ICheckAndRepairResults): string[] {
   if (!results.repairAttempted) return []
   return [results.repairSuccessful ? ' repair successful' : ' repair failed']
+}
+
+/** What to tell of a repair that was tried in vain, with the reason; undefined of others. */
+export function repairFailure(
+  results: ICheckAndRepairResults | undefined,
+): CommandError | undefined {
+  if (results?.repairAttempted !== true || results.repairSuccessful) return undefined
+  const { summary, report } = results.postRepairResults
+  return new CommandError('CLI_NOT_REPAIRED', report[0] ?? summary)
 }
 
 /** One share, for people. */

@@ -44,6 +44,8 @@ export type CommandErrorCode =
   | 'CLI_NOT_REMOVED'
   /** A file is no share, or a damaged one. */
   | 'CLI_BAD_SHARE'
+  /** A repair was tried and did not come to its end. */
+  | 'CLI_NOT_REPAIRED'
   /** Something went wrong on the way; what is told is all the rest. */
   | 'CLI_INCOMPLETE'
   /** The state of an earlier run is not there, or is of no use. */
@@ -88,6 +90,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   DOWNLOAD_NOT_ENOUGH_SHARES: 'Start the servers that hold the other shares, and try again.',
   DOWNLOAD_NO_SHARES: 'Check that this is the right grid and that its servers are running.',
   MUTABLE_UNRECOVERABLE: 'Check that this is the right grid and that its servers are running.',
+  REPAIR_MUST_FORCE: 'To settle it, get what is there and put it again.',
   MUTABLE_UNCOORDINATED_WRITE: 'Look at what stands there now, and try again.',
   NODE_NOT_WRITEABLE: 'Use a cap that writes.',
   STORAGE_UNREACHABLE: 'Check that the servers are running.',

@@ -120,6 +120,34 @@ describe('rebalance', () => {
   })
 })
 
+describe('deep-check --repair', () => {
+  it.each([[''], ['--raw']])(
+    'goes on after a repair that fails, and ends badly %s',
+    async (raw) => {
+      const directory = (await lafs('mkdir')).stdout.trim()
+      for (const [name, left] of [
+        ['beyond repair', 1],
+        ['mended', 2],
+      ] as const) {
+        const cap = await stored(`${name} ${raw} ${LONG}`)
+        await lafs('ln', cap, `${directory}/${name}`)
+        for (const { file } of (await sharesOnDisk(grid, cap)).slice(left)) await rm(file)
+      }
+      const words = raw === '' ? ['-v'] : [raw]
+      const { status, stdout, stderr } = await lafs('deep-check', '--repair', ...words, directory)
+      expect(status).toBe(1)
+      const told = "lafs: 'beyond repair': CLI_NOT_REPAIRED: the repair was not completed: [^\n]+\n"
+      const end = 'lafs: CLI_INCOMPLETE: one thing failed; all the rest is told.\n'
+      expect(stderr).toMatch(new RegExp(`^${raw === '' ? told : ''}${end}$`))
+      expect(stdout).toMatch(
+        raw === ''
+          ? / 2 repairs attempted, 1 successful, 1 failed\n/
+          : /"repair-successful": false.*\n.*"repair-successful": true/,
+      )
+    },
+  )
+})
+
 describe('a command that takes long', () => {
   it.each([
     ['check', 'CHK'],

@@ -70,12 +70,18 @@ const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Partial<Step>
     'check --raw --repair big': { stdout: expect.stringMatching(/"repair-successful": true/) },
   },
   'too few shares are left': {
-    // Upstream says "410 Gone" of immutable files alone.
+    // Upstream says "410 Gone" of immutable files, and ends well after mutable ones.
     'check --repair big': {
-      status: 0,
+      status: 1,
       stdout:
         'Summary: not healthy\n storage index: <SI.1>\n good-shares: 1 (encoding is 2-of-3)\n wrong-shares: 0\n repair failed\n',
-      stderr: '',
+      stderr: expect.stringMatching(
+        /^lafs: CLI_NOT_REPAIRED: the repair was not completed: ran out of shares: .* need 2\. .*\n$/,
+      ),
+    },
+    'check --repair dir/mutable': {
+      status: 1,
+      stderr: 'lafs: CLI_NOT_REPAIRED: Unhealthy: no versions are recoverable.\n',
     },
   },
   // Upstream ends at the directory, with status 0 but for `manifest` and for a place that is named.

@@ -1,8 +1,9 @@
 import { checkAndRepairResultsJson, checkResultsJson, createCheckable } from '@lafs/checker'
 import type { CheckTarget } from '@lafs/checker'
 import type { CheckOptions } from '@lafs/filesystem-interface'
-import { checkAndRepairLines, checkLines } from '../check-text.ts'
+import { checkAndRepairLines, checkLines, repairFailure } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
+import type { CommandError } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findCheckTarget } from '../grid-object.ts'
@@ -18,7 +19,17 @@ export interface CheckCommandOptions extends GridOptions {
   readonly raw?: boolean
 }
 
-/** Looks at the health of single objects. @see allmydata.scripts.tahoe_check.check */
+/** What is printed of an object, and why its repair failed if it did. */
+interface Told {
+  readonly text: string
+  readonly failure?: CommandError | undefined
+}
+
+/**
+ * Looks at the health of single objects. A repair that fails ends the command badly.
+ *
+ * @see allmydata.scripts.tahoe_check.check
+ */
 export async function checkCommand(
   context: CommandContext,
   places: readonly string[],
@@ -31,13 +42,14 @@ export async function checkCommand(
       const target = await findCheckTarget(grid, where)
       const { verify, addLease } = options
       const asked = { verify, addLease, signal: grid.signal, onProgress: bar.update }
-      let text: string
+      let told: Told
       try {
-        text = await (options.repair === true ? repaired : checked)(grid, target, asked, options)
+        told = await (options.repair === true ? repaired : checked)(grid, target, asked, options)
       } finally {
         bar.end()
       }
-      await writeTo(stdout, text)
+      await writeTo(stdout, told.text)
+      if (told.failure !== undefined) throw told.failure
     }
   })
 }
@@ -47,9 +59,9 @@ async function checked(
   target: CheckTarget,
   asked: CheckOptions,
   { raw }: CheckCommandOptions,
-): Promise<string> {
+): Promise<Told> {
   const results = await createCheckable(target, client.checker).check(asked)
-  return raw === true ? rawText(checkResultsJson(results)) : textOf(checkLines(results))
+  return { text: raw === true ? rawText(checkResultsJson(results)) : textOf(checkLines(results)) }
 }
 
 async function repaired(
@@ -57,11 +69,13 @@ async function repaired(
   target: CheckTarget,
   asked: CheckOptions,
   { raw }: CheckCommandOptions,
-): Promise<string> {
+): Promise<Told> {
   const results = await createCheckable(target, client.checker).checkAndRepair(asked)
-  if (raw !== true) return textOf(checkAndRepairLines(results))
+  const failure = repairFailure(results)
+  if (raw !== true) return { text: textOf(checkAndRepairLines(results)), failure }
   // Where nothing is stored, nothing is repaired.
-  return rawText(results ? checkAndRepairResultsJson(results) : checkResultsJson(undefined))
+  const json = results ? checkAndRepairResultsJson(results) : checkResultsJson(undefined)
+  return { text: rawText(json), failure }
 }
 
 function textOf(lines: readonly string[]): string {

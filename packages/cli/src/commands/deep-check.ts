@@ -1,7 +1,7 @@
 import { deepCheckEntries, deepCheckLines } from '@lafs/checker'
-import type { DeepCheckEntry } from '@lafs/checker'
+import type { DeepCheckEntry, DeepCheckLine } from '@lafs/checker'
 import type { ShareLocator } from '@lafs/filesystem-interface'
-import { healthWord, repairLines, shareText, summaryLine } from '../check-text.ts'
+import { healthWord, repairFailure, repairLines, shareText, summaryLine } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext } from '../grid-command.ts'
@@ -23,8 +23,8 @@ export interface DeepCheckCommandOptions extends CheckCommandOptions {
 const TOLD_EVERY = 100
 
 /**
- * Looks at the health of everything that can be reached from directories. What cannot be read is told
- * on standard error, the rest goes on, and the command ends badly.
+ * Looks at the health of everything that can be reached from directories. What cannot be read or
+ * repaired is told on standard error, the rest goes on, and the command ends badly.
  *
  * @see allmydata.scripts.tahoe_check.deepcheck
  */
@@ -69,9 +69,11 @@ async function deepCheck(
   for await (const entry of deepCheckEntries(root, grid.client.checker, asked)) {
     const lines = tally.linesOf(entry)
     if (lines.length > 0 || entry.type === 'failure') bar.end()
-    if (entry.type === 'failure') await failures.tell(entry.path, entry.error)
     for (const line of lines) await writeLine(grid.terminal.stdout, line)
-    if (entry.type !== 'stats') bar.update({ phase: 'traversing', done: ++done, total: undefined })
+    if (entry.type === 'stats') continue
+    const failure = failureOf(entry)
+    if (failure !== undefined) await failures.tell(entry.path, failure)
+    bar.update({ phase: 'traversing', done: ++done, total: undefined })
   }
 }
 
@@ -84,9 +86,19 @@ async function deepCheckRaw(
   const root = await rootDirectory(grid, where)
   const asked = { verify, addLease, repair, signal: grid.signal }
   for await (const line of deepCheckLines(root, grid.client.checker, asked)) {
-    if (line.type === 'failure') failures.note()
+    if (line.type === 'failure' || isNotRepaired(line)) failures.note()
     await writeTo(grid.terminal.stdout, `${pythonJson(line)}\n`)
   }
+}
+
+/** What went wrong with an object, where something did. */
+function failureOf(entry: Exclude<DeepCheckEntry, { type: 'stats' }>): unknown {
+  return entry.type === 'failure' ? entry.error : repairFailure(entry.repair)
+}
+
+function isNotRepaired(line: object): boolean {
+  const results = (line as DeepCheckLine)['check-and-repair-results']
+  return results?.['repair-attempted'] === true && !results['repair-successful']
 }
 
 /** Counts what was checked, and says what upstream says of it. */
