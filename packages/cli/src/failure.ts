@@ -90,7 +90,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   DOWNLOAD_NOT_ENOUGH_SHARES: 'Start the servers that hold the other shares, and try again.',
   DOWNLOAD_NO_SHARES: 'Check that this is the right grid and that its servers are running.',
   MUTABLE_UNRECOVERABLE: 'Check that this is the right grid and that its servers are running.',
-  REPAIR_MUST_FORCE: 'To settle it, get what is there and put it again.',
+  REPAIR_MUST_FORCE: 'A new version settles it: put what is there again, or change the directory.',
   MUTABLE_UNCOORDINATED_WRITE: 'Look at what stands there now, and try again.',
   NODE_NOT_WRITEABLE: 'Use a cap that writes.',
   STORAGE_UNREACHABLE: 'Check that the servers are running.',
