@@ -43,7 +43,7 @@ export const FILES: readonly SmallFile[] = [
 ]
 
 /** A server, and what stands between it and its client. */
-export interface GridServer {
+interface GridServer {
   readonly id: string
   /** Behind everything that a test puts in between. */
   readonly storage: IStorageServer
