@@ -430,7 +430,7 @@ describe('a server that answers a batch', () => {
   })
 
   it('never, fails what was sent and what waits', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const { client, requests } = lineTo(() => new Promise(() => {}), 1000)
     const work: Promise<unknown>[] = []
     for (let n = 0; n < 5; n++) {

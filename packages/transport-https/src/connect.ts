@@ -10,6 +10,7 @@ import { type Nurl, parseNurl } from '@lafs/storage-protocol'
 import { createHttpStorageServer, type SendRequest } from '@lafs/storage-protocol/client'
 import { Pool } from 'undici'
 import { pinnedConnector } from './pinned-connector.ts'
+import { makeRequest } from './request.ts'
 
 /** A connection to a server over HTTPS, with how things stand with it. */
 export interface HttpsConnection extends StorageConnection {
@@ -26,8 +27,6 @@ export interface ConnectOptions {
 
 /** How long a TCP connection and its handshake may take. */
 const CONNECT_TIMEOUT_MS = 20_000
-/** How much of a response is held before the server has to wait. */
-const RESPONSE_HIGH_WATER_MARK: number = 4 * 1024 * 1024
 
 /** The NURLs of an announcement that this transport can use. Never throws. */
 export function usableNurls(announcement: ServerAnnouncement): Nurl[] {
@@ -129,26 +128,10 @@ function senderTo(pool: Pool, facts: Facts): SendRequest {
   return async (request) => {
     if (facts.closed) throw closedError()
     try {
-      const { statusCode, headers, body } = await pool.request({
-        method: request.method,
-        path: request.path,
-        headers: request.headers.flat(),
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici takes iterables, its types do not
-        body: (request.body ?? null) as never,
-        signal: request.signal,
-        highWaterMark: RESPONSE_HIGH_WATER_MARK,
-      })
+      const response = await makeRequest(pool, request)
       facts.receivedMs = Date.now()
       delete facts.failure
-      return {
-        status: statusCode,
-        headers: { get: (name) => headerValue(headers[name]) },
-        body,
-        discard: () => {
-          body.on('error', () => {})
-          body.destroy()
-        },
-      }
+      return response
     } catch (error) {
       const failure = failureOfRequest(error, facts.closed)
       facts.failure = failure.code
@@ -166,11 +149,6 @@ function statusOf(facts: Facts): IConnectionStatus {
     ...(facts.connectedMs === undefined ? {} : { lastConnectionTimeMs: facts.connectedMs }),
     ...(facts.receivedMs === undefined ? {} : { lastReceivedTimeMs: facts.receivedMs }),
   }
-}
-
-function headerValue(value: string | string[] | undefined): string | null {
-  if (value === undefined) return null
-  return typeof value === 'string' ? value : value.join(', ')
 }
 
 function failureOfRequest(error: unknown, closed: boolean): StorageError {

@@ -30,6 +30,9 @@ const KEEP_ALIVE_TIMEOUT_MS = 300_000
 /** How long a peer may move nothing in the middle of a request. */
 const STALL_TIMEOUT_MS = 120_000
 
+/** From here on, bytes, a body takes longer to copy than its head to send apart. */
+const APART_SIZE_MIN: number = 128 * 1024
+
 /** Serves a storage server over HTTPS until the listener is closed. */
 export async function serve(
   storageServer: RIStorageServer,
@@ -116,6 +119,8 @@ async function respond(
 async function send(answer: StorageResponse, response: ServerResponse): Promise<void> {
   const { status, headers, body } = answer
   response.writeHead(status, headers)
+  // Node copies a body that goes out together with the head.
+  if (body instanceof Uint8Array && body.length >= APART_SIZE_MIN) response.flushHeaders()
   if (body === null || body instanceof Uint8Array) {
     response.end(body ?? undefined)
     return

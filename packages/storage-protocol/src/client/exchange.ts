@@ -73,15 +73,11 @@ export async function exchange(
   const controller = new AbortController()
   const stalled = (): void =>
     controller.abort(new StorageError('STORAGE_TIMEOUT', `nothing came for ${limits.timeoutMs} ms`))
-  let timer = setTimeout(stalled, limits.timeoutMs)
-  const moved = (): void => {
-    clearTimeout(timer)
-    timer = setTimeout(stalled, limits.timeoutMs)
-  }
+  const { moved, stop } = watchForStall(limits.timeoutMs, stalled)
   const { signal } = limits
   const forget = signal && onAbort(signal, () => controller.abort(signal.reason))
   try {
-    const body = pieces === undefined ? {} : { body: watched(pieces, moved) }
+    const body = pieces === undefined ? {} : { body: inSteps(pieces, moved) }
     const sent = send({ ...head, ...body, signal: controller.signal })
     const response = await unlessAborted(sent, controller.signal)
     moved()
@@ -90,7 +86,7 @@ export async function exchange(
     // Whatever an abort breaks, its reason is why.
     throw controller.signal.aborted ? controller.signal.reason : asUnreachable(error)
   } finally {
-    clearTimeout(timer)
+    stop()
     forget?.()
   }
 }
@@ -138,8 +134,34 @@ async function readResponse(
   }
 }
 
-/** The pieces in steps, each of which counts as progress when it is taken. */
-function* watched(pieces: readonly Uint8Array[], moved: () => void): Generator<Uint8Array> {
+/** Calls back when nothing has moved for so long. What moves by the thousand sets no timer. */
+function watchForStall(
+  timeoutMs: number,
+  stalled: () => void,
+): { readonly moved: () => void; readonly stop: () => void } {
+  let movedMs = performance.now()
+  const look = (): void => {
+    const restMs = movedMs + timeoutMs - performance.now()
+    if (restMs > 0) timer = setTimeout(look, restMs)
+    else stalled()
+  }
+  let timer = setTimeout(look, timeoutMs)
+  return {
+    moved: () => {
+      movedMs = performance.now()
+    },
+    stop: () => clearTimeout(timer),
+  }
+}
+
+/** The pieces in steps, each of which counts as progress when it is taken; a small one as it is. */
+function inSteps(pieces: readonly Uint8Array[], moved: () => void): Iterable<Uint8Array> {
+  const [only] = pieces
+  const small = pieces.length === 1 && only !== undefined && only.length <= PROGRESS_STEP
+  return small ? pieces : steps(pieces, moved)
+}
+
+function* steps(pieces: readonly Uint8Array[], moved: () => void): Generator<Uint8Array> {
   for (const piece of pieces) {
     for (let offset = 0; offset < piece.length; offset += PROGRESS_STEP) {
       moved()

@@ -29,13 +29,15 @@ export class Cancellation {
     this.#children.clear()
   }
 
-  /** Runs an operation with a signal of its own. */
-  async run<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  /** Runs an operation with a signal of its own, which it can also let fire itself. */
+  async run<T>(
+    operation: (signal: AbortSignal, abort: (reason: unknown) => void) => Promise<T>,
+  ): Promise<T> {
     const child = new AbortController()
     if (this.signal.aborted) child.abort(this.signal.reason)
     this.#children.add(child)
     try {
-      return await operation(child.signal)
+      return await operation(child.signal, (reason) => child.abort(reason))
     } finally {
       this.#children.delete(child)
     }

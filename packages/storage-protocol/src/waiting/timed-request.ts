@@ -1,4 +1,4 @@
-import { Cancellation } from './cancellation.ts'
+import type { Cancellation } from './cancellation.ts'
 import { within } from './clock.ts'
 import type { Clock } from './clock.ts'
 
@@ -16,17 +16,12 @@ export function timedRequest<T>(
   request: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { clock, delayMs } = limit
-  return cancellation.run(async (signal) => {
-    const own = new Cancellation(signal)
+  return cancellation.run((signal, giveUp) => {
     const timeout = (): Error => {
       const error = limit.timeout()
-      own.abort(error)
+      giveUp(error)
       return error
     }
-    try {
-      return await within(request(own.signal), { clock, delayMs, timeout, signal })
-    } finally {
-      own.dispose()
-    }
+    return within(request(signal), { clock, delayMs, timeout, signal })
   })
 }
