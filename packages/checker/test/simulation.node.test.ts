@@ -540,6 +540,7 @@ async function mend(
   const results = await checkable.check({ verify: true })
   if (results === undefined) return undefined
   const { successful } = await checkable.repair(results, { force: true })
+  if (!successful && !readable && !results.recoverable) return undefined
   if (!successful) throw new Error('not repaired by force')
   run.marks.add('repaired by force')
   return checkable.check({ verify: true })

@@ -1,6 +1,6 @@
 import type { CheckOptions, ICheckResults, ProgressOptions } from '@lafs/filesystem-interface'
 import { openMutableFile, ServerMap, updateServermap, verifyVersion } from '@lafs/mutable'
-import type { FailedShare, MutableFile, OpenedMutableFile, VersionInfo } from '@lafs/mutable'
+import type { FailedShare, MutableFile, OpenedMutableFile } from '@lafs/mutable'
 import type { CheckerContext } from '../context.ts'
 import type { ResolvedTarget } from '../target.ts'
 import { mutableCheckResults } from './findings.ts'
@@ -8,8 +8,8 @@ import { mutableCheckResults } from './findings.ts'
 /** A mutable file that is to be checked. */
 export type MutableTarget = Extract<ResolvedTarget, { readonly kind: 'mutable' }>
 
-/** How often the best version is verified that a writer replaces meanwhile. */
-const TRIES_MAX = 3
+/** How often a version is left for one that a writer has put in its place meanwhile. */
+const REPLACEMENTS_MAX = 2
 /** Shares of up to this many bytes are read whole with the first request, where they are verified. */
 const SMALL_SHARE_SIZE = 32 * 1024
 
@@ -43,35 +43,44 @@ async function checkOpened(
   return mutableCheckResults(target, file.context.broker, map, failed)
 }
 
-/** Verifies the best version; a newer one, where a writer has put it in its place meanwhile. */
+/**
+ * Verifies the best version: the next best one, too, where that turns out to be lost, and a newer one
+ * alone, where a writer has put it in its place meanwhile.
+ */
 async function verifyBest(
   file: MutableFile,
   map: ServerMap,
   options: ProgressOptions,
 ): Promise<FailedShare[]> {
-  let best = map.bestRecoverableVersion()
-  for (let tries = 1; best !== undefined; tries++) {
-    const failed = await verifyVersion(file, map, best, options)
-    if (failed.length === 0 || tries === TRIES_MAX) return failed
-    const newer = await newerVersion(file, map, best, options)
-    if (newer === undefined) return failed
-    // What failed belongs to the past.
-    best = newer
+  let failed: FailedShare[] = []
+  const verified = new Set<string>()
+  let replacements = 0
+  for (;;) {
+    const best = map.bestRecoverableVersion()
+    if (best === undefined || verified.has(best.id)) return failed
+    const found = await verifyVersion(file, map, best, options)
+    verified.add(best.id)
+    failed.push(...found)
+    if (found.length === 0 || replacements === REPLACEMENTS_MAX) continue
+    if (await hasNewVersion(file, map, verified, options)) {
+      // What failed belongs to the past.
+      failed = []
+      replacements++
+    }
   }
-  return []
 }
 
-/** The best version, where a writer has put it in the place of this one; the map then knows it. */
-async function newerVersion(
+/** Whether the best version is one that was not there before; the map then knows it. */
+async function hasNewVersion(
   file: MutableFile,
   map: ServerMap,
-  { sequenceNumber }: VersionInfo,
+  verified: ReadonlySet<string>,
   options: ProgressOptions,
-): Promise<VersionInfo | undefined> {
+): Promise<boolean> {
   const now = new ServerMap()
   await updateServermap(file, now, 'MODE_CHECK', { ...options, thorough: true })
   const best = now.bestRecoverableVersion()
-  if (best === undefined || best.sequenceNumber <= sequenceNumber) return undefined
+  if (best === undefined || verified.has(best.id)) return false
   await updateServermap(file, map, 'MODE_CHECK', { ...options, thorough: true })
-  return map.bestRecoverableVersion()
+  return true
 }

@@ -74,7 +74,7 @@ export async function repairMutable(
 async function repair(
   file: MutableFile,
   map: ServerMap,
-  { corruptShares }: ICheckResults,
+  { healthy, corruptShares }: ICheckResults,
   { force = false, signal, onProgress }: RepairOptions,
 ): Promise<FailedShare[]> {
   const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
@@ -94,7 +94,9 @@ async function repair(
         await republishVersion(file, map, best, options)
         return []
       }
-      const corrupt = await verifySuspects(file, map, best, suspects, options)
+      // Where all that the check missed seems to be there, it must be something in the shares.
+      const everything = !healthy && isWhole(map, best)
+      const corrupt = await verifyAgain(file, map, best, everything ? undefined : suspects, options)
       const replaced = placesOf(
         corrupt.map(({ server: { serverId }, shareNumber }) => ({ serverId, shareNumber })),
       )
@@ -114,21 +116,28 @@ function placesOf(shares: readonly Omit<ShareLocator, 'storageIndex'>[]): Set<st
   return new Set(shares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`))
 }
 
+/** Whether every share of a version is somewhere, and nothing else is anywhere. */
+function isWhole(map: ServerMap, version: VersionInfo): boolean {
+  const numbers = new Set(map.sharesOf(version).map(({ shareNumber }) => shareNumber))
+  if (numbers.size < version.totalShares) return false
+  return map.versionMap().size === 1 && map.badShares.size === 0
+}
+
 /**
- * Looks at the shares of a version that were corrupt when somebody looked before. The map does not
- * hear of it: a share whose private key alone is wrong is good enough to read.
+ * Looks at the shares of a version that were corrupt when somebody looked before, or at all of them.
+ * The map does not hear of it: a share whose private key alone is wrong is good enough to read.
  */
-async function verifySuspects(
+async function verifyAgain(
   file: MutableFile,
   map: ServerMap,
   version: VersionInfo,
-  suspects: ReadonlySet<string>,
+  suspects: ReadonlySet<string> | undefined,
   options: ProgressOptions,
 ): Promise<FailedShare[]> {
-  if (suspects.size === 0) return []
+  if (suspects?.size === 0) return []
   return verifyVersion(file, map.copy(), version, {
     ...options,
-    only: ({ serverId }, shareNumber) => suspects.has(`${shareNumber}@${serverId}`),
+    only: ({ serverId }, shareNumber) => suspects?.has(`${shareNumber}@${serverId}`) ?? true,
   })
 }
 

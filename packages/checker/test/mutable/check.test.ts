@@ -253,6 +253,23 @@ it('waits for the edits of its node', async () => {
   ).toBe(true)
 })
 
+it('verifies the next best version where the best one is lost', async () => {
+  const grid = await createMutableGrid(MDMF)
+  await createMutableNode(grid.cap, clientOf(grid)).overwrite(new Uint8Array(9999).fill(1))
+  const newer = await grid.stored()
+  for (const share of TEN) {
+    const [older, now] = [MDMF.shares.get(share), newer.get(`${share}/${share}`)]
+    const there = share < 5 ? older : now
+    if (there === undefined) throw new TypeError('expected a share')
+    // Two good shares are left of each version.
+    const span = fieldsOf(there).get('last block') ?? { offset: 0, end: 0 }
+    await grid.put(share, share, share % 5 < 2 ? there : damaged(there, span, 'zero'))
+  }
+  const results = await checked(grid, { verify: true })
+  expect(results).toMatchObject({ recoverable: false, unrecoverableVersionCount: 2 })
+  expect(results.corruptShares.map(({ shareNumber }) => shareNumber)).toEqual([2, 3, 4, 7, 8, 9])
+})
+
 it('verifies what a writer has put there meanwhile', async () => {
   const grid = await createMutableGrid(MDMF)
   await enlarge(grid)

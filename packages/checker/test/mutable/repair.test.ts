@@ -420,6 +420,23 @@ describe.each([SDMF, MDMF])('repairing $name', (file) => {
     await expectWhole(grid, file.shares)
   })
 
+  it('claims no health where every signature is bad', async () => {
+    const spoil = (share: Uint8Array): Uint8Array => {
+      const copy = share.slice()
+      const { offset } = parseMutableHeader(copy).sections.signature
+      copy[offset] = (copy[offset] ?? 0) ^ 1
+      return copy
+    }
+    const shares = new Map([...file.shares].map(([n, one]) => [n, spoil(one)]))
+    const grid = await createMutableGrid({ ...file, shares })
+    for (const verify of [false, true]) {
+      const before = await checked(grid, verify)
+      expect(before).toMatchObject({ healthy: false, recoverable: false })
+      const { successful } = await checkableOn(grid).repair(before)
+      expect(successful).toBe(false)
+    }
+  })
+
   it('waits for the edits of its node, and they for it', async () => {
     const grid = await createMutableGrid({ ...file, shares: keep(file.shares, (n) => n < 6) })
     const node = nodeOn(grid)
