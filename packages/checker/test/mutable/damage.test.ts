@@ -2,7 +2,7 @@ import { createCheckable } from '@lafs/checker'
 import { sameBytes } from '@lafs/crypto'
 import type { ICheckResults } from '@lafs/filesystem-interface'
 import { createMutableNode } from '@lafs/mutable'
-import { parseMutableHeader } from '@lafs/storage-protocol/layout'
+import { packMutableHeader, parseMutableHeader } from '@lafs/storage-protocol/layout'
 import type { MutableReadCap, MutableVerifierCap, MutableWriteCap } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
 import { damaged, DAMAGES, fieldsOf } from './damage.ts'
@@ -218,6 +218,38 @@ describe('damage to every share', () => {
     )
   })
 })
+
+describe('parts that are far apart', () => {
+  it.each(files)('$name: are not what shares are made like', async (file) => {
+    const grid = await createMutableGrid(file)
+    // As many servers as it takes to give the file may lie: nobody has signed where its parts are.
+    for (const number of [0, 1, 2]) await grid.put(number, number, stretched(shareOf(file, number)))
+    await grid.put(9, 9, undefined)
+    const before = await checked(grid, true)
+    expect(before).toMatchObject({ healthy: false, recoverable: true, goodShareCount: 6 })
+    const results = await createCheckable(grid.cap, grid.context).checkAndRepair({ verify: true })
+    expect(results).toMatchObject({ repairSuccessful: true })
+    expect(await isWhole(grid, file)).toBe(true)
+    expect(await download(grid)).toEqual(file.plaintext)
+  })
+})
+
+/** A share that says the same with its last section far behind the others. */
+function stretched(share: Uint8Array): Uint8Array {
+  const header = parseMutableHeader(share)
+  const { sections, shareEnd } = header
+  const last =
+    sections.encryptedPrivateKey.end === shareEnd ? 'encryptedPrivateKey' : 'blockHashTree'
+  const { offset, end } = sections[last]
+  // Of two versions that differ in this alone the best one is the one whose places come later as text.
+  const far = 990_000 - offset
+  const moved = { ...sections, [last]: { offset: offset + far, end: end + far } }
+  const apart = new Uint8Array(share.length + far)
+  apart.set(share.subarray(0, offset))
+  apart.set(share.subarray(offset), offset + far)
+  apart.set(packMutableHeader({ ...header, sections: moved, shareEnd: shareEnd + far }))
+  return apart
+}
 
 describe('what is no damage', () => {
   it.each(files)('$name: bytes behind the end of a share', async (file) => {

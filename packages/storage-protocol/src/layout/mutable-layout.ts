@@ -501,6 +501,16 @@ function checkSections(shape: MutableShareShape, { sections }: MutableShareLayou
   if (sizeOf('shareData') < data) {
     throw bad(`expected shareData of ${data} bytes, got ${sizeOf('shareData')}`)
   }
+  // No writer leaves more room, and nobody signs the offsets: whoever makes shares like this one
+  // would make huge ones.
+  const used = MUTABLE_SECTION_ORDER[shape.version]
+    .map((name) => (name === 'shareData' ? data : sizeOf(name)))
+    .reduce((sum, size) => sum + size, 0)
+  if (least - used > MDMF_DATA_OFFSET) {
+    throw bad(
+      `expected at most ${MDMF_DATA_OFFSET} bytes around ${used} of sections, got ${least - used}`,
+    )
+  }
 }
 
 /**

@@ -261,6 +261,21 @@ describe('parseMutableHeader', () => {
     expect(sections.shareData).toEqual({ offset: 825, end: 869 })
   })
 
+  it.each([
+    ['SDMF', sdmf, 'encryptedPrivateKey'],
+    ['MDMF', mdmf, 'blockHashTree'],
+  ] as const)('refuses sections of %s that no writer puts so far apart', (_, fields, last) => {
+    const { sections, shareEnd } = layoutOf(fields)
+    const moved = (far: number): Uint8Array => {
+      const { offset, end } = sections[last]
+      const apart = { ...sections, [last]: { offset: offset + far, end: end + far } }
+      return packMutableHeader({ ...fields, sections: apart, shareEnd: shareEnd + far })
+    }
+    expect(parseMutableHeader(moved(300)).shareEnd).toBe(shareEnd + 300)
+    for (const far of [2167, 2 ** 30])
+      expect(() => parseMutableHeader(moved(far))).toThrow('at most 2167 bytes around')
+  })
+
   it('takes a chain of as many entries as the largest tree has nodes, and no longer one', () => {
     const withChain = (entries: number): Uint8Array => {
       const layout = planMutableShareLayout({
