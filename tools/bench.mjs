@@ -1,7 +1,7 @@
 // Figures of this machine in one run: the codec, a file through a local grid over HTTPS (client and
-// servers as separate processes), mutable files and directories and checks in the same way, each
-// beside upstream's, and the memory of the client.
-//   pnpm bench [codec] [transfer] [mutable] [checks] [memory] [--size MB] [--profile FOLDER]
+// servers as separate processes), mutable files and directories and checks in the same way, a server's
+// walk through its shares, each beside upstream's, and the memory of the client.
+//   pnpm bench [codec] [transfer] [mutable] [checks] [crawl] [memory] [--size MB] [--profile FOLDER]
 import { spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -11,11 +11,13 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CHECK_OPERATIONS } from './bench/check-operations.mjs'
+import { makeShares } from './bench/crawl-shares.mjs'
 import { OPERATIONS } from './bench/mutable-operations.mjs'
 import { measureChecks, measureMutable } from './bench/upstream.mjs'
 import { root, setup } from './setup.mjs'
 
 const SERVER_COUNT = 10
+const CRAWLED_SHARES = 100_000
 const TARGETS = { up: 100, down: 250, memory: 150 }
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -230,6 +232,42 @@ function compare(operations, ours, theirs) {
   say('  (the aims: a tenth of what upstream took on 2 cores; upstream through its web API)')
 }
 
+async function benchCrawl() {
+  const storage = join(folder, 'crawled')
+  makeShares(storage, CRAWLED_SHARES)
+  say(`a cycle of the lease checker over ${CRAWLED_SHARES} shares, without its rests, seconds`)
+  const ours = await runClient('crawl.mjs', [storage, CRAWLED_SHARES])
+  const row = (name, wall, cpu) => say(`  ${name.padEnd(30)}${cell(wall, 10)}${cell(cpu, 10)}`)
+  row('', 'elapsed', 'CPU')
+  row('ours', ours.seconds.toFixed(1), ours.cpuSeconds.toFixed(1))
+  const theirs = await crawlByUpstream(storage)
+  if (theirs !== undefined) {
+    row('upstream', theirs.seconds.toFixed(1), theirs.cpuSeconds.toFixed(1))
+    const times = (key) => `${(theirs[key] / ours[key]).toFixed(1)}x`
+    row('times upstream', times('seconds'), times('cpuSeconds'))
+  }
+  const whole = ours.seconds + ours.restSeconds
+  say(`  with its rests, in which the server has the processor, ours takes ${whole.toFixed(0)} s`)
+  say()
+  await rm(storage, { recursive: true, force: true })
+}
+
+/** Times upstream's lease checker over a folder, where upstream is installed. */
+async function crawlByUpstream(storage) {
+  const { upstreamAbsence, upstreamFolder } = await import('../packages/interop/dist/upstream.js')
+  if (upstreamAbsence !== undefined) {
+    say(`  (upstream is left out: ${upstreamAbsence})`)
+    return undefined
+  }
+  const { status, stdout } = spawnSync(
+    join(upstreamFolder, 'bin/python'),
+    [join(import.meta.dirname, 'bench/crawl-upstream.py'), storage],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  if (status !== 0) throw new Error(`upstream's crawler ended with ${status}`)
+  return JSON.parse(stdout)
+}
+
 async function benchMemory() {
   const file = await makeFile(1000 * MB)
   const row = await withGrid('grid-memory', (client) =>
@@ -261,6 +299,7 @@ try {
   if (wanted('transfer')) await benchTransfer()
   if (wanted('mutable')) await benchMutable()
   if (wanted('checks')) await benchChecks()
+  if (wanted('crawl')) await benchCrawl()
   if (wanted('memory')) await benchMemory()
 } finally {
   await rm(folder, { recursive: true, force: true })
