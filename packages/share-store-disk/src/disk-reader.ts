@@ -82,12 +82,13 @@ export class DiskStoreReader implements IShareStoreReader {
     const handle = await openShareFile(path, shareNumber, 'r')
     let kept = false
     try {
-      const whole = await readIfSmall(handle)
+      const { size } = await handle.stat()
+      const whole = await readIfSmall(handle, size)
       if (whole !== undefined) {
         this.warm.note(dirname(path))
         return storedShare(await readContainer(whole), whole)
       }
-      const container = await readContainer(bytesOfFile(handle))
+      const container = await readContainer({ ...bytesOfFile(handle), size: async () => size })
       const file = this.pool.add(path, handle, 'r')
       kept = true
       const readUpTo: ShareBytes['readUpTo'] = (position, length) =>

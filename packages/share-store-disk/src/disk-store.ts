@@ -346,7 +346,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     try {
       const handle = await fs.open(path, 'r')
       try {
-        return await readIfSmall(handle)
+        return await readIfSmall(handle, (await handle.stat()).size)
       } finally {
         await handle.close()
       }

@@ -26,9 +26,11 @@ export type Container =
 /** Files of up to this many bytes are read, and written, at once. */
 export const SMALL_FILE: number = 64 * 1024
 
-/** All of an open file; undefined for one that is not small. */
-export async function readIfSmall(handle: FileHandle): Promise<BytesInMemory | undefined> {
-  const { size } = await handle.stat()
+/** All of an open file of such a size; undefined for one that is not small. */
+export async function readIfSmall(
+  handle: FileHandle,
+  size: number,
+): Promise<BytesInMemory | undefined> {
   return size > SMALL_FILE ? undefined : new BytesInMemory(await readUpTo(handle, 0, size))
 }
 
