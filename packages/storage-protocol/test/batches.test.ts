@@ -148,6 +148,25 @@ describe('small operations', () => {
     expect(asWriter).toEqual({ success: true, data: both })
   })
 
+  it('ask for no more at a time than a server answers', async () => {
+    const server = newServer()
+    const data = bytes(64 * 1024, 7)
+    await storeShare(server, 1, data)
+    const handler = sendTo(createStorageHandler(server, { swissnum }))
+    const asked: number[] = []
+    const { client } = lineTo(async (outgoing) => {
+      if (outgoing.path !== PATH) return handler(outgoing)
+      const body = await bodyOf(outgoing)
+      const sizes = decodeBatch(body).map((one) => (one.name === 'read' ? one.size : 0))
+      asked.push(sizes.reduce((sum, size) => sum + size, 0))
+      return handler({ ...outgoing, body: [body] })
+    })
+    const reader = (await client.getBuckets(index(1))).get(1)
+    await Promise.all(Array.from({ length: 100 }, async () => reader?.read(0, data.length)))
+    expect(asked.reduce((sum, size) => sum + size, 0)).toBe(100 * data.length)
+    expect(Math.max(...asked)).toBeLessThan(BATCH_ANSWER_SIZE_MAX)
+  })
+
   it('of several plain requests are one request even alone', async () => {
     const server = newServer()
     await storeSlot(server, 2, bytes(3, 7))
@@ -541,6 +560,32 @@ describe('an abort', () => {
     controller.abort(reason)
     for (const outcome of await work) expect(outcome).toMatchObject({ reason })
     expect(sent[0]?.signal.aborted).toBe(true)
+  })
+
+  it('of one that the server leaves unanswered keeps it from being asked for again', async () => {
+    const controller = new AbortController()
+    const batches: BatchOperation[][] = []
+    const handler = sendTo(createStorageHandler(newServer(), { swissnum }))
+    const { client } = lineTo(async (outgoing) => {
+      const body = await bodyOf(outgoing)
+      const operations = decodeBatch(body)
+      batches.push(operations)
+      if (batches.length > 1) return handler({ ...outgoing, body: [body] })
+      controller.abort(reason)
+      const unanswered = encodeBatchAnswers(operations.map(() => undefined))
+      return answering(200, unanswered)(outgoing)
+    })
+    const outcomes = await Promise.allSettled([
+      client.getBuckets(index(1)),
+      client.cancelLease(index(2), 0, secrets.cancelSecret, { signal: controller.signal }),
+      client.cancelLease(index(3), 0, secrets.cancelSecret),
+    ])
+    expect(outcomes[1]).toMatchObject({ reason })
+    const asked = batches.map((operations) => operations.map(({ storageIndex }) => storageIndex[0]))
+    expect(asked).toEqual([
+      [1, 2, 3],
+      [1, 3],
+    ])
   })
 
   it('of one that waits keeps it from being sent', async () => {

@@ -98,6 +98,37 @@ describe('a crawl that is interrupted', () => {
     }
   })
 
+  it('looks at nothing twice under a prefix in which it was stopped', async () => {
+    const prefixOf = (n: number): string => toBase32(indexOf(n)).slice(0, 2)
+    const together = Array.from({ length: 6000 }, (_, n) => n).filter(
+      (n) => prefixOf(n) === prefixOf(0),
+    )
+    expect(together.length).toBeGreaterThan(3)
+    const store = createMemoryStore()
+    for (const n of together) await putShare(store, n, 'immutable', [NOW])
+    const visited: string[] = []
+    const watched = watching(store, async (method, args) => {
+      if (method !== 'inspect') return
+      visited.push(toBase32(args[0] as Uint8Array))
+      void checker.stop()
+    })
+    let checker = await openLeaseChecker(new Stepper(NOW).context(watched), look)
+    for (let stops = 0; stops <= together.length; stops += 1) {
+      const stepper = new Stepper(NOW)
+      checker = await openLeaseChecker(stepper.context(watched), look)
+      const seen = visited.length
+      checker.start()
+      await stepper.until(
+        () => visited.length > seen || checker.state()['last-cycle-finished'] !== null,
+      )
+      await checker.stop()
+    }
+    expect(visited).toEqual(together.map((n) => toBase32(indexOf(n))).toSorted())
+    expect(Object.values(checker.state().history)[0]?.['space-recovered']).toMatchObject({
+      'examined-shares': together.length,
+    })
+  })
+
   it('goes on from the last saved state after a crash, and expires what is left', async () => {
     for (let crashAt = 0; crashAt <= 40; crashAt += 3) {
       const store = await makeStore()

@@ -295,6 +295,7 @@ describe('a verification', () => {
 
   it.each<readonly [string, (bytes: Uint8Array) => Uint8Array]>([
     ['more than was asked for', (bytes) => new Uint8Array(bytes.length + 5000)],
+    ['what was asked for and more', (bytes) => Uint8Array.from([...bytes, ...noise(5000)])],
     ['nothing', () => new Uint8Array()],
     ['zeros', (bytes) => new Uint8Array(bytes.length)],
     ['noise', (bytes) => noise(bytes.length)],

@@ -1,3 +1,4 @@
+import type { CodecProvider } from '@lafs/codec-interface'
 import { createCheckable } from '@lafs/checker'
 import type { Checkable } from '@lafs/checker'
 import { sameBytes } from '@lafs/crypto'
@@ -315,6 +316,38 @@ describe.each([SDMF, MDMF])('repairing $name', (file) => {
       expect(await checkableOn(grid).repair(before, { force })).toEqual({ successful: false })
     }
     expect(grid.writes()).toBe(0)
+  })
+
+  it('writes nothing where the shares that it makes do not fit those that are signed', async () => {
+    const { codec } = (await createMutableGrid(file)).context
+    const wrong: CodecProvider = {
+      ...codec,
+      createDecoder: (parameters) => codec.createDecoder(parameters),
+      createEncoder: (parameters) => {
+        const encoder = codec.createEncoder(parameters)
+        return {
+          ...encoder,
+          encode: async (...args) =>
+            (await encoder.encode(...args)).map((block) => block.map((byte) => byte ^ 1)),
+        }
+      },
+    }
+    for (const share9 of [undefined, withBadBlock(file.shares, 9)]) {
+      const grid = await createMutableGrid(file, { context: { codec: wrong } })
+      await grid.put(9, 9, share9)
+      const repair = checkableOn(grid).checkAndRepair({ verify: true })
+      await expect(repair).rejects.toThrow('do not fit the root hash')
+      expect(grid.writes()).toBe(0)
+    }
+  })
+
+  it('leaves shares alone whose numbers are past the end', async () => {
+    const grid = await createMutableGrid(file)
+    const rubbish = new Uint8Array(2000).fill(1)
+    await grid.put(9, 9, undefined)
+    await grid.put(3, 10, rubbish)
+    await mended(grid)
+    expect((await grid.stored()).get('3/10')).toEqual(rubbish)
   })
 
   it('does with the servers that there are', async () => {
