@@ -414,6 +414,32 @@ describe.each([SDMF, MDMF])('repairing $name', (file) => {
     expect(results?.repairSuccessful).toBe(false)
   })
 
+  it('tells of shares that can be read and stay corrupt', async () => {
+    const grid = await createMutableGrid(file, { serverCount: 10 })
+    const share = file.shares.get(4) ?? new Uint8Array()
+    const { end } = parseMutableHeader(share).sections.encryptedPrivateKey
+    await grid.put(
+      4,
+      4,
+      share.map((byte, at) => (at === end - 1 ? byte ^ 1 : byte)),
+    )
+    for (const server of grid.servers) {
+      server.onMessage = async (name, run) => {
+        if (name === 'write') throw new StorageError('STORAGE_NO_SPACE', 'full')
+        return run()
+      }
+    }
+    const results = await checkableOn(grid).checkAndRepair({ verify: true })
+    expect(results).toMatchObject({
+      repairAttempted: true,
+      repairSuccessful: false,
+      postRepairResults: { healthy: false, goodShareCount: 9 },
+    })
+    expect(results?.postRepairResults.corruptShares.map(({ shareNumber }) => shareNumber)).toEqual([
+      4,
+    ])
+  })
+
   it('takes a write cap', async () => {
     const grid = await createMutableGrid({ ...file, shares: keep(file.shares, (n) => n > 0) })
     for (const cap of [grid.cap.readCap(), grid.cap.verifyCap()]) {
