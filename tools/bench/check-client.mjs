@@ -2,7 +2,7 @@
 //   node tools/bench/check-client.mjs NODE_DIRECTORY
 import { createCheckable, deepCheckEntries } from '../../packages/checker/dist/index.js'
 import { createClientFromDirectory } from '../../packages/client/dist/node.js'
-import { CHECK_OPERATIONS } from './check-operations.mjs'
+import { CHECK_OPERATIONS, warmUpChecks } from './check-operations.mjs'
 import { measure } from './measure.mjs'
 
 const client = await createClientFromDirectory(process.argv[2])
@@ -24,6 +24,7 @@ const store = {
     return healthy
   },
 }
+await warmUpChecks(store)
 const medians = await measure(store, CHECK_OPERATIONS)
 await client.close()
 process.stdout.write(`${JSON.stringify(medians)}\n`)

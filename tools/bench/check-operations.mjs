@@ -60,3 +60,12 @@ export const CHECK_OPERATIONS = [
   { name: '  with verify', upstreamMs: 33_000, repeat: 3, run: deepCheck({ verify: true }) },
   { name: '  with add-lease', upstreamMs: 9500, repeat: 3, run: deepCheck({ addLease: true }) },
 ]
+
+/**
+ * What is loaded, connected or compiled once is there before the clock starts, as in a client that has
+ * been at work for some seconds.
+ */
+export async function warmUpChecks(store) {
+  const file = await store.upload(randomBytes(10 * KB))
+  for (let n = 0; n < 200; n++) await store.check(file, {})
+}

@@ -1,6 +1,6 @@
 // Times operations through the web API of upstream's client.
 import { measure } from './measure.mjs'
-import { CHECK_OPERATIONS } from './check-operations.mjs'
+import { CHECK_OPERATIONS, warmUpChecks } from './check-operations.mjs'
 import { OPERATIONS, warmUp } from './mutable-operations.mjs'
 
 /** Sends requests to the web API. */
@@ -44,28 +44,27 @@ export async function measureMutable(webUrl) {
 }
 
 /** Times checks. @returns the medians of {@link measure}. */
-export function measureChecks(webUrl) {
+export async function measureChecks(webUrl) {
   const { text, uri } = caller(webUrl)
   const query = ({ verify = false, addLease = false }) =>
     `${verify ? '&verify=true' : ''}${addLease ? '&add-lease=true' : ''}`
-  return measure(
-    {
-      upload: (data) => text('PUT', 'uri', data),
-      createDirectory: (caps) => {
-        const entries = [...caps].map(([name, cap]) => [name, ['filenode', { ro_uri: cap }]])
-        const body = JSON.stringify(Object.fromEntries(entries))
-        return text('POST', 'uri?t=mkdir-with-children', body)
-      },
-      check: async (cap, options) => {
-        const path = `${uri(cap)}?t=check&output=JSON${query(options)}`
-        return JSON.parse(await text('POST', path)).results.healthy
-      },
-      deepCheck: async (cap, options) => {
-        const lines = await text('POST', `${uri(cap)}?t=stream-deep-check${query(options)}`)
-        const entries = lines.split('\n').map((line) => JSON.parse(line))
-        return entries.filter((entry) => entry['check-results']?.results.healthy).length
-      },
+  const store = {
+    upload: (data) => text('PUT', 'uri', data),
+    createDirectory: (caps) => {
+      const entries = [...caps].map(([name, cap]) => [name, ['filenode', { ro_uri: cap }]])
+      const body = JSON.stringify(Object.fromEntries(entries))
+      return text('POST', 'uri?t=mkdir-with-children', body)
     },
-    CHECK_OPERATIONS,
-  )
+    check: async (cap, options) => {
+      const path = `${uri(cap)}?t=check&output=JSON${query(options)}`
+      return JSON.parse(await text('POST', path)).results.healthy
+    },
+    deepCheck: async (cap, options) => {
+      const lines = await text('POST', `${uri(cap)}?t=stream-deep-check${query(options)}`)
+      const entries = lines.split('\n').map((line) => JSON.parse(line))
+      return entries.filter((entry) => entry['check-results']?.results.healthy).length
+    },
+  }
+  await warmUpChecks(store)
+  return measure(store, CHECK_OPERATIONS)
 }
