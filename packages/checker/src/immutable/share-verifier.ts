@@ -36,6 +36,11 @@ import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
  * much time again.
  */
 const READ_SIZE = 256 * 1024
+/**
+ * Bytes of a hash tree at most: those of 16 TB in the segments that upstream makes. Whoever uploads a
+ * file chooses its segments, and their hashes have to be in memory.
+ */
+const TREE_SIZE_MAX: number = 2 ** 30
 /** Blocks that are hashed at a time. */
 const BLOCKS_PER_READ = 4096
 
@@ -276,6 +281,7 @@ async function readTree(
 ): Promise<Uint8Array> {
   const size = hashTreeNodeCount(segmentCount) * HASH_SIZE
   if (end - begin !== size) throw damage(begin, end, `${name} of ${end - begin} bytes, not ${size}`)
+  if (size > TREE_SIZE_MAX) throw new Rejection('incompatible', `${name} of ${size} bytes`)
   if (size <= READ_SIZE) return share.get(begin, size, name)
   const bytes = new Uint8Array(size)
   for (let at = 0; at < size; at += READ_SIZE) {

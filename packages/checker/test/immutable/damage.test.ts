@@ -1,8 +1,9 @@
 import { createCheckable } from '@lafs/checker'
-import { defaultCrypto } from '@lafs/crypto'
+import { defaultCrypto, uriExtensionHash } from '@lafs/crypto'
 import { createImmutableNode } from '@lafs/immutable'
 import type { RIBucketReader } from '@lafs/storage-interface'
-import { parseChkHeader } from '@lafs/storage-protocol/layout'
+import { packChkHeader, parseChkHeader, planChkLayout } from '@lafs/storage-protocol/layout'
+import { ChkVerifierCap, packUriExtension } from '@lafs/uri'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { describe, expect, it } from 'vitest'
 import { createShareVerifier } from '../../src/immutable/share-verifier.ts'
@@ -345,4 +346,39 @@ describe('a file with a share whose', () => {
       }
     },
   )
+})
+
+it('a share whose hash trees are too large for memory is none to read', async () => {
+  // Somebody made a file of a gigabyte with a segment for each byte, or says so.
+  const encoding = { requiredShares: 1, totalShares: 1, size: 2 ** 30 }
+  const root = new Uint8Array(32)
+  const fields = { segment_size: 1, size: encoding.size, needed_shares: 1, total_shares: 1 }
+  const hashes = { crypttext_root_hash: root, share_root_hash: root, num_segments: encoding.size }
+  const block = packUriExtension({ ...fields, ...hashes })
+  const ids = { storageIndex: new Uint8Array(16), uriExtensionHash: uriExtensionHash(block) }
+  const cap = new ChkVerifierCap({ ...encoding, ...ids })
+  const layout = planChkLayout({
+    dataSize: encoding.size,
+    blockSize: 1,
+    segmentCount: encoding.size,
+    shareHashCount: 0,
+    uriExtensionSize: block.length,
+  })
+  const end = new Uint8Array(layout.fieldSize + block.length)
+  new DataView(end.buffer).setUint32(layout.fieldSize - 4, block.length)
+  end.set(block, layout.fieldSize)
+  const header = packChkHeader(layout)
+  const bytesAt = (at: number): number => header[at] ?? end[at - layout.offsets.uriExtension] ?? 0
+  const bucket = {
+    read: async (offset: number, size: number) => {
+      const there = Math.min(size, layout.offsets.uriExtension + end.length - offset)
+      return Uint8Array.from({ length: Math.max(0, there) }, (_, index) => bytesAt(offset + index))
+    },
+    adviseCorruptShare: async () => {},
+  }
+  const verifyShare = createShareVerifier(cap, { crypto: defaultCrypto, clock: systemClock })
+  expect(await verifyShare(bucket, 0)).toEqual({
+    kind: 'incompatible',
+    reason: 'crypttext hashes of 68719476704 bytes',
+  })
 })
