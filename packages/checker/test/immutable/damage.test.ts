@@ -352,9 +352,9 @@ it('a share whose hash trees are too large for memory is none to read', async ()
   // Somebody made a file of a gigabyte with a segment for each byte, or says so.
   const encoding = { requiredShares: 1, totalShares: 1, size: 2 ** 30 }
   const root = new Uint8Array(32)
-  const fields = { segment_size: 1, size: encoding.size, needed_shares: 1, total_shares: 1 }
+  const sizes = { segment_size: 1, size: encoding.size, needed_shares: 1, total_shares: 1 }
   const hashes = { crypttext_root_hash: root, share_root_hash: root, num_segments: encoding.size }
-  const block = packUriExtension({ ...fields, ...hashes })
+  const block = packUriExtension({ ...sizes, ...hashes })
   const ids = { storageIndex: new Uint8Array(16), uriExtensionHash: uriExtensionHash(block) }
   const cap = new ChkVerifierCap({ ...encoding, ...ids })
   const layout = planChkLayout({
