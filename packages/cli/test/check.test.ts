@@ -1,28 +1,19 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { createLocalGrid } from '@lafs/client/node'
-import type { LocalGrid } from '@lafs/client/node'
+import { cp, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { loadVectors } from '@lafs/vectors'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { EXIT_USAGE } from '../src/failure.ts'
 import { pythonJson } from '../src/python-json.ts'
 import { CapNames } from './cap-names.ts'
 import { flipBit, sharesOnDisk } from './grid-shares.ts'
 import { runHere } from './in-process.ts'
-import { usePublishedKeys } from './published-keys.ts'
-
-type Files = Readonly<Record<string, string>>
+import { useLocalGrid } from './local-grid.ts'
+import { writeFiles } from './recorded.ts'
+import type { Files, RecordedStep } from './recorded.ts'
 
 /** One command line, or damage that begins with `!`, and what upstream made of it; see the recording. */
-interface Step {
+interface Step extends RecordedStep {
   readonly scenario: string
-  readonly words: readonly string[]
-  readonly status: number
-  readonly stdout?: string
-  readonly stderr?: string
-  readonly usage?: string
-  readonly exception?: string
 }
 
 interface Recording {
@@ -103,21 +94,11 @@ const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Partial<Step>
 
 const { stdin, scenarios, steps } = await loadVectors<Recording>('cli/check')
 
-let root: string
-let grid: LocalGrid
-beforeAll(async () => {
-  await usePublishedKeys()
-  root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
-  grid = await createLocalGrid({ servers: 3, encoding: { requiredShares: 2, totalShares: 3 } })
-})
-afterAll(async () => {
-  await grid.close()
-  await rm(root, { recursive: true, force: true })
-})
+const place = useLocalGrid({ servers: 3, encoding: { requiredShares: 2, totalShares: 3 } })
 
 /** Does to the servers what a line that begins with `!` says. */
 async function damage([kind, cap = '', ...numbers]: readonly string[]): Promise<void> {
-  const shares = await sharesOnDisk(grid, cap)
+  const shares = await sharesOnDisk(place.grid, cap)
   const fileOf = (number = ''): string =>
     shares.find(({ shareNumber }) => shareNumber === Number(number))?.file ?? ''
   if (kind === 'flip') await flipBit(fileOf(numbers[0]), Number(numbers[1]))
@@ -170,14 +151,10 @@ function expected(step: Step): Pick<Step, 'status' | 'stdout' | 'stderr'> {
 describe('checks, as upstream’s', () => {
   it.each(scenarios)('$title', { timeout: 60_000 }, async ({ title, files }) => {
     const names = new CapNames()
-    const node = join(root, title, 'node')
-    const cwd = join(root, title, 'cwd')
-    await cp(grid.clientFolder ?? '', node, { recursive: true })
-    await mkdir(cwd, { recursive: true })
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(cwd, name)), { recursive: true })
-      await writeFile(join(cwd, name), content)
-    }
+    const node = join(place.root, title, 'node')
+    const cwd = join(place.root, title, 'cwd')
+    await cp(place.grid.clientFolder ?? '', node, { recursive: true })
+    await writeFiles(cwd, files)
     for (const step of steps.filter(({ scenario }) => scenario === title)) {
       const words = step.words.map((word) => names.show(word))
       if (words[0] === '!') {

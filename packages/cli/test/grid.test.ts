@@ -1,26 +1,17 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { createLocalGrid } from '@lafs/client/node'
-import type { LocalGrid } from '@lafs/client/node'
+import { cp, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { loadVectors } from '@lafs/vectors'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CapNames } from './cap-names.ts'
 import { EXIT_USAGE } from '../src/failure.ts'
 import { runHere } from './in-process.ts'
-import { usePublishedKeys } from './published-keys.ts'
-
-type Files = Readonly<Record<string, string>>
+import { useLocalGrid } from './local-grid.ts'
+import { writeFiles } from './recorded.ts'
+import type { Files, RecordedStep } from './recorded.ts'
 
 /** One command line and what upstream made of it; see the recording. */
-interface Step {
+interface Step extends RecordedStep {
   readonly scenario: string
-  readonly words: readonly string[]
-  readonly status: number
-  readonly stdout?: string
-  readonly stderr?: string
-  readonly usage?: string
-  readonly exception?: string
   readonly files?: Files
 }
 
@@ -81,27 +72,7 @@ const DIFFERENCES: Readonly<Record<string, Readonly<Record<string, Partial<Step>
 
 const { stdin, scenarios, steps } = await loadVectors<Recording>('cli/grid')
 
-let root: string
-let grid: LocalGrid
-beforeAll(async () => {
-  await usePublishedKeys()
-  root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
-  grid = await createLocalGrid({ servers: 1, encoding: { requiredShares: 1, totalShares: 1 } })
-})
-afterAll(async () => {
-  await grid.close()
-  await rm(root, { recursive: true, force: true })
-})
-
-async function writeFiles(folder: string, files: Files): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(name.endsWith('/') ? join(folder, name) : dirname(join(folder, name)), {
-      recursive: true,
-    })
-    if (!name.endsWith('/')) await writeFile(join(folder, name), content)
-  }
-}
+const place = useLocalGrid({ servers: 1, encoding: { requiredShares: 1, totalShares: 1 } })
 
 async function readFiles(folder: string, names: CapNames): Promise<Map<string, string>> {
   const found = new Map<string, string>()
@@ -140,9 +111,9 @@ function withoutExtra(aliases: string): string {
 describe('the commands, as upstream’s', () => {
   it.each(scenarios)('$title', { timeout: 60_000 }, async ({ title, files, aliases }) => {
     const names = new CapNames()
-    const node = join(root, title, 'node')
-    const cwd = join(root, title, 'cwd')
-    await cp(grid.clientFolder ?? '', node, { recursive: true })
+    const node = join(place.root, title, 'node')
+    const cwd = join(place.root, title, 'cwd')
+    await cp(place.grid.clientFolder ?? '', node, { recursive: true })
     await writeFiles(cwd, files)
     const aliasText = (): Promise<string> =>
       readFile(join(node, 'private', 'aliases'), 'utf8').then(

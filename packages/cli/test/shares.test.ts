@@ -1,19 +1,15 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { loadBytes, loadVectors } from '@lafs/vectors'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { EXIT_USAGE } from '../src/failure.ts'
 import { runHere } from './in-process.ts'
+import { writeFiles } from './recorded.ts'
+import type { RecordedStep } from './recorded.ts'
 
 /** One command line and what upstream made of it; see the recording. */
-interface Step {
-  readonly words: readonly string[]
-  readonly status: number
-  readonly stdout?: string
-  readonly stderr?: string
-  readonly usage?: string
-  readonly exception?: string
+interface Step extends RecordedStep {
   readonly flipped?: readonly (readonly [file: string, offset: number, bits: number])[]
 }
 
@@ -61,8 +57,7 @@ const CANNOT_READ = /^Error processing '.*\n/gm
 
 const cwd = await mkdtemp(join(tmpdir(), 'lafs-test-'))
 for (const [name, source] of files) {
-  await mkdir(join(cwd, dirname(name)), { recursive: true })
-  await writeFile(join(cwd, name), source === null ? 'nothing' : await loadBytes(source))
+  await writeFiles(cwd, { [name]: source === null ? 'nothing' : await loadBytes(source) })
 }
 afterAll(() => rm(cwd, { recursive: true }))
 afterEach(() => vi.restoreAllMocks())

@@ -1,24 +1,13 @@
-import { crawlerStates, surveyShares } from '@lafs/storage-server'
-import type { CrawlerStates, CycleCounts } from '@lafs/storage-server'
-import type { StoreSpace } from '@lafs/storage-interface'
 import type { CommandContext } from '../command-context.ts'
-import { surveyBar } from '../progress.ts'
 import { quoteOutput } from '../quote.ts'
-import { withStorage } from '../storage-folder.ts'
 import { bytesText, countText } from '../survey-text.ts'
+import { surveyStorage } from '../survey.ts'
+import type { Survey } from '../survey.ts'
 import { writeTo } from '../terminal.ts'
 
 /** The options of the commands for operators. */
 export interface AdminOptions {
   readonly json?: boolean
-}
-
-/** What there is to count. */
-interface Counted {
-  readonly storageFolder: string
-  readonly counts: CycleCounts
-  readonly space: StoreSpace | undefined
-  readonly bucketCounter: CrawlerStates['bucketCounter']
 }
 
 /** Counts the shares of a storage server. */
@@ -27,25 +16,13 @@ export async function adminCountsCommand(
   folder: string | undefined,
   { json }: AdminOptions,
 ): Promise<void> {
-  const { stdout, stderr, now, signal } = context.terminal
-  const bar = surveyBar(stderr, { now, quiet: context.quiet })
-  const counted = await withStorage(context, folder, async (view) => {
-    const { storageFolder, store, expiration, nowSeconds } = view
-    try {
-      const asked = { nowSeconds, signal, onProgress: bar.update }
-      const counts = await surveyShares(store, expiration, asked)
-      const { bucketCounter } = await crawlerStates(store)
-      return { storageFolder, counts, space: await store.space(), bucketCounter }
-    } finally {
-      bar.end()
-    }
-  })
+  const survey = await surveyStorage(context, folder)
   const text =
-    json === true ? JSON.stringify(countsJson(counted), null, 1) : lines(counted).join('\n')
-  await writeTo(stdout, `${text}\n`)
+    json === true ? JSON.stringify(countsJson(survey), null, 1) : lines(survey).join('\n')
+  await writeTo(context.terminal.stdout, `${text}\n`)
 }
 
-function countsJson({ storageFolder, counts, space, bucketCounter }: Counted): object {
+function countsJson({ storageFolder, counts, space, states }: Survey): object {
   const examined = Object.entries(counts['space-recovered']).filter(([name]) =>
     name.startsWith('examined-'),
   )
@@ -55,14 +32,14 @@ function countsJson({ storageFolder, counts, space, bucketCounter }: Counted): o
     'corrupt-shares': counts['corrupt-shares'],
     'disk-available': space?.available ?? null,
     'disk-total': space?.total ?? null,
-    'last-complete-bucket-count': bucketCounter?.['last-complete-bucket-count'] ?? null,
+    'last-complete-bucket-count': states.bucketCounter?.['last-complete-bucket-count'] ?? null,
   }
 }
 
-function lines({ storageFolder, counts, space, bucketCounter }: Counted): string[] {
+function lines({ storageFolder, counts, space, states }: Survey): string[] {
   const sums = counts['space-recovered']
   const corrupt = counts['corrupt-shares']
-  const lastCount = bucketCounter?.['last-complete-bucket-count']
+  const lastCount = states.bucketCounter?.['last-complete-bucket-count']
   return [
     `storage folder: ${quoteOutput(storageFolder)}`,
     ` storage indexes: ${countText(sums, 'examined-buckets')}`,

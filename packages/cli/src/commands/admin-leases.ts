@@ -1,23 +1,10 @@
-import { crawlerStates, surveyShares } from '@lafs/storage-server'
-import type {
-  CrawlerStates,
-  CycleCounts,
-  CycleRecord,
-  ExpirationPolicy,
-} from '@lafs/storage-server'
+import type { CrawlerStates, CycleRecord } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
-import { surveyBar } from '../progress.ts'
-import { withStorage } from '../storage-folder.ts'
 import { bytesText, daysOf, policyText, timeText } from '../survey-text.ts'
+import { surveyStorage } from '../survey.ts'
+import type { Survey } from '../survey.ts'
 import { writeTo } from '../terminal.ts'
 import type { AdminOptions } from './admin-counts.ts'
-
-/** What there is to tell of leases. */
-interface Surveyed {
-  readonly expiration: ExpirationPolicy
-  readonly counts: CycleCounts
-  readonly states: CrawlerStates
-}
 
 /** Sums up the leases of a storage server: how old they are, and what they hold. */
 export async function adminLeasesCommand(
@@ -25,24 +12,13 @@ export async function adminLeasesCommand(
   folder: string | undefined,
   { json }: AdminOptions,
 ): Promise<void> {
-  const { stdout, stderr, now, signal } = context.terminal
-  const bar = surveyBar(stderr, { now, quiet: context.quiet })
-  const surveyed = await withStorage(context, folder, async (view) => {
-    const { store, expiration, nowSeconds } = view
-    try {
-      const asked = { nowSeconds, signal, onProgress: bar.update }
-      const counts = await surveyShares(store, expiration, asked)
-      return { expiration, counts, states: await crawlerStates(store) }
-    } finally {
-      bar.end()
-    }
-  })
+  const survey = await surveyStorage(context, folder)
   const text =
-    json === true ? JSON.stringify(leasesJson(surveyed), null, 1) : lines(surveyed).join('\n')
-  await writeTo(stdout, `${text}\n`)
+    json === true ? JSON.stringify(leasesJson(survey), null, 1) : lines(survey).join('\n')
+  await writeTo(context.terminal.stdout, `${text}\n`)
 }
 
-function leasesJson({ expiration, counts, states }: Surveyed): object {
+function leasesJson({ expiration, counts, states }: Survey): object {
   return {
     expiration,
     ...counts,
@@ -51,7 +27,7 @@ function leasesJson({ expiration, counts, states }: Surveyed): object {
   }
 }
 
-function lines({ expiration, counts, states }: Surveyed): string[] {
+function lines({ expiration, counts, states }: Survey): string[] {
   const space = counts['space-recovered']
   const ages = counts['lease-age-histogram']
   const leases = ages.reduce((sum, [, , count]) => sum + count, 0)
