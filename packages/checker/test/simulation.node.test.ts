@@ -634,36 +634,28 @@ async function step(run: Run): Promise<void> {
   if (random.next() < 0.2) await run.clock.elapse(AFTERMATH_MS)
 }
 
-async function simulate(seed: number): Promise<Run> {
-  const run = await prepare(seed)
-  try {
-    const count = 3 + run.random.integer(12)
-    for (let done = 0; done < count; done++) await step(run)
-    for (const number of numbersOf(run, 'down')) run.conditions[number] = 'up'
-    calm(run)
-    await run.clock.elapse(AFTERMATH_MS)
-    for (const file of run.files) {
-      run.story.push(`${file.name}: the end`)
-      await checkEnd(run, file)
-    }
-  } catch (cause) {
-    const { encoding, grid, story } = run
-    const facts = `${encoding.requiredShares} of ${encoding.totalShares}, ${grid.servers.length} servers`
-    const trace = process.env['SEED'] === undefined ? '' : `\n${grid.trace.join('\n')}`
-    throw new Error(
-      `SEED=${seed} npx vitest run --project @lafs/checker simulation (${facts})\n${story.join('\n')}${trace}`,
-      { cause },
-    )
+async function play(run: Run): Promise<void> {
+  const count = 3 + run.random.integer(12)
+  for (let done = 0; done < count; done++) await step(run)
+  for (const number of numbersOf(run, 'down')) run.conditions[number] = 'up'
+  calm(run)
+  await run.clock.elapse(AFTERMATH_MS)
+  for (const file of run.files) {
+    run.story.push(`${file.name}: the end`)
+    await checkEnd(run, file)
   }
-  return run
 }
 
 testSimulation({
   name: 'files that are tended while servers fail',
+  command: '--project @lafs/checker simulation',
   seedCount: 150,
   marks,
-  simulate: async (seed) => {
-    const run = await simulate(seed)
-    return { marks: run.marks, trace: [...run.story, ...run.grid.trace] }
+  prepare,
+  play,
+  describe: ({ encoding, grid, story }) => {
+    const { requiredShares, totalShares } = encoding
+    const facts = `${requiredShares} of ${totalShares}, ${grid.servers.length} servers`
+    return [facts, ...story].join('\n')
   },
 })

@@ -387,27 +387,19 @@ async function checkEnd(run: Run): Promise<void> {
   if (run.sharedIsThere) expect([...table.keys()]).toContain(`0/${SHARED}`)
 }
 
-async function simulate(seed: number): Promise<Run> {
-  const run = await prepare(seed)
-  try {
-    const work = [...run.clients.map((client) => editNowAndThen(run, client)), listNowAndThen(run)]
-    const settled = await run.clock.run(Promise.allSettled(work), PATIENCE_MS)
-    for (const one of settled) if (one.status === 'rejected') throw one.reason
-    await checkEnd(run)
-  } catch (error) {
-    const trace = process.env['SEED'] === undefined ? '' : `\n${run.grid.trace.join('\n')}`
-    const text = `SEED=${seed} npx vitest run directory-simulation (${run.facts})${trace}`
-    throw new Error(text, { cause: error })
-  }
-  return run
+async function play(run: Run): Promise<void> {
+  const work = [...run.clients.map((client) => editNowAndThen(run, client)), listNowAndThen(run)]
+  const settled = await run.clock.run(Promise.allSettled(work), PATIENCE_MS)
+  for (const one of settled) if (one.status === 'rejected') throw one.reason
+  await checkEnd(run)
 }
 
 testSimulation({
   name: 'clients that edit the same directories on servers that misbehave',
+  command: '--project @lafs/client directory-simulation',
   seedCount: 150,
   marks,
-  simulate: async (seed) => {
-    const run = await simulate(seed)
-    return { marks: run.marks, trace: run.grid.trace }
-  },
+  prepare,
+  play,
+  describe: ({ facts }) => facts,
 })

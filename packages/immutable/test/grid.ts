@@ -10,6 +10,8 @@ import { createStorageServer } from '@lafs/storage-server'
 import { brokerOf, serverOf } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 
+export { noise, same, sharesOn, storeShares as store } from '@lafs/testing'
+
 /** What a test may do to the traffic of one server; each hook may wait, change or throw. */
 interface Hooks {
   getBuckets?: () => Promise<void> | void
@@ -139,55 +141,5 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
   })
 }
 
-/** Stores shares on a server as they stand. */
-export async function store(
-  { backend }: TestServer,
-  storageIndex: Uint8Array,
-  shares: ReadonlyMap<number, Uint8Array>,
-): Promise<void> {
-  for (const [share, data] of shares) {
-    const { writers } = await backend.allocateBuckets(storageIndex, {
-      renewSecret: new Uint8Array(32),
-      cancelSecret: new Uint8Array(32),
-      shareNumbers: new Set([share]),
-      allocatedSize: data.length,
-    })
-    const bucket = writers.get(share)
-    if (bucket === undefined) throw new Error(`share ${share} is there already`)
-    await bucket.write(0, [data])
-    await bucket.close()
-  }
-}
-
-/** The shares that a server holds, whole. */
-export async function sharesOn(
-  { backend }: TestServer,
-  storageIndex: Uint8Array,
-): Promise<Map<number, Uint8Array>> {
-  const shares = new Map<number, Uint8Array>()
-  for (const share of await backend.listShares('immutable', storageIndex)) {
-    const reading = await backend.openShare('immutable', storageIndex, share)
-    shares.set(share, await reading.read(0, reading.length))
-    await reading.close()
-  }
-  return shares
-}
-
 /** A promise that is never kept. */
 export const forever = (): Promise<never> => new Promise(() => {})
-
-/** Bytes that look random and are the same every time. */
-export function noise(size: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(size)
-  let state = seed * 2_654_435_761
-  for (let index = 0; index < size; index++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    bytes[index] = state >>> 24
-  }
-  return bytes
-}
-
-/** Whether two byte strings are equal; quicker to ask than `toEqual` of a large file. */
-export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index])
-}

@@ -452,13 +452,12 @@ function checkSecrecy(run: Run): void {
 }
 
 /** Runs one seed; gives what has happened. */
-async function simulate(seed: number): Promise<Run> {
+async function play(run: Run): Promise<void> {
   const unhandled: unknown[] = []
   const onUnhandled = (reason: unknown): void => {
     unhandled.push(reason)
   }
   process.on('unhandledRejection', onUnhandled)
-  const run = await prepare(seed)
   try {
     await upload(run)
     if (run.random.next() < 0.3) await upload(run)
@@ -466,16 +465,6 @@ async function simulate(seed: number): Promise<Run> {
     checkSecrecy(run)
     await new Promise((resolve) => setImmediate(resolve))
     expect(unhandled).toEqual([])
-    return run
-  } catch (cause) {
-    const { data, encoding, grid } = run
-    const tail = process.env['SEED'] === undefined ? grid.trace.slice(-30) : grid.trace
-    const what = `${data.length} bytes, ${JSON.stringify(encoding)}, ${grid.servers.length} servers`
-    throw new Error(
-      `seed ${seed}: ${what}: ${String(cause)}\n  ${tail.join('\n  ')}\n` +
-        `again: SEED=${seed} npx vitest run --project @lafs/immutable simulation`,
-      { cause },
-    )
   } finally {
     process.off('unhandledRejection', onUnhandled)
   }
@@ -483,10 +472,11 @@ async function simulate(seed: number): Promise<Run> {
 
 testSimulation({
   name: 'a simulated grid',
+  command: '--project @lafs/immutable simulation',
   seedCount: 400,
   marks,
-  simulate: async (seed) => {
-    const run = await simulate(seed)
-    return { marks: run.marks, trace: run.grid.trace }
-  },
+  prepare,
+  play,
+  describe: ({ data, encoding, grid }) =>
+    `${data.length} bytes, ${JSON.stringify(encoding)}, ${grid.servers.length} servers`,
 })

@@ -80,8 +80,8 @@ describe('uploadImmutable', () => {
       ciphertextFetched: 0,
     })
     expect(results.servermap.size).toBe(10)
-    for (const { id, ...server } of grid.servers) {
-      const held = await sharesOn({ id, ...server }, cap.storageIndex)
+    for (const { id, backend } of grid.servers) {
+      const held = await sharesOn({ backend }, cap.storageIndex)
       expect(new Set(held.keys())).toEqual(results.servermap.get(id))
       for (const [share, bytes] of held) {
         expect(same(bytes, expected.shares.get(share) ?? new Uint8Array())).toBe(true)

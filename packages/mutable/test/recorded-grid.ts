@@ -10,77 +10,17 @@ import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
 import { brokerOf, serverOf } from '@lafs/testing'
+import type { RecordedFile } from '@lafs/testing/recordings'
 import { memoryTransport } from '@lafs/transport-memory'
 import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
-import { fromHex, loadBytes, loadVectors, stretch } from '@lafs/vectors'
+import { fromHex, loadVectors } from '@lafs/vectors'
 import { createMutableFile } from '../src/create-file.ts'
 import type { MutableFile } from '../src/file.ts'
 import { ServerMap } from '../src/servermap/server-map.ts'
 import { versionInfoOf } from '../src/servermap/version-info.ts'
 import type { VersionInfo } from '../src/servermap/version-info.ts'
 
-/** What the recordings say of one file of upstream's. */
-interface Recording {
-  readonly format: string
-  readonly required: number
-  readonly total: number
-  readonly size: number
-  readonly segmentSize: number
-  readonly seed: string
-  readonly cap: string
-  readonly kept?: Kept
-}
-
-interface Kept {
-  readonly file: string
-  readonly shareNumbers: readonly number[]
-  readonly sizes: readonly number[]
-}
-
-/** A file of upstream's: its cap, its shares by number, and what it says. */
-export interface RecordedFile {
-  readonly name: string
-  readonly cap: string
-  readonly shares: ReadonlyMap<number, Uint8Array>
-  readonly plaintext: Uint8Array
-}
-
-/** The shares' data of a recording. */
-export async function keptShares({
-  file,
-  shareNumbers,
-  sizes,
-}: Kept): Promise<Map<number, Uint8Array>> {
-  const joined = await loadBytes(file)
-  const shares = new Map<number, Uint8Array>()
-  let at = 0
-  for (const [index, shareNumber] of shareNumbers.entries()) {
-    const size = sizes[index] ?? 0
-    shares.set(shareNumber, joined.subarray(at, at + size))
-    at += size
-  }
-  return shares
-}
-
-/** All first versions of which shares were recorded. */
-export async function recordedFiles(): Promise<RecordedFile[]> {
-  const { cases } = await loadVectors<{ cases: Recording[] }>('mutable/shares')
-  const files: RecordedFile[] = []
-  for (const { kept, cap, seed, size } of cases) {
-    if (kept === undefined) continue
-    const name = kept.file.replace(/^.*\/|\.shares$/g, '')
-    const plaintext = stretch(fromHex(seed), size)
-    files.push({ name, cap, shares: await keptShares(kept), plaintext })
-  }
-  return files
-}
-
-/** The recorded file of this name. */
-export async function recordedFile(name: string): Promise<RecordedFile> {
-  const file = (await recordedFiles()).find((one) => one.name === name)
-  if (file === undefined) throw new Error(`no recording ${name}`)
-  return file
-}
+export { keptShares, recordedFile, recordedFiles } from '@lafs/testing/recordings'
 
 /** A file that this project's writer makes, with one server a share. */
 export async function writtenFile(

@@ -314,32 +314,24 @@ async function checkEnd(run: Run): Promise<void> {
   }
 }
 
-async function simulate(seed: number): Promise<Run> {
-  const run = await prepare(seed)
+async function play(run: Run): Promise<void> {
   const { clock, writers } = run
-  try {
-    const work = [...writers.map((writer) => write(run, writer)), readNowAndThen(run)]
-    const settled = await clock.run(Promise.allSettled(work), PATIENCE_MS * 3)
-    for (const one of settled) if (one.status === 'rejected') throw one.reason
-    if (run.grid.servers.some(({ record }) => record.advised.size > 0)) {
-      run.marks.add('a liar noticed')
-    }
-    await checkEnd(run)
-  } catch (error) {
-    const { regime, requiredShares, totalShares, plans, writerCount } = run
-    const facts = `${regime}, ${requiredShares} of ${totalShares}, ${plans.length} servers, ${writerCount} writers`
-    const trace = process.env['SEED'] === undefined ? '' : `\n${run.grid.trace.join('\n')}`
-    throw new Error(`SEED=${seed} npx vitest run simulation (${facts})${trace}`, { cause: error })
+  const work = [...writers.map((writer) => write(run, writer)), readNowAndThen(run)]
+  const settled = await clock.run(Promise.allSettled(work), PATIENCE_MS * 3)
+  for (const one of settled) if (one.status === 'rejected') throw one.reason
+  if (run.grid.servers.some(({ record }) => record.advised.size > 0)) {
+    run.marks.add('a liar noticed')
   }
-  return run
+  await checkEnd(run)
 }
 
 testSimulation({
   name: 'writers of one file on servers that misbehave',
+  command: '--project @lafs/mutable simulation',
   seedCount: 200,
   marks,
-  simulate: async (seed) => {
-    const run = await simulate(seed)
-    return { marks: run.marks, trace: run.grid.trace }
-  },
+  prepare,
+  play,
+  describe: ({ regime, requiredShares, totalShares, plans, writerCount }) =>
+    `${regime}, ${requiredShares} of ${totalShares}, ${plans.length} servers, ${writerCount} writers`,
 })

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'vite'
+import { same } from '@lafs/testing'
+import { bundleWorker, runAndKill } from '@lafs/testing/killed'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
 import { crashIndex, crashLease, immutableData, mutableData, patchedVersion } from './crash-data.ts'
@@ -14,58 +14,11 @@ let work: string
 let worker: string
 beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'lafs-crash-'))
-  const outDir = join(work, 'bundle')
-  // Node 20 runs no TypeScript, and tests need no build: the worker is bundled here.
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    ssr: { noExternal: true },
-    resolve: { conditions: ['@lafs/source', 'node'] },
-    build: {
-      outDir,
-      minify: false,
-      target: 'node20',
-      ssr: join(import.meta.dirname, 'crash-worker.ts'),
-      rolldownOptions: { output: { entryFileNames: 'worker.mjs' } },
-    },
-  })
-  worker = join(outDir, 'worker.mjs')
+  worker = await bundleWorker(join(import.meta.dirname, 'crash-worker.ts'), join(work, 'bundle'))
 }, 60_000)
 afterAll(async () => {
   await rm(work, { recursive: true, force: true })
 })
-
-/** Runs the worker until it has printed something, and kills it some milliseconds later. */
-async function runAndKill(folder: string, start: number, delayMs: number): Promise<string[]> {
-  const child = spawn(process.execPath, [worker, folder, String(start)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  let errors = ''
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    errors += chunk
-  })
-  const begun = new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      out += chunk
-      resolve()
-    })
-  })
-  const ended = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      resolve()
-    })
-  })
-  await Promise.race([begun, ended])
-  await new Promise((resolve) => {
-    setTimeout(resolve, delayMs)
-  })
-  child.kill('SIGKILL')
-  await ended
-  expect(errors).toBe('')
-  // The last line may be cut.
-  return out.split('\n').slice(0, -1)
-}
 
 type Store = Awaited<ReturnType<typeof createDiskStore>>
 
@@ -75,8 +28,6 @@ async function readShare(store: Store, storageIndex: Uint8Array, n: number): Pro
   await share.close()
   return data
 }
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 /** Whether what a line says has settled is there. */
 async function isKept(store: Store, line: string): Promise<boolean> {
@@ -108,7 +59,9 @@ describe(`killed ${kills} times (seed ${seed})`, () => {
     let settled = 0
     for (let round = 0; round < kills; round += 1) {
       random = (Math.imul(random, 1664525) + 1013904223) >>> 0
-      const lines = await runAndKill(folder, version, (random >>> 24) % 40)
+      const lines = await runAndKill(worker, [folder, String(version)], {
+        delayMs: (random >>> 24) % 40,
+      })
       const store = await createDiskStore({ folder })
       expect(await readdir(join(folder, 'shares', 'incoming'))).toEqual([])
       settled += lines.length

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createDiskStore } from '@lafs/share-store-disk'
 import type { IShareStore } from '@lafs/storage-interface'
-import { build } from 'vite'
+import { same } from '@lafs/testing'
+import { bundleWorker, runAndKill } from '@lafs/testing/killed'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openLeaseChecker } from '../src/care/lease-checker.ts'
 import { crawlerStates, judgeShares } from '../src/index.ts'
@@ -20,64 +20,11 @@ let work: string
 let worker: string
 beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'lafs-kill-'))
-  // Node 20 runs no TypeScript, and tests need no build: the worker is bundled here.
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    ssr: { noExternal: true },
-    resolve: { conditions: ['@lafs/source', 'node'] },
-    build: {
-      outDir: join(work, 'bundle'),
-      minify: false,
-      target: 'node20',
-      ssr: join(import.meta.dirname, 'kill-worker.ts'),
-      rolldownOptions: { output: { entryFileNames: 'worker.mjs' } },
-    },
-  })
-  worker = join(work, 'bundle', 'worker.mjs')
+  worker = await bundleWorker(join(import.meta.dirname, 'kill-worker.ts'), join(work, 'bundle'))
 }, 60_000)
 afterAll(async () => {
   await rm(work, { recursive: true, force: true })
 })
-
-/** Runs the worker until it has printed a line of a word, and kills it some milliseconds later. */
-async function runAndKill(
-  folder: string,
-  start: number,
-  word: string,
-  delayMs: number,
-): Promise<string[]> {
-  const child = spawn(process.execPath, [worker, folder, String(start)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  let errors = ''
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    errors += chunk
-  })
-  const begun = new Promise<void>((resolve) => {
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      out += chunk
-      if (`\n${out}`.includes(`\n${word}`)) resolve()
-    })
-  })
-  const ended = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      resolve()
-    })
-  })
-  await Promise.race([begun, ended])
-  await new Promise((resolve) => {
-    setTimeout(resolve, delayMs)
-  })
-  child.kill('SIGKILL')
-  await ended
-  expect(errors).toBe('')
-  // The last line may be cut.
-  return out.split('\n').slice(0, -1)
-}
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 async function readShare(
   store: IShareStore,
@@ -143,12 +90,10 @@ describe(`a storage server killed ${kills} times (seed ${seed})`, () => {
     for (let round = 0; round < kills; round += 1) {
       random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0
       const start = round * 1000
-      const lines = await runAndKill(
-        folder,
-        start,
-        words[round % words.length] ?? '',
-        random >>> 24,
-      )
+      const lines = await runAndKill(worker, [folder, String(start)], {
+        word: words[round % words.length],
+        delayMs: random >>> 24,
+      })
       const store = await createDiskStore({ folder })
       expect(await readdir(join(folder, 'shares', 'incoming'))).toEqual([])
       expect(await readdir(join(folder, 'journal'))).toEqual([])

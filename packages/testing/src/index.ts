@@ -1,4 +1,5 @@
 export { breakingLine, type BreakingLine, type BreakingLineOptions } from './breaking-line.ts'
+export { noise, same } from './bytes.ts'
 export {
   describeFaultPlan,
   drawFaultPlan,
@@ -8,6 +9,7 @@ export {
   type FaultPlan,
 } from './fault-plan.ts'
 export * from './faults.ts'
+export { sharesOn, storeShares } from './immutable-shares.ts'
 export { seededRandom, type SeededRandom } from './random.ts'
 export { brokerOf, createSimulatedGrid, serverOf, type SimulatedGrid } from './simulated-grid.ts'
 export {

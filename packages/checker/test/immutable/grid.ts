@@ -12,11 +12,13 @@ import { createStorageServer } from '@lafs/storage-server'
 import { parseChkHeader } from '@lafs/storage-protocol/layout'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import { withFault } from '@lafs/testing'
+import { noise, serverOf, storeShares, withFault } from '@lafs/testing'
 import type { OperationName } from '@lafs/testing'
 import { memoryTransport } from '@lafs/transport-memory'
 import { ChkCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
 import type { CheckerContext } from '@lafs/checker'
+
+export { noise, same, sharesOn, storeShares as store } from '@lafs/testing'
 
 const codec = await loadCodec()
 
@@ -70,7 +72,11 @@ export async function createGrid(
         connected: true,
         uploadPermitted: true,
       }
-      return { server, known: serverOf(server, observed(storageServer, server), index) }
+      const known: IServer = {
+        ...serverOf(observed(storageServer, server), index),
+        uploadPermitted: () => server.uploadPermitted,
+      }
+      return { server, known }
     }),
   )
   const servers = entries.map(({ server }) => server)
@@ -100,21 +106,6 @@ function contextOf(broker: IStorageBroker, clock: Clock = systemClock): CheckerC
   }
 }
 
-function serverOf(server: TestServer, storage: IStorageServer, index: number): IServer {
-  const { id } = server
-  return {
-    serverId: id,
-    nickname: id,
-    name: id,
-    longName: id,
-    permutationSeed: new Uint8Array(20).fill(index),
-    leaseSeed: new Uint8Array(20).fill(index),
-    connectionStatus: { connected: true, summary: 'connected' },
-    uploadPermitted: () => server.uploadPermitted,
-    storageServer: async () => storage,
-  }
-}
-
 function observed(storage: IStorageServer, server: TestServer): IStorageServer {
   const limited: IStorageServer = {
     ...withFault(storage, (_, operation) => operation()),
@@ -139,40 +130,6 @@ function observed(storage: IStorageServer, server: TestServer): IStorageServer {
     }
     return result
   })
-}
-
-/** Stores shares on a server as they stand. */
-export async function store(
-  { backend }: Pick<TestServer, 'backend'>,
-  storageIndex: Uint8Array,
-  shares: ReadonlyMap<number, Uint8Array>,
-): Promise<void> {
-  for (const [share, data] of shares) {
-    const { writers } = await backend.allocateBuckets(storageIndex, {
-      renewSecret: new Uint8Array(32),
-      cancelSecret: new Uint8Array(32),
-      shareNumbers: new Set([share]),
-      allocatedSize: data.length,
-    })
-    const bucket = writers.get(share)
-    if (bucket === undefined) throw new Error(`share ${share} is there already`)
-    await bucket.write(0, [data])
-    await bucket.close()
-  }
-}
-
-/** The shares that a server holds, whole. */
-export async function sharesOn(
-  { backend }: TestServer,
-  storageIndex: Uint8Array,
-): Promise<Map<number, Uint8Array>> {
-  const shares = new Map<number, Uint8Array>()
-  for (const share of await backend.listShares('immutable', storageIndex)) {
-    const reading = await backend.openShare('immutable', storageIndex, share)
-    shares.set(share, await reading.read(0, reading.length))
-    await reading.close()
-  }
-  return shares
 }
 
 /** A file and all of its shares. */
@@ -216,7 +173,7 @@ export async function spread(
 ): Promise<void> {
   for (const [share, bytes] of shares) {
     const server = servers[share % servers.length]
-    if (server !== undefined) await store(server, cap.storageIndex, new Map([[share, bytes]]))
+    if (server !== undefined) await storeShares(server, cap.storageIndex, new Map([[share, bytes]]))
   }
 }
 
@@ -244,23 +201,6 @@ export function forge(
   const { key, requiredShares, totalShares, size } = file.cap
   const cap = new ChkCap({ key, uriExtensionHash: hash, requiredShares, totalShares, size })
   return { ...file, cap, shares }
-}
-
-/** Whether two byte strings are equal; quicker to ask than `toEqual` of a large file. */
-export function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined || a.length !== b.length) return false
-  return a.every((byte, index) => byte === b[index])
-}
-
-/** Bytes that look random and are the same every time. */
-export function noise(size: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(size)
-  let state = seed * 2_654_435_761
-  for (let index = 0; index < size; index++) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    bytes[index] = state >>> 24
-  }
-  return bytes
 }
 
 /** A promise that is kept by nothing but its signal. */

@@ -8,71 +8,26 @@ import { leaseSecretsOf } from '@lafs/storage-protocol'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
 import { brokerOf, serverOf, withFault } from '@lafs/testing'
+import { keptShares } from '@lafs/testing/recordings'
+import type { KeptShares } from '@lafs/testing/recordings'
 import { memoryTransport } from '@lafs/transport-memory'
 import { MdmfCap, parseCapStrict, SskCap } from '@lafs/uri'
-import { fromHex, loadBytes, loadVectors, stretch } from '@lafs/vectors'
+import { loadVectors } from '@lafs/vectors'
+
+export { recordedFile, recordedFiles } from '@lafs/testing/recordings'
+export type { RecordedFile } from '@lafs/testing/recordings'
 
 const codec: CodecProvider = await loadCodec()
 const EVERYTHING = { offset: 0, size: 2 ** 30 }
 
-/** What the recordings say of some shares. */
-interface Recording {
-  readonly format: string
-  readonly cap: string
-  readonly seed: string
-  readonly size: number
-  readonly kept?: { file: string; shareNumbers: number[]; sizes: number[] }
-}
-
 interface RecordedHistory {
   readonly name: string
   readonly cap: string
-  readonly versions: readonly Pick<Recording, 'kept'>[]
+  readonly versions: readonly { readonly kept?: KeptShares }[]
 }
 
 /** Shares that upstream wrote, by number. */
 export type Shares = ReadonlyMap<ShareNumber, Uint8Array>
-
-/** A file that upstream wrote. */
-export interface RecordedFile {
-  readonly name: string
-  /** Of a write cap. */
-  readonly cap: string
-  readonly shares: Shares
-  readonly plaintext: Uint8Array
-}
-
-async function keptShares(kept: NonNullable<Recording['kept']>): Promise<Shares> {
-  const joined = await loadBytes(kept.file)
-  let at = 0
-  return new Map(
-    kept.shareNumbers.map((number, index) => {
-      const from = at
-      at += kept.sizes[index] ?? 0
-      return [number, joined.slice(from, at)]
-    }),
-  )
-}
-
-/** Every file of which upstream's shares were recorded, all of them. */
-export async function recordedFiles(): Promise<RecordedFile[]> {
-  const { cases } = await loadVectors<{ cases: Recording[] }>('mutable/shares')
-  const files: RecordedFile[] = []
-  for (const { kept, cap, seed, size } of cases) {
-    if (kept === undefined) continue
-    const name = kept.file.replace(/^.*\/|\.shares$/g, '')
-    const plaintext = stretch(fromHex(seed), size)
-    files.push({ name, cap, shares: await keptShares(kept), plaintext })
-  }
-  return files
-}
-
-/** The recorded file of this name. */
-export async function recordedFile(name: string): Promise<RecordedFile> {
-  const file = (await recordedFiles()).find((one) => one.name === name)
-  if (file === undefined) throw new RangeError(`no recording ${name}`)
-  return file
-}
 
 /** The versions of every file that upstream changed, each with the shares that were recorded. */
 export async function recordedHistories(): Promise<
