@@ -29,7 +29,7 @@ interface Hooks {
   ) => Uint8Array | Promise<Uint8Array>
 }
 
-export interface TestServer {
+interface TestServer {
   readonly id: string
   readonly hooks: Hooks
   readonly backend: RIStorageServer
