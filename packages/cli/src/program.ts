@@ -229,6 +229,7 @@ function addCareCommands(program: Command, context: ContextMaker): void {
   gridCommand(program, 'rebalance', 'move shares to where files survive the loss of more servers')
     .argument('[where...]', "ALIAS:PATH, DIRCAP/PATH or caps; nothing: the alias 'tahoe'")
     .option('--dry-run', 'show what would move and why, and move nothing')
+    .option('-r, --recursive', 'everything that can be reached from the directories, too')
     .action(async (where: string[], options: RebalanceOptions) => {
       const { rebalanceCommand } = await import('./commands/rebalance.ts')
       await rebalanceCommand(context(), where, options)

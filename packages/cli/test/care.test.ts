@@ -28,6 +28,11 @@ beforeAll(async () => {
   }
   crowded.set('damaged', await stored(`damaged ${LONG}`))
   crowded.set('read-only', await stored(LONG, '--format=SDMF'))
+  crowded.set('tree', (await lafs('mkdir')).stdout.trim())
+  const directory = crowded.get('tree') ?? ''
+  await lafs('ln', await stored(`a ${LONG}`), `${directory}/a`)
+  await lafs('ln', await stored(`b ${LONG}`), `${directory}/b`)
+  await lafs('mkdir', `${directory}/lost`)
   await grid.close()
   grid = await gridOf(3)
 })
@@ -86,6 +91,25 @@ describe('rebalance', () => {
 
     const again = await lafs('rebalance', cap)
     expect(again.stdout).toMatch(/^Plan: nothing to move\n/)
+  })
+
+  it('moves what is in a tree, and goes on after a directory that cannot be read', async () => {
+    const directory = crowded.get('tree') ?? ''
+    const listing = await lafs('ls', '--uri', directory)
+    const lost = /URI:DIR2:\S+/.exec(listing.stdout)?.[0] ?? ''
+    for (const { file } of await sharesOnDisk(grid, lost)) await rm(file)
+
+    const plan = await lafs('rebalance', '-r', '--dry-run', directory)
+    expect(plan.status).toBe(1)
+    expect(plan.stdout.match(/^'.*':$/gm)).toEqual(["'<root>':", "'a':", "'b':"])
+    expect(plan.stdout).toMatch(/\ndone: 4 objects looked at, 3 shares to move\n$/)
+    expect(plan.stderr).toMatch(/^lafs: 'lost': [^\n]+\nlafs: CLI_INCOMPLETE: /)
+
+    const { stdout } = await lafs('rebalance', '--recursive', directory)
+    expect(stdout.match(/^ share [012]: moved$/gm)).toHaveLength(3)
+    expect(stdout).toMatch(/\ndone: 4 objects looked at, 3 shares moved\n$/)
+    const again = await lafs('rebalance', '-r', directory)
+    expect(again.stdout).toBe('done: 4 objects looked at, 0 shares moved\n')
   })
 
   it('has nothing to move where nothing is stored', async () => {

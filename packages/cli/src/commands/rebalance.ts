@@ -1,23 +1,36 @@
 import { planRebalance, rebalance } from '@lafs/checker'
-import type { MoveOutcome, RebalancePlan } from '@lafs/checker'
+import type { CheckTarget, MoveOutcome, RebalancePlan } from '@lafs/checker'
 import { toBase32 } from '@lafs/crypto'
+import { traverse } from '@lafs/dirnode'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError, describeFailure } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findCheckTarget } from '../grid-object.ts'
+import { findCheckTarget, rootDirectory } from '../grid-object.ts'
 import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
-import { quoteOutput } from '../quote.ts'
+import { quoteOutput, quotePath } from '../quote.ts'
 import { writeTo } from '../terminal.ts'
+import { WalkFailures } from '../walk-failures.ts'
 
 /** The options of `rebalance`. */
 export interface RebalanceOptions extends GridOptions {
   /** Show the plans and move nothing. */
   readonly dryRun?: boolean
+  /** Everything that can be reached from the directories, too. */
+  readonly recursive?: boolean
 }
 
-/** Moves shares of single objects so that each survives the loss of more servers. */
+/** What is told beside the plans. */
+interface Beside {
+  readonly bar: ProgressBar
+  readonly failures: WalkFailures
+}
+
+/**
+ * Moves shares of objects so that each survives the loss of more servers. In a tree, what cannot be
+ * read or moved is told on standard error, the rest goes on, and the command ends badly.
+ */
 export async function rebalanceCommand(
   context: CommandContext,
   places: readonly string[],
@@ -25,36 +38,88 @@ export async function rebalanceCommand(
 ): Promise<void> {
   const { stderr, now } = context.terminal
   const bar = progressBar(stderr, { now, quiet: context.quiet })
+  const failures = new WalkFailures(stderr)
   let notMade = 0
   await withGrid(context, options, async (grid) => {
     try {
       for (const where of places.length === 0 ? [''] : places) {
-        notMade += await rebalanceOne(grid, where, options, bar)
+        notMade +=
+          options.recursive === true
+            ? await rebalanceTree(grid, where, options, { bar, failures })
+            : await rebalanceOne(grid, await findCheckTarget(grid, where), options, bar)
       }
     } finally {
       bar.end()
     }
   })
-  if (notMade === 0) return
-  const moves = notMade === 1 ? 'one move was' : `${notMade} moves were`
-  throw new CommandError('CLI_INCOMPLETE', `${moves} not made; the old shares are where they were`)
+  if (notMade > 0) {
+    const moves = notMade === 1 ? 'one move was' : `${notMade} moves were`
+    const message = `${moves} not made; the old shares are where they were`
+    throw new CommandError('CLI_INCOMPLETE', message)
+  }
+  failures.throwIfAny()
 }
 
 /** @returns how many moves were not made. */
 async function rebalanceOne(
   grid: GridContext,
-  where: string,
+  target: CheckTarget,
   { dryRun }: RebalanceOptions,
   bar: ProgressBar,
 ): Promise<number> {
-  const { client, signal, terminal } = grid
-  const asked = { signal, onProgress: bar.update }
-  const target = await findCheckTarget(grid, where)
-  const plan = await planRebalance(target, client.checker, asked)
+  const { client, signal } = grid
+  const plan = await planRebalance(target, client.checker, { signal, onProgress: bar.update })
   bar.end()
   await writeLines(grid, planLines(plan, serverNames(grid)))
-  if (dryRun === true || plan.moves.length === 0) return 0
-  const outcomes = await rebalance(target, plan, client.checker, asked)
+  return dryRun === true ? 0 : makeMoves(grid, target, plan, bar)
+}
+
+/** The same for a tree: only what there is to move is told. */
+async function rebalanceTree(
+  grid: GridContext,
+  where: string,
+  { dryRun }: RebalanceOptions,
+  { bar, failures }: Beside,
+): Promise<number> {
+  const { client, signal } = grid
+  let [objects, moves, notMade] = [0, 0, 0]
+  for await (const entry of traverse(await rootDirectory(grid, where), { signal })) {
+    if (entry.type === 'listing' || entry.node.unknown) continue
+    try {
+      if (entry.type === 'failure') throw entry.error
+      bar.update({ phase: 'traversing', done: ++objects, total: undefined })
+      const plan = await planRebalance(entry.node, client.checker, { signal })
+      if (plan.moves.length === 0) continue
+      bar.end()
+      const lines = planLines(plan, serverNames(grid))
+      await writeLines(grid, [`${quotePath(entry.path)}:`, ...lines])
+      moves += plan.moves.length
+      if (dryRun !== true) notMade += await makeMoves(grid, entry.node, plan, bar)
+    } catch (error) {
+      signal.throwIfAborted()
+      bar.end()
+      await failures.tell(entry.path, error)
+    }
+  }
+  bar.end()
+  const what = dryRun === true ? `${moves} shares to move` : `${moves - notMade} shares moved`
+  await writeLines(grid, [`done: ${objects} objects looked at, ${what}`])
+  return notMade
+}
+
+/** Moves shares as planned, and tells what came of it. @returns how many moves were not made. */
+async function makeMoves(
+  grid: GridContext,
+  target: CheckTarget,
+  plan: RebalancePlan,
+  bar: ProgressBar,
+): Promise<number> {
+  const { client, signal, terminal } = grid
+  if (plan.moves.length === 0) return 0
+  const outcomes = await rebalance(target, plan, client.checker, {
+    signal,
+    onProgress: bar.update,
+  })
   bar.end()
   await writeLines(grid, outcomes.map(outcomeLine))
   const failed = outcomes.filter(({ error }) => error !== undefined)
