@@ -41,7 +41,7 @@ export const CHECK_OPERATIONS = [
   {
     name: 'check, 10 kB',
     upstreamMs: 24,
-    repeat: 60,
+    repeat: 300,
     run: async (store, state, round) => {
       state.small ??= await store.upload(randomBytes(10 * KB))
       return () => check('small', {})(store, state, round)
@@ -67,5 +67,5 @@ export const CHECK_OPERATIONS = [
  */
 export async function warmUpChecks(store) {
   const file = await store.upload(randomBytes(10 * KB))
-  for (let n = 0; n < 200; n++) await store.check(file, {})
+  for (let n = 0; n < 1000; n++) await store.check(file, {})
 }
