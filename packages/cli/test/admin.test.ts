@@ -88,13 +88,13 @@ describe('admin expiring', () => {
     const lines = jsonLines(stdout) as {
       type: string
       verdict: string
-      storageIndex: string
-      shareNumber: number
+      'storage-index': string
+      'share-number': number
     }[]
     const expiring = lines
       .filter(({ verdict }) => verdict === 'expires')
       .map(
-        ({ storageIndex, shareNumber }) =>
+        ({ 'storage-index': storageIndex, 'share-number': shareNumber }) =>
           `${storageIndex.slice(0, 2)}/${storageIndex}/${shareNumber}`,
       )
     expect(expiring.toSorted()).toEqual(deleted.map(([path]) => path).toSorted())
@@ -305,6 +305,15 @@ describe('admin advisories', () => {
     expect(lines.filter((line) => line.includes('shnum 0: immutable: '))).toHaveLength(1)
     expect(lines.at(-2)).toBe('done: 3 advisories')
     const json = await runHere(['admin', 'advisories', '--json', server])
-    expect(jsonLines(json.stdout)).toHaveLength(3)
+    const advised = jsonLines(json.stdout)
+    expect(advised).toHaveLength(3)
+    expect(advised).toContainEqual({
+      name: '2024-02-22T221320--aaaaaaaaaaaaaaaaaaaaaaaaaa-3',
+      time: '2024-02-22T22:13:20.000Z',
+      kind: 'immutable',
+      'storage-index': 'aaaaaaaaaaaaaaaaaaaaaaaaaa',
+      'share-number': 3,
+      reason: 'red \u001b[31m',
+    })
   })
 })

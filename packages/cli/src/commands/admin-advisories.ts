@@ -1,6 +1,7 @@
 import { listAdvisories } from '@lafs/storage-server'
 import type { Advisory } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { quoteOutput } from '../quote.ts'
 import { withStorage } from '../storage-folder.ts'
 import { writeTo } from '../terminal.ts'
@@ -18,7 +19,7 @@ export async function adminAdvisoriesCommand(
     for await (const advisory of listAdvisories(store)) {
       signal.throwIfAborted()
       count++
-      await writeTo(stdout, `${json === true ? JSON.stringify(advisory) : lineOf(advisory)}\n`)
+      await writeTo(stdout, `${json === true ? kebabJson(advisory) : lineOf(advisory)}\n`)
     }
     if (json !== true)
       await writeTo(stdout, `done: ${count === 1 ? '1 advisory' : `${count} advisories`}\n`)

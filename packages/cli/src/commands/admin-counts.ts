@@ -1,4 +1,5 @@
 import type { CommandContext } from '../command-context.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { quoteOutput } from '../quote.ts'
 import { bytesText, countText } from '../survey-text.ts'
 import { surveyStorage } from '../survey.ts'
@@ -17,8 +18,7 @@ export async function adminCountsCommand(
   { json }: AdminOptions,
 ): Promise<void> {
   const survey = await surveyStorage(context, folder)
-  const text =
-    json === true ? JSON.stringify(countsJson(survey), null, 1) : lines(survey).join('\n')
+  const text = json === true ? kebabJson(countsJson(survey), 1) : lines(survey).join('\n')
   await writeTo(context.terminal.stdout, `${text}\n`)
 }
 

@@ -1,6 +1,7 @@
 import { expiringShares } from '@lafs/storage-server'
 import type { JudgedShare } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { surveyBar } from '../progress.ts'
 import { withStorage } from '../storage-folder.ts'
 import { bytesText, policyText } from '../survey-text.ts'
@@ -29,7 +30,7 @@ export async function adminExpiringCommand(
       const asked = { nowSeconds, signal, onProgress: bar.update }
       for await (const share of expiringShares(store, expiration, asked)) {
         sum.add(share)
-        await write(json === true ? JSON.stringify({ type: 'share', ...share }) : lineOf(share))
+        await write(json === true ? kebabJson({ type: 'share', ...share }) : lineOf(share))
       }
     } finally {
       bar.end()
@@ -62,7 +63,7 @@ class Sum {
   }
 
   json(enabled: boolean): string {
-    return JSON.stringify({
+    return kebabJson({
       type: 'sum',
       enabled,
       shares: this.#expiring,

@@ -1,5 +1,6 @@
 import type { CrawlerStates, CycleRecord } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { bytesText, daysOf, policyText, timeText } from '../survey-text.ts'
 import { surveyStorage } from '../survey.ts'
 import type { Survey } from '../survey.ts'
@@ -13,8 +14,7 @@ export async function adminLeasesCommand(
   { json }: AdminOptions,
 ): Promise<void> {
   const survey = await surveyStorage(context, folder)
-  const text =
-    json === true ? JSON.stringify(leasesJson(survey), null, 1) : lines(survey).join('\n')
+  const text = json === true ? kebabJson(leasesJson(survey), 1) : lines(survey).join('\n')
   await writeTo(context.terminal.stdout, `${text}\n`)
 }
 
