@@ -177,6 +177,15 @@ export async function spread(
   }
 }
 
+/** Lets some servers be the last to say what they hold, so that the shares of the others are read. */
+export function answerLate(servers: readonly TestServer[]): void {
+  for (const server of servers) {
+    server.before = async (name) => {
+      if (name === 'getBuckets') await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
 /** The same file with another URI extension block, as if it had been uploaded so. */
 export function forge(
   file: EncodedFile,
