@@ -20,7 +20,7 @@ const LAYERS = [
   ['immutable', 'mutable', 'dirnode', 'checker'],
   ['client'],
   // applications
-  ['node-directory', 'introducer', 'helper', 'grid-manager', 'gateway', 'sftp', 'cli'],
+  ['node-directory', 'introducer', 'helper', 'grid-manager', 'gateway', 'sftp', 'node', 'cli'],
   ['lafs'],
   // support: only tests depend on these
   ['vectors', 'testing', 'interop'],

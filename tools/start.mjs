@@ -89,7 +89,7 @@ async function main() {
   }
   setup({ quiet: true })
   const dist = (path) => import(pathToFileURL(join(root, 'packages', path)).href)
-  const { createLocalGrid } = await dist('client/dist/node.js')
+  const { createLocalGrid } = await dist('node-directory/dist/index.js')
   const { progressBar, formatBytes, run } = await dist('cli/dist/index.js')
   const { uploadableFromFile } = await dist('immutable/dist/node.js')
   const { parseCap } = await dist('uri/dist/index.js')

@@ -1,7 +1,7 @@
 // Times checks through our client, in a process of its own. Prints one line of JSON.
 //   node tools/bench/check-client.mjs NODE_DIRECTORY
 import { createCheckable, deepCheckEntries } from '../../packages/checker/dist/index.js'
-import { createClientFromDirectory } from '../../packages/client/dist/node.js'
+import { createClientFromDirectory } from '../../packages/node-directory/dist/index.js'
 import { CHECK_OPERATIONS, warmUpChecks } from './check-operations.mjs'
 import { measure } from './measure.mjs'
 

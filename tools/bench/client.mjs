@@ -1,7 +1,7 @@
 // Uploads a file and downloads it again, in a process of its own. Prints one line of JSON.
 //   node tools/bench/client.mjs NODE_DIRECTORY FILE SHA256 [random]
 import { createHash } from 'node:crypto'
-import { createClientFromDirectory } from '../../packages/client/dist/node.js'
+import { createClientFromDirectory } from '../../packages/node-directory/dist/index.js'
 import { uploadableFromFile } from '../../packages/immutable/dist/node.js'
 
 const [folder, file, sha256, key] = process.argv.slice(2)

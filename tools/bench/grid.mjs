@@ -1,6 +1,6 @@
 // Serves a local grid in a process of its own until standard input ends.
 //   node tools/bench/grid.mjs FOLDER COUNT
-import { createLocalGrid } from '../../packages/client/dist/node.js'
+import { createLocalGrid } from '../../packages/node-directory/dist/index.js'
 
 const [folder, count] = process.argv.slice(2)
 const grid = await createLocalGrid({ folder, servers: Number(count) })

@@ -1,6 +1,6 @@
 // Times mutable files and directories through our client, in a process of its own. Prints one line of JSON.
 //   node tools/bench/mutable-client.mjs NODE_DIRECTORY
-import { createClientFromDirectory } from '../../packages/client/dist/node.js'
+import { createClientFromDirectory } from '../../packages/node-directory/dist/index.js'
 import { MDMF_VERSION, SDMF_VERSION } from '../../packages/storage-interface/dist/index.js'
 import { measure } from './measure.mjs'
 import { OPERATIONS, warmUp } from './mutable-operations.mjs'

@@ -1,4 +1,4 @@
-import { createClientFromDirectory } from '@lafs/client/node'
+import { createClientFromDirectory } from '@lafs/node-directory'
 import { readAliases } from './aliases.ts'
 import type { Aliases } from './aliases.ts'
 import type { LookupContext } from './grid-path.ts'

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createLocalGrid } from '@lafs/client/node'
+import { createLocalGrid } from '@lafs/node-directory'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EXIT_INTERRUPTED } from '../src/failure.ts'

@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LocalGrid } from '@lafs/client/node'
+import type { LocalGrid } from '@lafs/node-directory'
 import { toBase32 } from '@lafs/crypto'
 import { parseCap } from '@lafs/uri'
 

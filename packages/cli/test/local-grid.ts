@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLocalGrid } from '@lafs/client/node'
-import type { LocalGrid } from '@lafs/client/node'
+import { createLocalGrid } from '@lafs/node-directory'
+import type { LocalGrid } from '@lafs/node-directory'
 import { afterAll, beforeAll } from 'vitest'
 import { usePublishedKeys } from './published-keys.ts'
 

@@ -14,21 +14,20 @@ import { systemClock } from '@lafs/storage-protocol/waiting'
 import { loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
-import { createLocalGrid } from '../src/local-grid.ts'
-import type { LocalGrid } from '../src/local-grid.ts'
 import { createNodeMaker } from '../src/node-maker.ts'
+import { createMemoryGrid } from './memory-grid.ts'
+import type { MemoryGrid } from './memory-grid.ts'
 import { WeakValueMap } from '../src/weak-value-map.ts'
 
-let grid: LocalGrid
+let grid: MemoryGrid
 let client: Client
 beforeAll(async () => {
-  const encoding = { requiredShares: 1, totalShares: 2 }
-  grid = await createLocalGrid({ servers: 2, transport: 'memory', encoding })
+  const encoding = { requiredShares: 1, happyShares: 2, totalShares: 2 }
+  grid = await createMemoryGrid(2, encoding)
   client = await grid.createClient()
 })
 afterAll(async () => {
   await client.close()
-  await grid.close()
 })
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

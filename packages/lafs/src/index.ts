@@ -1,6 +1,6 @@
 export * from '@lafs/checker'
 export * from '@lafs/client'
-export * from '@lafs/client/node'
+export * from '@lafs/node-directory'
 export * from '@lafs/hashtree'
 export * from '@lafs/uri'
 export { loadCodec } from '@lafs/codec'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toBase32 } from '@lafs/crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isClientError } from '../src/errors.ts'
+import { isClientError } from '@lafs/client'
 import { createClientFromDirectory, readClientDirectory } from '../src/node-directory.ts'
 
 let folder: string

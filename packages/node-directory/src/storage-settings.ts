@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { ExpirationPolicy } from '@lafs/storage-server'
-import { ClientError } from './errors.ts'
+import { ClientError } from '@lafs/client'
 import { readIfThere } from './files.ts'
 import { parseTahoeCfg, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'

@@ -1,4 +1,4 @@
-import { ClientError } from './errors.ts'
+import { ClientError } from '@lafs/client'
 
 /** The sections of a `tahoe.cfg`, each with its options as they stand, in the order of the file. */
 export type TahoeCfg = ReadonlyMap<string, ReadonlyMap<string, string>>

@@ -1,6 +1,6 @@
 import { loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
-import { isClientError } from '../src/errors.ts'
+import { isClientError } from '@lafs/client'
 import { parseTahoeCfg, tahoeCfgOption } from '../src/tahoe-cfg.ts'
 
 interface RecordedFile {

@@ -1,0 +1,3 @@
+export * from './exchange.ts'
+export * from './gateway.ts'
+export * from './serve.ts'

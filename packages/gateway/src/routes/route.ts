@@ -1,0 +1,74 @@
+import type { Client, History } from '@lafs/client'
+import type { IDirectoryNode, IFileNode, IFilesystemNode } from '@lafs/filesystem-interface'
+import type { StorageServer } from '@lafs/storage-server'
+import type { Clock } from '@lafs/storage-protocol/waiting'
+import type { GatewayRequest, GatewayResponse } from '../exchange.ts'
+import type { OperationHandles } from '../operations.ts'
+import type { RequestArguments } from '../request/arguments.ts'
+
+/** What every handler works with: the node behind the gateway. */
+export interface GatewayContext {
+  readonly client: Client
+  /** The operations that the client remembers. */
+  readonly history: History
+  readonly operations: OperationHandles
+  readonly clock: Clock
+  /** What is said of the node on its pages. */
+  readonly node: NodeFacts
+  /** The storage server of the same node; undefined where it has none. */
+  readonly storage: StorageServer | undefined
+  /** Where uploads wait whose key is made from all of their content. */
+  readonly temporaryFolder: string
+}
+
+/** What a node says of itself. */
+export interface NodeFacts {
+  readonly nickname: string
+  /** `v0-` and the base32 of its Ed25519 key. */
+  readonly nodeId: string
+  /** Such as `lafs/0.1.0`. */
+  readonly version: string
+  /** When it started: milliseconds since 1970. */
+  readonly startedMs: number
+}
+
+/** One request under way. */
+export interface Exchange {
+  readonly context: GatewayContext
+  readonly request: GatewayRequest
+  /** The parts of the path, decoded, without the empty one in front. */
+  readonly path: readonly string[]
+  /** The query and, once read, the fields of the form. */
+  readonly args: RequestArguments
+}
+
+/** A request about something in the file store. */
+export interface NodeExchange<Node extends IFilesystemNode = IFilesystemNode> extends Exchange {
+  readonly node: Node
+  /** The directory that the path led through last, and the name in it; undefined for a bare cap. */
+  readonly parent: { readonly directory: IDirectoryNode; readonly name: string } | undefined
+}
+
+/** A request about a file. */
+export type FileExchange = NodeExchange<IFileNode>
+/** A request about a directory. */
+export type DirectoryExchange = NodeExchange<IDirectoryNode>
+/** Something that this version does not know. */
+export type UnknownExchange = NodeExchange
+
+/** A request about a name under which nothing stands yet. */
+export interface PlaceholderExchange extends Exchange {
+  readonly parent: { readonly directory: IDirectoryNode; readonly name: string }
+}
+
+/** One row of the web API: the table in docs/spec/web-api.md is made from these. */
+export interface Route<On extends Exchange> {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** The argument `t`; empty for none. HEAD is GET without the body. */
+  readonly t: string
+  /** The arguments that it knows, beside `t`. */
+  readonly args: readonly string[]
+  /** What it does, in a few words. */
+  readonly summary: string
+  readonly handle: (exchange: On) => Promise<GatewayResponse>
+}
