@@ -187,6 +187,8 @@ export interface IClientStatus {
 export interface OperationHistory {
   addUpload(status: IUploadStatus): void
   addDownload(status: IDownloadStatus): void
+  /** A read of an immutable file begins: so many bytes of it. The first one is a download as well. */
+  addRead?(size: number): void
   addServermapUpdate(status: IServermapUpdaterStatus): void
   addPublish(status: IPublishStatus): void
   addRetrieve(status: IRetrieveStatus): void
