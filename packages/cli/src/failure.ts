@@ -50,8 +50,14 @@ export type CommandErrorCode =
   | 'CLI_INCOMPLETE'
   /** The state of an earlier run is not there, or is of no use. */
   | 'CLI_NO_STATE'
+  /** The database of backups cannot be used. */
+  | 'CLI_BAD_BACKUPDB'
   /** Nothing of a storage server is in this folder. */
   | 'CLI_NO_STORAGE'
+  /** Nobody answers where the gateway should be. */
+  | 'CLI_NO_GATEWAY'
+  /** An answer of the gateway ended too early. */
+  | 'CLI_CUT_SHORT'
 
 /** A command that cannot do what it was asked to. */
 export class CommandError extends Error {
@@ -83,6 +89,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
+  CLI_BAD_BACKUPDB: 'Move that file away to begin with a new one: nothing on the grid is lost by it.',
   UPLOAD_NO_SERVERS: 'List servers in private/servers.yaml, or start those that are listed.',
   UPLOAD_UNHAPPINESS:
     'Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
@@ -94,6 +101,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   MUTABLE_UNCOORDINATED_WRITE: 'Look at what stands there now, and try again.',
   NODE_NOT_WRITEABLE: 'Use a cap that writes.',
   STORAGE_UNREACHABLE: 'Check that the servers are running.',
+  CLI_NO_GATEWAY: "Start the node with 'lafs run', or name another gateway with -u.",
+  CLI_CUT_SHORT: 'Try again; the log of the node may say more.',
   ENOENT: 'Check the name of the file.',
   EACCES: 'Check who may read or write the file.',
   EISDIR: 'Name a file, not a folder.',

@@ -1,0 +1,271 @@
+import { Agent, request as httpRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
+import { pipeline } from 'node:stream/promises'
+import type { Gateway, GatewayResponse } from '@lafs/gateway'
+import { CommandError, UsageError } from './failure.ts'
+import { runningNodeUrl } from './running-node.ts'
+import { webApiError } from './web-error.ts'
+
+/** A request to a gateway. */
+export interface WebRequest {
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** A stream goes with a header `content-length`, or else in chunks. Default: nothing. */
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined
+  readonly signal: AbortSignal
+}
+
+/** What a gateway answers. */
+export interface WebResponse {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>
+  /** To be read to its end, or returned from: it holds a connection. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
+/** The web API of a gateway, wherever that is. */
+export interface WebApi extends AsyncDisposable {
+  /**
+   * Asks for something. The answer may be any status.
+   *
+   * @param method - in capitals.
+   * @param target - path and query, escaped, such as {@link capTarget} makes.
+   * @throws {@link CommandError} `CLI_NO_GATEWAY`, `CLI_CUT_SHORT`.
+   */
+  request(method: string, target: string, request: WebRequest): Promise<WebResponse>
+}
+
+/** What every request says that it would like to read: text, and no page. */
+const ACCEPT = 'text/plain, application/octet-stream'
+
+/**
+ * The web API that a command works with: that of `nodeUrl`; or that of the process that runs from the
+ * node directory; or, where none does, a gateway in this process that ends with it.
+ *
+ * @throws {@link UsageError} for an address that is none.
+ */
+export async function openWebApi(
+  nodeDirectory: string,
+  nodeUrl: string | undefined,
+): Promise<WebApi> {
+  const url = nodeUrl ?? (await runningNodeUrl(nodeDirectory))
+  if (url !== undefined) return httpWebApi(url)
+  const { openNode } = await import('@lafs/node')
+  const node = await openNode(nodeDirectory)
+  if (node.gateway === undefined) throw new Error('expected a gateway, got a node without one')
+  return gatewayWebApi(node.gateway, () => node.close())
+}
+
+/** A gateway at an address, by connections that are kept for the next request. */
+export function httpWebApi(nodeUrl: string): WebApi {
+  const base = URL.canParse(nodeUrl) ? new URL(nodeUrl) : undefined
+  if (base === undefined || !/^https?:$/.test(base.protocol)) {
+    throw new UsageError('expected the address of a gateway, such as http://127.0.0.1:3456/')
+  }
+  const isTls = base.protocol === 'https:'
+  const agent = isTls ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true })
+  const begin = isTls ? httpsRequest : httpRequest
+  const prefix = base.pathname.replace(/\/$/, '')
+  const connect = (method: string, target: string, request: WebRequest): ClientRequest =>
+    // A path of its own: one in an address would lose names such as `..`.
+    begin({
+      hostname: base.hostname.replaceAll(/^\[|\]$/g, ''),
+      port: base.port,
+      agent,
+      method,
+      path: prefix + target,
+      headers: headersOf(request),
+      signal: request.signal,
+    })
+  const place = base.origin
+  return {
+    request: async (method, target, request) => {
+      for (;;) {
+        const sent = connect(method, target, request)
+        try {
+          return await exchange(sent, request)
+        } catch (error) {
+          request.signal.throwIfAborted()
+          // The other side may end a connection that was kept, just when it is used again.
+          if (sent.reusedSocket && isReset(error) && !isStream(request.body)) continue
+          throw noGateway(place, error)
+        }
+      }
+    },
+    [Symbol.asyncDispose]: () => {
+      agent.destroy()
+      return Promise.resolve()
+    },
+  }
+}
+
+/** A gateway of this process. @param close - ends it. */
+export function gatewayWebApi(
+  gateway: Pick<Gateway, 'handle'>,
+  close: () => Promise<void>,
+): WebApi {
+  return {
+    request: async (method, target, request) => {
+      const { signal } = request
+      signal.throwIfAborted()
+      const headers = new Map(Object.entries({ host: 'localhost', ...headersOf(request) }))
+      const body = inPieces(request.body ?? new Uint8Array())
+      const response = await gateway.handle({ method, target, headers, body, signal })
+      signal.throwIfAborted()
+      return {
+        status: response.status,
+        headers: new Map(response.headers.map(([name, value]) => [name.toLowerCase(), value])),
+        body: untilCut(inPieces(response.body), signal),
+      }
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/**
+ * Asks for something that comes with a status of 2xx.
+ *
+ * @throws {@link WebApiError} for any other status.
+ */
+export async function ask(
+  api: WebApi,
+  method: string,
+  target: string,
+  request: WebRequest,
+): Promise<WebResponse> {
+  const response = await api.request(method, target, request)
+  if (response.status >= 200 && response.status < 300) return response
+  throw webApiError(response.status, await textOf(response))
+}
+
+/** The same, for an answer that is text. */
+export async function askText(
+  api: WebApi,
+  method: string,
+  target: string,
+  request: WebRequest,
+): Promise<string> {
+  return textOf(await ask(api, method, target, request))
+}
+
+/**
+ * The whole body as text.
+ *
+ * @throws {@link CommandError} `CLI_CUT_SHORT`.
+ */
+export async function textOf({ body }: WebResponse): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  let text = ''
+  for await (const piece of body) text += decoder.decode(piece, { stream: true })
+  return text + decoder.decode()
+}
+
+/** The lines of the body as they come, without their ends. */
+export async function* linesOf({ body }: WebResponse): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  let rest = ''
+  for await (const piece of body) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
+
+/**
+ * The target of a request about a cap, or about what a path leads to from there.
+ *
+ * @param path - names with slashes between them; empty for the cap itself.
+ * @param query - the names and values of arguments; those that are undefined are left out.
+ */
+export function capTarget(
+  { root, path }: { readonly root: string; readonly path: string },
+  query: Readonly<Record<string, string | undefined>> = {},
+): string {
+  const names = path === '' ? '' : `/${path.split('/').map(encodeURIComponent).join('/')}`
+  return `/uri/${encodeURIComponent(root)}${names}${queryText(query)}`
+}
+
+/** `?` and the arguments that are not undefined; empty without any. */
+export function queryText(query: Readonly<Record<string, string | undefined>>): string {
+  const words = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  )
+  return words.length === 0 ? '' : `?${words.join('&')}`
+}
+
+function headersOf({ headers, body }: WebRequest): Record<string, string> {
+  const length = isStream(body) ? {} : { 'content-length': String(body?.length ?? 0) }
+  return { accept: ACCEPT, ...length, ...headers }
+}
+
+function isStream(
+  body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
+): body is AsyncIterable<Uint8Array> {
+  return body !== undefined && !(body instanceof Uint8Array)
+}
+
+async function* inPieces(body: GatewayResponse['body']): AsyncGenerator<Uint8Array> {
+  if (isStream(body)) yield* body
+  else if (body.length > 0) yield body
+}
+
+/** Sends the body and waits for the answer, which may come before the body has gone. */
+async function exchange(sent: ClientRequest, { body, signal }: WebRequest): Promise<WebResponse> {
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    sent.once('response', resolve)
+    sent.once('error', reject)
+    if (!isStream(body)) sent.end(body)
+    // After an early answer nobody takes the rest.
+    else pipeline(telling(body, reject), sent).catch(() => undefined)
+  })
+  const message = await answered
+  return {
+    status: message.statusCode ?? 0,
+    headers: new Map(
+      Object.entries(message.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
+    ),
+    body: untilCut(message, signal),
+  }
+}
+
+/** The pieces as they come; of a failure somebody hears before it closes what they go into. */
+async function* telling(
+  pieces: AsyncIterable<Uint8Array>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces
+  } catch (error) {
+    onError(error)
+    throw error
+  }
+}
+
+/** The pieces as they come; where they end too early it says so. */
+async function* untilCut(
+  pieces: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces
+  } catch (error) {
+    signal.throwIfAborted()
+    const message = 'the gateway broke off in the middle of its answer'
+    throw new CommandError('CLI_CUT_SHORT', message, { cause: error })
+  }
+}
+
+function noGateway(place: string, cause: unknown): unknown {
+  const reason = cause instanceof Error && 'syscall' in cause ? cause.message : undefined
+  if (reason === undefined) return cause
+  return new CommandError('CLI_NO_GATEWAY', `no answer from the gateway at ${place}: ${reason}`, {
+    cause,
+  })
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
+}

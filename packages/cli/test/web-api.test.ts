@@ -1,0 +1,283 @@
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { runningNodeUrl } from '../src/running-node.ts'
+import {
+  ask,
+  askText,
+  capTarget,
+  gatewayWebApi,
+  httpWebApi,
+  linesOf,
+  textOf,
+} from '../src/web-api.ts'
+import type { WebApi } from '../src/web-api.ts'
+import { webApiError } from '../src/web-error.ts'
+
+const { signal } = new AbortController()
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) {
+    await sleep(0)
+    yield bytes(text)
+  }
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+let server: Server
+let url: string
+let answer: Answer = () => undefined
+let connections = 0
+beforeAll(async () => {
+  server = createServer((request, response) => answer(request, response))
+  server.on('connection', () => connections++)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+/** Tells what came, and answers with it. */
+const echo: Answer = (request, response) => {
+  let body = ''
+  request.on('data', (piece) => (body += String(piece)))
+  request.on('end', () => {
+    const { method, url: target, headers } = request
+    const { accept, 'content-length': length, 'transfer-encoding': coding, 'x-own': own } = headers
+    response.setHeader('x-answer', 'yes')
+    response.end(JSON.stringify([method, target, accept, length ?? coding, own, body]))
+  })
+}
+
+const inProcess: WebApi = gatewayWebApi(
+  {
+    handle: async ({ method, target, headers, body }) => {
+      let text = ''
+      for await (const piece of body) text += new TextDecoder().decode(piece)
+      const [accept, length] = [headers.get('accept'), headers.get('content-length') ?? 'chunked']
+      const told = JSON.stringify([method, target, accept, length, headers.get('x-own'), text])
+      return { status: 200, headers: [['X-Answer', 'yes']], body: bytes(told) }
+    },
+  },
+  () => Promise.resolve(),
+)
+
+const opened: WebApi[] = []
+function overHttp(address = url): WebApi {
+  const api = httpWebApi(address)
+  opened.push(api)
+  return api
+}
+afterEach(async () => {
+  for (const api of opened.splice(0)) await api[Symbol.asyncDispose]()
+})
+
+const ACCEPT = 'text/plain, application/octet-stream'
+
+describe.each([
+  ['over HTTP', () => overHttp()],
+  ['in this process', () => inProcess],
+])('a web API %s', (_where, open) => {
+  it.each([
+    ['nothing', undefined, '0', ''],
+    ['bytes', bytes('some'), '4', 'some'],
+    ['a stream', pieces('a', 'b'), 'chunked', 'ab'],
+  ])('passes on a request with %s', async (_what, body, length, text) => {
+    answer = echo
+    const request = { signal, headers: { 'x-own': '1' }, body }
+    const response = await open().request('PUT', '/uri/a%2Fb/../%2E?t=x', request)
+    expect(response.status).toBe(200)
+    expect(response.headers.get('x-answer')).toBe('yes')
+    const got: unknown = JSON.parse(await textOf(response))
+    expect(got).toEqual(['PUT', '/uri/a%2Fb/../%2E?t=x', ACCEPT, length, '1', text])
+  })
+
+  it('ends with the reason of its signal', async () => {
+    const reason = new Error('enough')
+    const request = { signal: AbortSignal.abort(reason) }
+    await expect(open().request('GET', '/', request)).rejects.toBe(reason)
+  })
+})
+
+describe('a web API over HTTP', () => {
+  it('uses a connection again', async () => {
+    answer = echo
+    const api = overHttp(`${url}/`)
+    const before = connections
+    for (let count = 0; count < 3; count++) await askText(api, 'GET', '/', { signal })
+    expect(connections - before).toBe(1)
+  })
+
+  it('asks again when a kept connection ends just then', async () => {
+    let count = 0
+    answer = (request, response) => {
+      // The answer promises a connection that is gone.
+      if (++count === 2) request.socket.destroy()
+      else response.end(`answer ${count}`)
+    }
+    const api = overHttp()
+    expect(await askText(api, 'GET', '/', { signal })).toBe('answer 1')
+    expect(await askText(api, 'GET', '/', { signal })).toBe('answer 3')
+  })
+
+  it('fails with the reason of a source that fails', async () => {
+    const reason = new Error('no more')
+    answer = (request) => request.resume()
+    const body = (async function* () {
+      yield bytes('a')
+      await sleep(0)
+      throw reason
+    })()
+    await expect(overHttp().request('PUT', '/', { signal, body })).rejects.toBe(reason)
+  })
+
+  it('takes an answer that comes before the whole request has gone', async () => {
+    let returned = false
+    const body = (async function* () {
+      try {
+        for (;;) {
+          yield new Uint8Array(100_000)
+          await sleep(0)
+        }
+      } finally {
+        returned = true
+      }
+    })()
+    answer = (request, response) => {
+      response.writeHead(413, { connection: 'close' }).end('too much')
+      response.on('finish', () => request.socket.destroySoon())
+    }
+    const response = await overHttp().request('PUT', '/', { signal, body })
+    expect([response.status, await textOf(response)]).toEqual([413, 'too much'])
+    await expect.poll(() => returned).toBe(true)
+  })
+
+  it('says when an answer is cut short', async () => {
+    answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': '100' }).write('half', () => response.destroy())
+    }
+    const response = await overHttp().request('GET', '/', { signal })
+    await expect(textOf(response)).rejects.toMatchObject({ code: 'CLI_CUT_SHORT' })
+  })
+
+  it('says when nobody answers', async () => {
+    const gone = createServer()
+    await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
+    const { port } = gone.address() as AddressInfo
+    gone.close()
+    await once(gone, 'close')
+    const api = overHttp(`http://127.0.0.1:${port}/secret`)
+    await expect(api.request('GET', '/', { signal })).rejects.toMatchObject({
+      code: 'CLI_NO_GATEWAY',
+      message: expect.stringMatching(
+        `^no answer from the gateway at http://127.0.0.1:${port}: .*$`,
+      ),
+    })
+  })
+
+  it.each(['', '127.0.0.1:3456', 'ftp://127.0.0.1/', 'nonsense'])(
+    'refuses the address %j',
+    (text) => {
+      expect(() => httpWebApi(text)).toThrow(expect.objectContaining({ code: 'CLI_USAGE' }))
+    },
+  )
+})
+
+describe('linesOf', () => {
+  it('puts together what comes in pieces', async () => {
+    const [half, rest] = [bytes('é').slice(0, 1), bytes('é').slice(1)]
+    const body = (async function* () {
+      await sleep(0)
+      yield bytes('a\nb')
+      yield half
+      yield rest
+      yield bytes('\n\nc')
+    })()
+    const lines: string[] = []
+    for await (const line of linesOf({ status: 200, headers: new Map(), body })) lines.push(line)
+    expect(lines).toEqual(['a', 'bé', '', 'c'])
+  })
+})
+
+describe('capTarget', () => {
+  it.each([
+    [{ root: 'URI:LIT:', path: '' }, {}, '/uri/URI%3ALIT%3A'],
+    [
+      { root: 'URI:DIR2:a:b', path: 'a b/../ü?#' },
+      {},
+      '/uri/URI%3ADIR2%3Aa%3Ab/a%20b/../%C3%BC%3F%23',
+    ],
+    [{ root: 'x', path: 'a/' }, { t: 'json', no: undefined, r: 'a&b' }, '/uri/x/a/?t=json&r=a%26b'],
+  ])('escapes %j', (place, query, target) => {
+    expect(capTarget(place, query)).toBe(target)
+  })
+})
+
+describe('webApiError', () => {
+  it.each([
+    [404, 'No such child: x', 'CLI_NO_SUCH_FILE', 'No such child: x'],
+    [
+      410,
+      'NoSharesError: no shares could be found. …\n\nThe full error message is:\nno shares (need 3)',
+      'DOWNLOAD_NO_SHARES',
+      'no shares (need 3)',
+    ],
+    [
+      500,
+      'Traceback (most recent call last):\n  File "a.py", line 1\n    f()\nallmydata.interfaces.UploadUnhappinessError: only 3: of 7\nand more\n',
+      'UPLOAD_UNHAPPINESS',
+      'only 3: of 7\nand more',
+    ],
+    [500, 'Traceback (most recent call last):\nbuiltins.KeyError\n', 'WEB_500', 'KeyError'],
+    [400, 'PUT to a directory', 'CLI_IS_A_DIRECTORY', 'PUT to a directory'],
+    [418, '', 'WEB_418', 'the gateway answered 418'],
+  ])('%d %j', (status, text, code, message) => {
+    expect(webApiError(status, text)).toMatchObject({ status, code, message })
+  })
+
+  it('is what ask throws', async () => {
+    answer = (_request, response) => response.writeHead(400).end('PUT to a directory')
+    await expect(ask(overHttp(), 'PUT', '/', { signal })).rejects.toMatchObject({
+      code: 'CLI_IS_A_DIRECTORY',
+      status: 400,
+    })
+  })
+})
+
+describe('runningNodeUrl', () => {
+  it.each([
+    ['no files', {}, undefined],
+    [
+      'a process that runs',
+      { 'running.process': `${process.pid} 1.5`, 'node.url': 'http://x/\n' },
+      'http://x/',
+    ],
+    [
+      'a process that is gone',
+      { 'running.process': '999999999 1.5', 'node.url': 'http://x/' },
+      undefined,
+    ],
+    ['no process', { 'node.url': 'http://x/' }, undefined],
+    ['a process without a gateway', { 'running.process': `${process.pid} 1.5` }, undefined],
+    ['nonsense', { 'running.process': '-1 x', 'node.url': 'http://x/' }, undefined],
+  ])('%s', async (_what, files, expected) => {
+    const folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+    try {
+      await mkdir(folder, { recursive: true })
+      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+      expect(await runningNodeUrl(folder)).toBe(expected)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
