@@ -1,0 +1,288 @@
+import type { Client } from '@lafs/client'
+import { isDirectoryNode, isFileNode } from '@lafs/filesystem-interface'
+import type { IDirectoryNode } from '@lafs/filesystem-interface'
+import { createLocalGrid } from '@lafs/node-directory'
+import type { LocalGrid } from '@lafs/node-directory'
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { OPEN, STATUS } from '../src/protocol.ts'
+import type { SessionContext } from '../src/session.ts'
+import { FilesInWork } from '../src/files-in-work.ts'
+import {
+  concat,
+  connect,
+  noAttributes,
+  offset,
+  open,
+  REQUEST,
+  statusOf,
+  text,
+  uint32,
+} from './raw-client.ts'
+import type { RawClient } from './raw-client.ts'
+
+let grid: LocalGrid
+let client: Client
+let home: IDirectoryNode
+let root: IDirectoryNode
+let context: Omit<SessionContext, 'filesInWork'>
+let user: RawClient
+let number = 0
+
+beforeAll(async () => {
+  const encoding = { requiredShares: 1, totalShares: 1 }
+  grid = await createLocalGrid({ servers: 1, transport: 'memory', encoding })
+  client = await grid.createClient()
+  const node = await client.createDirnode()
+  if (!isDirectoryNode(node)) throw new TypeError('expected a directory')
+  home = node
+  context = { client, temporaryFolder: undefined, now: () => 1_700_000_000_000 }
+})
+afterAll(async () => {
+  await client.close()
+  await grid.close()
+})
+beforeEach(async () => {
+  root = await home.createSubdirectory(`test ${number++}`)
+  user = connect(context, root.uri)
+  return async () => {
+    await user.leave()
+  }
+})
+
+const bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
+const CREATE = OPEN.write | OPEN.create | OPEN.truncate
+
+async function write(of: RawClient, handle: Uint8Array, at: number, value: string): Promise<void> {
+  expect(statusOf(await of.ask(REQUEST.write, handle, offset(at), text(value)))).toBe(STATUS.ok)
+}
+
+async function close(of: RawClient, handle: Uint8Array): Promise<number> {
+  return statusOf(await of.ask(REQUEST.close, handle))
+}
+
+async function contentOf(name: string): Promise<string | undefined> {
+  if (!(await root.hasChild(name))) return undefined
+  const node = await root.get(name)
+  if (!isFileNode(node)) throw new TypeError(`expected a file, got ${node.kind}`)
+  return new TextDecoder().decode(await node.downloadBestVersion())
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  const { type, fields } = await user.ask(REQUEST.stat, text(path))
+  return type === 105 ? fields.attributes().size : undefined
+}
+
+describe('files that are not stored yet', () => {
+  it('are there for those who ask', async () => {
+    const handle = await open(user, 'new', CREATE)
+    await write(user, handle, 0, '12345')
+    expect(await sizeOf('new')).toBe(5)
+    expect(await contentOf('new')).toBeUndefined()
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('new')).toBe('12345')
+  })
+
+  it('are read back once they are closed, however soon', async () => {
+    const handle = await open(user, 'new', CREATE)
+    await write(user, handle, 0, 'content')
+    const closing = close(user, handle)
+    const again = await open(user, 'new', OPEN.read)
+    const { fields } = await user.ask(REQUEST.read, again, offset(3), uint32(100))
+    expect(new TextDecoder().decode(fields.bytes())).toBe('tent')
+    expect(await closing).toBe(STATUS.ok)
+  })
+
+  it('follow a rename', async () => {
+    const handle = await open(user, 'before', CREATE)
+    await write(user, handle, 0, 'moved')
+    const renamed = await user.ask(REQUEST.rename, text('before'), text('after'))
+    expect(statusOf(renamed)).toBe(STATUS.ok)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('before')).toBeUndefined()
+    expect(await contentOf('after')).toBe('moved')
+  })
+
+  it('follow a rename that was asked for together with everything else', async () => {
+    const opened = open(user, 'before', CREATE)
+    const renamed = user.ask(REQUEST.rename, text('before'), text('after'))
+    const handle = await opened
+    await write(user, handle, 0, 'moved')
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(statusOf(await renamed)).toBe(STATUS.ok)
+    expect(await contentOf('after')).toBe('moved')
+  })
+
+  it('are not stored once they are removed', async () => {
+    const handle = await open(user, 'gone', CREATE)
+    await write(user, handle, 0, 'never')
+    expect(statusOf(await user.ask(REQUEST.remove, text('gone')))).toBe(STATUS.ok)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('gone')).toBeUndefined()
+  })
+
+  it('are not stored when the connection ends before they are closed', async () => {
+    const handle = await open(user, 'cut', CREATE)
+    await write(user, handle, 0, 'half of it')
+    expect(await user.leave()).toBeUndefined()
+    expect(await contentOf('cut')).toBeUndefined()
+  })
+
+  it('are stored when the connection ends while they are being closed', async () => {
+    const handle = await open(user, 'kept', CREATE)
+    await write(user, handle, 0, 'all of it')
+    void user.ask(REQUEST.close, handle)
+    await user.leave()
+    expect(await contentOf('kept')).toBe('all of it')
+  })
+
+  it('are seen by the other connections of a frontend', async () => {
+    const filesInWork = new FilesInWork()
+    const one = connect(context, root.uri, filesInWork)
+    const other = connect(context, home.uri, filesInWork)
+    const handle = await open(one, 'shared', CREATE)
+    await write(one, handle, 0, '123')
+    const path = `test ${number - 1}/shared`
+    const { fields } = await other.ask(REQUEST.stat, text(path))
+    expect(fields.attributes().size).toBe(3)
+    await one.leave()
+    expect(statusOf(await other.ask(REQUEST.stat, text(path)))).toBe(STATUS.noSuchFile)
+    await other.leave()
+  })
+})
+
+describe('writing', () => {
+  it('changes a part, fills gaps with zeros, and appends', async () => {
+    await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq') // abcdefgh
+    const handle = await open(user, 'file', OPEN.read | OPEN.write)
+    await write(user, handle, 2, 'XY')
+    await write(user, handle, 10, 'Z')
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('file')).toBe('abXYefgh\0\0Z')
+    const appending = await open(user, 'file', OPEN.write | OPEN.append)
+    await write(user, appending, 0, '+1')
+    await write(user, appending, 0, '+2')
+    expect(await close(user, appending)).toBe(STATUS.ok)
+    expect(await contentOf('file')).toBe('abXYefgh\0\0Z+1+2')
+  })
+
+  it('cuts off and fills up', async () => {
+    await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq')
+    const size = (value: number): Uint8Array => concat([uint32(1), offset(value)])
+    expect(statusOf(await user.ask(REQUEST.setstat, text('file'), size(3)))).toBe(STATUS.ok)
+    expect(await contentOf('file')).toBe('abc')
+    const handle = await open(user, 'file', OPEN.read | OPEN.write)
+    expect(statusOf(await user.ask(REQUEST.fsetstat, handle, size(5)))).toBe(STATUS.ok)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('file')).toBe('abc\0\0')
+  })
+
+  it('leaves a file alone that nothing was written to', async () => {
+    const before = await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq')
+    const handle = await open(user, 'file', OPEN.read | OPEN.write | OPEN.create)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect((await root.get('file')).readonlyUri).toBe(before.readonlyUri)
+  })
+
+  it('makes a file at once where nobody else may have made it', async () => {
+    const handle = await open(user, 'mine', CREATE | OPEN.exclusive)
+    expect(await contentOf('mine')).toBe('')
+    const second = await user.ask(
+      REQUEST.open,
+      text('mine'),
+      uint32(CREATE | OPEN.exclusive),
+      noAttributes,
+    )
+    expect(statusOf(second)).toBe(STATUS.failure)
+    await write(user, handle, 0, 'content')
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('mine')).toBe('content')
+  })
+
+  it('does as a model does, whatever is written where', async () => {
+    const step = fc.record({
+      at: fc.nat(40),
+      value: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 20 }),
+    })
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+      await root.setUri('model', undefined, 'URI:LIT:mfrggzdfmztwq')
+      let model = bytes('abcdefgh')
+      const handle = await open(user, 'model', OPEN.read | OPEN.write)
+      for (const { at, value } of steps) {
+        const longer = new Uint8Array(Math.max(model.length, at + value.length))
+        longer.set(model)
+        longer.set(bytes(value), at)
+        model = longer
+        await write(user, handle, at, value)
+        const { fields } = await user.ask(REQUEST.read, handle, offset(0), uint32(100))
+        expect([...fields.bytes()]).toEqual([...model])
+      }
+      expect(await close(user, handle)).toBe(STATUS.ok)
+      expect(await contentOf('model')).toBe(new TextDecoder().decode(model))
+    })
+    await fc.assert(property, { seed: 5, numRuns: 15 })
+  })
+})
+
+describe('requests that cannot be granted', () => {
+  const cases: [what: string, type: number, fields: () => Uint8Array[], status: number][] = [
+    ['no mode', REQUEST.open, () => [text('f'), uint32(OPEN.create), noAttributes], 5],
+    ['exclusive alone', REQUEST.open, () => [text('f'), uint32(OPEN.read | 32), noAttributes], 5],
+    ['no such file', REQUEST.open, () => [text('f'), uint32(OPEN.read), noAttributes], 2],
+    ['the root as a file', REQUEST.open, () => [text('/'), uint32(OPEN.read), noAttributes], 3],
+    ['a cap of nothing', REQUEST.open, () => [text('/uri/x'), uint32(1), noAttributes], 3],
+    ['a path that is no UTF-8', REQUEST.stat, () => [text(Uint8Array.of(0xff))], 2],
+    ['a handle that was never open', REQUEST.read, () => [text('xxxx'), offset(0), uint32(1)], 5],
+    ['a handle of another length', REQUEST.close, () => [text('x')], 5],
+    ['a name that is cut off', REQUEST.stat, () => [uint32(100)], 5],
+    ['no fields at all', REQUEST.open, () => [], 5],
+    ['a link', REQUEST.symlink, () => [text('a'), text('b')], 8],
+    ['reading a link', REQUEST.readlink, () => [text('a')], 8],
+    ['an unknown type', 99, () => [text('a')], 8],
+    ['an unknown extension', REQUEST.extended, () => [text('x@y')], 8],
+    ['half an extension', REQUEST.extended, () => [text('posix-rename@openssh.com')], 5],
+    ['removing the root', REQUEST.rmdir, () => [text('/')], 2],
+    ['renaming the root', REQUEST.rename, () => [text('/'), text('x')], 2],
+    ['a read-only directory', REQUEST.mkdir, () => [text('d'), uint32(4), uint32(0o555)], 3],
+  ]
+  it.each(cases)('%s', async (_what, type, fields, status) => {
+    expect(statusOf(await user.ask(type, ...fields()))).toBe(status)
+    expect(await sizeOf('/')).toBeUndefined()
+  })
+
+  it('an offset beyond what can be counted', async () => {
+    const handle = await open(user, 'file', CREATE)
+    const huge = new Uint8Array(8).fill(0xff)
+    expect(statusOf(await user.ask(REQUEST.write, handle, huge, text('x')))).toBe(5)
+  })
+
+  it('more files than anybody needs', async () => {
+    await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq')
+    const asked = Array.from({ length: 1030 }, () =>
+      user.ask(REQUEST.open, text('file'), uint32(OPEN.read), noAttributes),
+    )
+    const answers = await Promise.all(asked)
+    expect(answers.filter(({ type }) => type === 102)).toHaveLength(1024)
+  })
+
+  it.each([
+    ['an empty message', uint32(0)],
+    ['a message that is too long', uint32(2 ** 20)],
+  ])('%s ends the connection', async (_what, message) => {
+    user.send(message)
+    expect(await user.leave()).toMatchObject({ status: STATUS.badMessage })
+  })
+
+  it('noise is answered or ends the connection, and the server lives', async () => {
+    const message = fc
+      .uint8Array({ minLength: 1, maxLength: 60 })
+      .map((body) => concat([uint32(body.length), body]))
+    const property = fc.asyncProperty(fc.array(message, { maxLength: 20 }), async (noise) => {
+      const other = connect(context, root.uri)
+      for (const one of noise) other.send(one)
+      await other.leave()
+    })
+    await fc.assert(property, { seed: 7, numRuns: 100 })
+    expect(statusOf(await user.ask(REQUEST.stat, text('nowhere')))).toBe(STATUS.noSuchFile)
+  })
+})
