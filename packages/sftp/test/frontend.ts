@@ -30,9 +30,12 @@ export interface Frontend extends AsyncDisposable {
   /** The private key of the account, in OpenSSH's format. */
   readonly userKey: string
   /** Runs commands of OpenSSH's `sftp`, which stops at the first that fails. */
-  sftp(commands: readonly string[], options?: { user?: string; key?: string }): Promise<Outcome>
+  readonly sftp: (
+    commands: readonly string[],
+    options?: { user?: string; key?: string },
+  ) => Promise<Outcome>
   /** Runs a command over `ssh`. */
-  ssh(command: string): Promise<Outcome>
+  readonly ssh: (command: string) => Promise<Outcome>
 }
 
 /** A key pair that ssh-keygen makes: `NAME` and `NAME.pub` in a folder. */
@@ -66,8 +69,12 @@ export async function startFrontend(): Promise<Frontend> {
     temporaryFolder: folder,
   })
   const options = [
-    ...['StrictHostKeyChecking=no', `UserKnownHostsFile=${join(folder, 'known-hosts')}`],
-    ...['BatchMode=yes', 'IdentitiesOnly=yes', 'ConnectTimeout=10', 'LogLevel=ERROR'],
+    'StrictHostKeyChecking=no',
+    `UserKnownHostsFile=${join(folder, 'known-hosts')}`,
+    'BatchMode=yes',
+    'IdentitiesOnly=yes',
+    'ConnectTimeout=10',
+    'LogLevel=ERROR',
   ].flatMap((option) => ['-o', option])
   return {
     folder,
