@@ -1,5 +1,11 @@
+export { freePort } from './free-port.ts'
 export { describeWithUpstream, upstreamAbsence, upstreamFolder } from './upstream.ts'
-export { startUpstreamClient, startUpstreamServer, tahoe } from './upstream-node.ts'
+export {
+  startUpstreamClient,
+  startUpstreamNode,
+  startUpstreamServer,
+  tahoe,
+} from './upstream-node.ts'
 export type {
   UpstreamClient,
   UpstreamEncoding,
