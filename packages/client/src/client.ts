@@ -176,9 +176,9 @@ function clientOf(
       assertOpen()
       return nodeMaker.createImmutableDirectory(children, options)
     },
-    createNodeFromUri: (uri, readonlyUri) => {
+    createNodeFromUri: (uri, readonlyUri, options) => {
       assertOpen()
-      return nodeMaker.createFromCap(uri, readonlyUri)
+      return nodeMaker.createFromCap(uri, readonlyUri, options)
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -47,7 +47,11 @@ export interface IClient {
    * @param readonlyUri - taken where `uri` is undefined or unknown.
    * @returns an unknown node, which holds its error, where the cap is not understood.
    */
-  createNodeFromUri(uri: string | IURI | undefined, readonlyUri?: string | IURI): IFilesystemNode
+  createNodeFromUri(
+    uri: string | IURI | undefined,
+    readonlyUri?: string | IURI,
+    options?: CreateNodeOptions,
+  ): IFilesystemNode
 }
 
 /** Options of {@link INodeMaker.createFromCap}. */
