@@ -50,10 +50,16 @@ export type CommandErrorCode =
   | 'CLI_INCOMPLETE'
   /** The state of an earlier run is not there, or is of no use. */
   | 'CLI_NO_STATE'
+  /** A local folder cannot be read. */
+  | 'CLI_UNREADABLE_FOLDER'
+  /** Something is to be changed with a cap that reads. */
+  | 'CLI_READ_ONLY'
   /** The database of backups cannot be used. */
   | 'CLI_BAD_BACKUPDB'
   /** Nothing of a storage server is in this folder. */
   | 'CLI_NO_STORAGE'
+  /** A local file is not what it was when it was begun. */
+  | 'CLI_SOURCE_CHANGED'
   /** Nobody answers where the gateway should be. */
   | 'CLI_NO_GATEWAY'
   /** An answer of the gateway ended too early. */
@@ -83,13 +89,18 @@ export class FailureWithStatus extends Error {
 
 /** What a user can do about a failure, by its code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
-  CLIENT_NO_NODE_DIRECTORY: 'Name a node directory with -d.',
-  CLIENT_BAD_CONFIG: 'Correct the tahoe.cfg of the node directory.',
-  CLIENT_BAD_SECRET: 'Restore that file from a backup, or remove it to have a new secret made.',
+  NODEDIR_ABSENT: 'Name a node directory with -d, or make one with lafs create-client.',
+  NODEDIR_BAD_CONFIG: 'Correct the tahoe.cfg of the node directory.',
+  NODEDIR_UNKNOWN_OPTION: 'Correct the tahoe.cfg of the node directory.',
+  NODEDIR_UNAVAILABLE: 'Change the tahoe.cfg of the node directory.',
+  NODEDIR_BAD_SECRET: 'Restore that file from a backup, or remove it to have a new secret made.',
   CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
-  CLI_BAD_BACKUPDB: 'Move that file away to begin with a new one: nothing on the grid is lost by it.',
+  CLI_UNREADABLE_FOLDER: 'Check the name of the folder, and who may read it.',
+  CLI_READ_ONLY: 'Use a cap that writes.',
+  CLI_BAD_BACKUPDB:
+    'Move that file away to begin with a new one: nothing on the grid is lost by it.',
   UPLOAD_NO_SERVERS: 'List servers in private/servers.yaml, or start those that are listed.',
   UPLOAD_UNHAPPINESS:
     'Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
@@ -102,6 +113,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   NODE_NOT_WRITEABLE: 'Use a cap that writes.',
   STORAGE_UNREACHABLE: 'Check that the servers are running.',
   CLI_NO_GATEWAY: "Start the node with 'lafs run', or name another gateway with -u.",
+  CLI_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
   CLI_CUT_SHORT: 'Try again; the log of the node may say more.',
   ENOENT: 'Check the name of the file.',
   EACCES: 'Check who may read or write the file.',

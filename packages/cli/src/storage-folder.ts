@@ -9,8 +9,11 @@ import type { CommandContext } from './command-context.ts'
 import { CommandError } from './failure.ts'
 import { quoteOutput } from './quote.ts'
 
+/** Where the shares of a server are, and which of them expire. */
+type StoragePlace = Pick<StorageSettings, 'storageFolder' | 'expiration'>
+
 /** The shares of a server, to look at, and what its node directory says of them. */
-export interface StorageView extends StorageSettings {
+export interface StorageView extends StoragePlace {
   readonly store: IShareStoreReader
   /** Seconds since 1970. */
   readonly nowSeconds: number
@@ -21,7 +24,7 @@ export interface StorageView extends StorageSettings {
  *
  * @param folder - a node directory, or the storage folder of one, which says nothing of expiration.
  *   Default: the node directory of the command line.
- * @throws {@link CommandError} `CLI_NO_STORAGE`; {@link ClientError} `CLIENT_BAD_CONFIG`.
+ * @throws {@link CommandError} `CLI_NO_STORAGE`; {@link NodeDirectoryError} `NODEDIR_BAD_CONFIG`.
  */
 export async function withStorage<T>(
   { terminal, nodeDirectory }: CommandContext,
@@ -38,7 +41,7 @@ export async function withStorage<T>(
   }
 }
 
-async function settingsOf(folder: string): Promise<StorageSettings> {
+async function settingsOf(folder: string): Promise<StoragePlace> {
   if (await isThere(join(folder, 'tahoe.cfg'))) {
     const settings = await readStorageSettings(folder)
     if (await isThere(join(settings.storageFolder, 'shares'))) return settings

@@ -171,7 +171,7 @@ describe('a command line that fails', () => {
 
   it('says where it looked for a node directory', async () => {
     const { status, stderr } = await runCommand(['-d', root, 'put', '-'])
-    expect(stderr).toContain(`CLIENT_NO_NODE_DIRECTORY: `)
+    expect(stderr).toContain(`NODEDIR_ABSENT: `)
     expect(stderr).toContain(root)
     expect(status).toBe(1)
   })

@@ -6,16 +6,8 @@ export type ClientErrorCode =
   | 'CLIENT_SERVERS_YAML_BAD_SHAPE'
   /** A field of a server in `servers.yaml` has the wrong type. */
   | 'CLIENT_SERVERS_YAML_BAD_FIELD'
-  /** `tahoe.cfg` cannot be read as one, or holds a value that makes no sense. */
-  | 'CLIENT_BAD_CONFIG'
-  /** A secret in `private/` is no base32, or has the wrong length. */
-  | 'CLIENT_BAD_SECRET'
-  /** The folder is no node directory: it has neither `tahoe.cfg` nor `private/`. */
-  | 'CLIENT_NO_NODE_DIRECTORY'
   /** The client has been closed. */
   | 'CLIENT_CLOSED'
-  /** Another process runs a local grid in the folder. */
-  | 'CLIENT_GRID_IN_USE'
 
 /** Every failure of the client's own that a caller can act on. Messages may change; codes do not. */
 export class ClientError extends Error {

@@ -1,9 +1,44 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 
-/** Writes a file in one step, for its owner alone. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.tmp`, text, { mode: 0o600 })
-  await rename(`${file}.tmp`, file)
+/** Writes a file in one step; unless told otherwise, for its owner alone. */
+export async function writeWhole(file: string, text: string, mode = 0o600): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    await writeFile(temporary, text, { flag: 'wx', mode })
+    await rename(temporary, file)
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined)
+    throw error
+  }
+}
+
+/**
+ * Writes a file for its owner alone, in one step, unless there is one: whoever reads it meanwhile sees none
+ * or all of it. Its folder is made where there is none, for its owner alone, too.
+ *
+ * @returns what stands in the file now.
+ */
+export async function writeOnce(file: string, text: string): Promise<string> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+  try {
+    await link(temporary, file)
+    return text
+  } catch (error) {
+    if (!hasSystemCode(error, 'EEXIST')) throw error
+    return await readFile(file, 'utf8')
+  } finally {
+    await unlink(temporary)
+  }
+}
+
+/** The absolute path of what a node directory names: counted from it, and `~/` from the home folder. */
+export function folderIn(nodeFolder: string, path: string): string {
+  return resolve(nodeFolder, /^~(?=\/|$)/.test(path) ? join(homedir(), path.slice(1)) : path)
 }
 
 /** The text of a file; undefined when there is none. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultCrypto, createSigningKeypair, serverIdFromVerifyingKey } from '@lafs/crypto'
@@ -18,13 +18,14 @@ import { memoryTransport } from '@lafs/transport-memory'
 import type { ServerDescription } from '@lafs/client'
 import { createClient, DEFAULT_ENCODING } from '@lafs/client'
 import type { Client, ClientOptions } from '@lafs/client'
-import { ClientError } from '@lafs/client'
-import { hasSystemCode, readIfThere, writeWhole } from './files.ts'
-import { openServerDirectory, saveServerAddress } from './grid-server-directory.ts'
+import { hasSystemCode, writeWhole } from './files.ts'
+import { readTahoeCfg } from './known-options.ts'
+import { openNodeIdentity } from './node-identity.ts'
 import { readClientDirectory } from './node-directory.ts'
 import { formatServersYaml } from '@lafs/client'
+import { claimFolder } from './running-process.ts'
+import { readClientPort, saveAnnouncement, saveClientPort } from './server-files.ts'
 import { storageSettings } from './storage-settings.ts'
-import { parseTahoeCfg } from './tahoe-cfg.ts'
 
 /** What a local grid is to be like. */
 export interface LocalGridOptions {
@@ -73,7 +74,7 @@ export interface LocalGrid extends AsyncDisposable {
 /**
  * A grid of real storage servers in this process, for trying things out, examples and tests.
  *
- * @throws {@link ClientError} `CLIENT_GRID_IN_USE` when another process runs a grid in the folder.
+ * @throws {@link NodeDirectoryError} `NODEDIR_IN_USE` when another process runs a grid in the folder.
  */
 export async function createLocalGrid(options: LocalGridOptions = {}): Promise<LocalGrid> {
   const count = options.servers ?? 5
@@ -129,7 +130,8 @@ async function storageOver(
 
 async function createHttpsGrid(count: number, options: LocalGridOptions): Promise<LocalGrid> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'lafs-grid-')))
-  const unlock = await lockFolder(folder)
+  await mkdir(folder, { recursive: true })
+  const unlock = await claimFolder(folder)
   const servers: LocalGridServer[] = []
   const end = async (): Promise<void> => {
     await unlock()
@@ -179,22 +181,25 @@ async function startServer(
   nickname: string,
   options: LocalGridOptions,
 ): Promise<LocalGridServer> {
-  const { serverId, identity, port } = await openServerDirectory(folder)
-  const cfg = await readIfThere(join(folder, 'tahoe.cfg'))
-  const configured = cfg === undefined ? undefined : storageSettings(parseTahoeCfg(cfg), folder)
+  const { serverId, https: identity } = await openNodeIdentity(folder)
+  const kept = await readClientPort(folder)
+  const cfg = await readTahoeCfg(folder)
+  const configured = cfg === undefined ? undefined : storageSettings(cfg, folder)
   const storageFolder = configured?.storageFolder ?? join(folder, 'storage')
   const store = await createDiskStore({ folder: storageFolder, nodeId: identity.tubId })
   const storage = await storageOver(store, options.expiration ?? configured?.expiration)
   const listener = await serveOnSamePort(
     storage,
     (onPort) => httpsTransport({ identity, ...(onPort === undefined ? {} : { port: onPort }) }),
-    port,
+    kept?.port,
   )
-  const furl = listener.announcement['anonymous-storage-FURL'] ?? ''
-  await saveServerAddress(folder, { furl, port: portOf(furl) })
+  const announcement = { nickname, ...listener.announcement }
+  await saveAnnouncement(folder, { serverId, announcement })
+  const port = portOf(listener.announcement['anonymous-storage-FURL'] ?? '')
+  await saveClientPort(folder, { host: '127.0.0.1', port, place: 'client.port' })
   return {
     serverId,
-    announcement: { nickname, ...listener.announcement },
+    announcement,
     nickname,
     folder,
     stop: stopper(listener, storage),
@@ -243,6 +248,8 @@ async function writeClientDirectory(
       '# A client of the local grid in the folder above. Its servers are in private/servers.yaml.',
       '[node]',
       'nickname = client',
+      'tub.port = disabled',
+      'tub.location = disabled',
       '',
       '[client]',
       `shares.needed = ${encoding.requiredShares}`,
@@ -252,37 +259,9 @@ async function writeClientDirectory(
         ? []
         : [`shares._max_immutable_segment_size_for_testing = ${encoding.maxSegmentSize}`]),
       '',
+      '[storage]',
+      'enabled = false',
+      '',
     ].join('\n'),
   )
-}
-
-/** Keeps other processes out of a folder. @returns what lets them in again. */
-async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const file = join(folder, 'running.process')
-  await mkdir(folder, { recursive: true })
-  for (;;) {
-    try {
-      await writeFile(file, `${process.pid}\n`, { flag: 'wx' })
-      return () => unlink(file).catch(() => undefined)
-    } catch (error) {
-      if (!hasSystemCode(error, 'EEXIST')) throw error
-    }
-    const pid = Number((await readIfThere(file))?.trim())
-    if (Number.isInteger(pid) && pid > 0 && isRunning(pid)) {
-      throw new ClientError(
-        'CLIENT_GRID_IN_USE',
-        `process ${pid} runs the grid in ${folder} (if it does not, remove ${file})`,
-      )
-    }
-    await unlink(file).catch(() => undefined)
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return hasSystemCode(error, 'EPERM')
-  }
 }

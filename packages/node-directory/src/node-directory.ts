@@ -1,4 +1,3 @@
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromBase32, toBase32 } from '@lafs/crypto'
 import { nodeCrypto } from '@lafs/crypto/node'
@@ -6,10 +5,11 @@ import type { EncodingDefaults } from '@lafs/filesystem-interface'
 import type { ServerDescription } from '@lafs/client'
 import { createClient, DEFAULT_ENCODING } from '@lafs/client'
 import type { Client, ClientOptions, MutableFormat } from '@lafs/client'
-import { ClientError } from '@lafs/client'
-import { hasSystemCode, readIfThere } from './files.ts'
+import { NodeDirectoryError } from './errors.ts'
+import { readIfThere, writeOnce } from './files.ts'
 import { parseServersYaml } from '@lafs/client'
-import { parseTahoeCfg, tahoeCfgOption } from './tahoe-cfg.ts'
+import { readTahoeCfg } from './known-options.ts'
+import { badOption, placeOf, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'
 
 /** Bytes of the secrets that a node makes for itself. */
@@ -33,20 +33,20 @@ export interface ClientDirectory {
  * `private/convergence` and `private/secret`. A secret that is missing is made and kept, as by
  * upstream's node when it starts.
  *
- * @throws {@link ClientError} `CLIENT_NO_NODE_DIRECTORY`, `CLIENT_BAD_CONFIG`, `CLIENT_BAD_SECRET`,
- *   and those of {@link parseServersYaml}.
+ * @throws {@link NodeDirectoryError} `NODEDIR_ABSENT`, `NODEDIR_BAD_SECRET`, those of
+ *   {@link readTahoeCfg} and {@link parseServersYaml}.
  * @see Tahoe-LAFS docs/configuration.rst
  */
 export async function readClientDirectory(folder: string): Promise<ClientDirectory> {
-  const cfgText = await readIfThere(join(folder, 'tahoe.cfg'))
+  const found = await readTahoeCfg(folder)
   const serversText = await readIfThere(join(folder, 'private', 'servers.yaml'))
-  if (cfgText === undefined && serversText === undefined) {
-    throw new ClientError(
-      'CLIENT_NO_NODE_DIRECTORY',
+  if (found === undefined && serversText === undefined) {
+    throw new NodeDirectoryError(
+      'NODEDIR_ABSENT',
       `expected a node directory with a tahoe.cfg or a private/servers.yaml at ${folder}, found neither`,
     )
   }
-  const cfg = parseTahoeCfg(cfgText ?? '')
+  const cfg: TahoeCfg = found ?? new Map()
   const leaseSecret = await readOrMakeSecret(folder, 'secret')
   if (leaseSecret.length !== SECRET_SIZE) throw badSecret('secret', `${SECRET_SIZE} bytes`)
   return {
@@ -73,7 +73,7 @@ export async function createClientFromDirectory(
 /** Reads a secret of `private/`, and makes it where there is none. Surrounding space is nothing. */
 export async function readOrMakeSecret(folder: string, name: string): Promise<Uint8Array> {
   const file = join(folder, 'private', name)
-  const text = (await readIfThere(file)) ?? (await makeSecret(folder, file))
+  const text = (await readIfThere(file)) ?? (await writeOnce(file, newSecret()))
   try {
     return fromBase32(text.trim())
   } catch {
@@ -82,21 +82,8 @@ export async function readOrMakeSecret(folder: string, name: string): Promise<Ui
   }
 }
 
-/** Makes a secret in one step: whoever reads it meanwhile sees none or all of it. */
-async function makeSecret(folder: string, file: string): Promise<string> {
-  await mkdir(join(folder, 'private'), { recursive: true, mode: 0o700 })
-  const text = `${toBase32(nodeCrypto.randomBytes(SECRET_SIZE))}\n`
-  const temporary = `${file}.${toBase32(nodeCrypto.randomBytes(5))}.tmp`
-  await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
-  try {
-    await link(temporary, file)
-    return text
-  } catch (error) {
-    if (!hasSystemCode(error, 'EEXIST')) throw error
-    return await readFile(file, 'utf8')
-  } finally {
-    await unlink(temporary)
-  }
+function newSecret(): string {
+  return `${toBase32(nodeCrypto.randomBytes(SECRET_SIZE))}\n`
 }
 
 function readEncoding(cfg: TahoeCfg): EncodingDefaults {
@@ -104,7 +91,7 @@ function readEncoding(cfg: TahoeCfg): EncodingDefaults {
     const text = tahoeCfgOption(cfg, 'client', option)
     if (text === undefined) return fallback
     if (/^\s*\+?\d{1,9}\s*$/.test(text)) return Number(text)
-    throw new ClientError('CLIENT_BAD_CONFIG', `tahoe.cfg: expected a number at [client] ${option}`)
+    throw badOption(cfg, 'client', option, 'a number')
   }
   const requiredShares = number('shares.needed', DEFAULT_ENCODING.requiredShares)
   const happyShares = number('shares.happy', DEFAULT_ENCODING.happyShares)
@@ -114,15 +101,15 @@ function readEncoding(cfg: TahoeCfg): EncodingDefaults {
     DEFAULT_ENCODING.maxSegmentSize,
   )
   if (requiredShares < 1 || requiredShares > totalShares || totalShares > 256) {
-    throw new ClientError(
-      'CLIENT_BAD_CONFIG',
-      `tahoe.cfg: expected 1 <= shares.needed <= shares.total <= 256, got ${requiredShares} and ${totalShares}`,
+    throw new NodeDirectoryError(
+      'NODEDIR_BAD_CONFIG',
+      `${placeOf(cfg, 'client', 'shares.needed')}: expected 1 <= shares.needed <= shares.total <= 256, got ${requiredShares} and ${totalShares}`,
     )
   }
   if (happyShares < 1 || happyShares > totalShares) {
-    throw new ClientError(
-      'CLIENT_BAD_CONFIG',
-      `tahoe.cfg: expected 1 <= shares.happy <= shares.total, got ${happyShares} of ${totalShares}`,
+    throw new NodeDirectoryError(
+      'NODEDIR_BAD_CONFIG',
+      `${placeOf(cfg, 'client', 'shares.happy')}: expected 1 <= shares.happy <= shares.total, got ${happyShares} of ${totalShares}`,
     )
   }
   return { requiredShares, happyShares, totalShares, maxSegmentSize }
@@ -132,12 +119,9 @@ function readEncoding(cfg: TahoeCfg): EncodingDefaults {
 function readMutableFormat(cfg: TahoeCfg): MutableFormat {
   const format = (tahoeCfgOption(cfg, 'client', 'mutable.format') ?? 'SDMF').trim().toUpperCase()
   if (format === 'SDMF' || format === 'MDMF') return format
-  throw new ClientError(
-    'CLIENT_BAD_CONFIG',
-    'tahoe.cfg: expected SDMF or MDMF at [client] mutable.format',
-  )
+  throw badOption(cfg, 'client', 'mutable.format', 'SDMF or MDMF')
 }
 
-function badSecret(name: string, expected: string): ClientError {
-  return new ClientError('CLIENT_BAD_SECRET', `expected ${expected} in private/${name}`)
+function badSecret(name: string, expected: string): NodeDirectoryError {
+  return new NodeDirectoryError('NODEDIR_BAD_SECRET', `expected ${expected} in private/${name}`)
 }

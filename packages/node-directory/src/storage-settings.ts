@@ -1,13 +1,22 @@
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
 import type { ExpirationPolicy } from '@lafs/storage-server'
-import { ClientError } from '@lafs/client'
-import { readIfThere } from './files.ts'
-import { parseTahoeCfg, tahoeCfgOption } from './tahoe-cfg.ts'
+import { NodeDirectoryError } from './errors.ts'
+import { folderIn } from './files.ts'
+import { readTahoeCfg } from './known-options.ts'
+import { badOption, booleanOption, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'
 
 /** What a node directory says of its storage server. */
 export interface StorageSettings {
+  /** Whether there is to be one. */
+  readonly enabled: boolean
+  /** Whether whoever knows the server's secret address may use it; the only way there is here. */
+  readonly anonymous: boolean
+  /** Refuse new immutable shares. */
+  readonly readonly: boolean
+  /** Bytes of the disk that are left alone. */
+  readonly reservedSpace: number
+  /** Whether it announces the certificates in `[grid_manager_certificates]`. */
+  readonly gridManagement: boolean
   /** The absolute path of the folder that holds `shares`. */
   readonly storageFolder: string
   readonly expiration: ExpirationPolicy
@@ -29,64 +38,80 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = {
   years: 365 * DAY_SECONDS,
 }
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  '1': true,
-  yes: true,
-  true: true,
-  on: true,
-  '0': false,
-  no: false,
-  false: false,
-  off: false,
-}
+/** Bytes of a unit of space, without the B that may stand at its end. */
+const UNIT_BYTES: Readonly<Record<string, number>> = Object.fromEntries(
+  ['', 'K', 'M', 'G', 'T', 'P', 'E'].flatMap((letter, power) => [
+    [letter, 1000 ** power],
+    [`${letter}I`, 1024 ** power],
+  ]),
+)
 
 /**
  * Reads what a node directory says of its storage server.
  *
- * @throws {@link ClientError} `CLIENT_NO_NODE_DIRECTORY` without a `tahoe.cfg`, `CLIENT_BAD_CONFIG`.
+ * @throws {@link NodeDirectoryError} `NODEDIR_ABSENT` without a `tahoe.cfg`, and those of
+ *   {@link readTahoeCfg}.
  */
 export async function readStorageSettings(folder: string): Promise<StorageSettings> {
-  const text = await readIfThere(join(folder, 'tahoe.cfg'))
-  if (text === undefined) {
-    throw new ClientError(
-      'CLIENT_NO_NODE_DIRECTORY',
+  const cfg = await readTahoeCfg(folder)
+  if (cfg === undefined) {
+    throw new NodeDirectoryError(
+      'NODEDIR_ABSENT',
       `expected a node directory with a tahoe.cfg at ${folder}, found none`,
     )
   }
-  return storageSettings(parseTahoeCfg(text), folder)
+  return storageSettings(cfg, folder)
 }
 
 /**
  * What the section `[storage]` of a `tahoe.cfg` says.
  *
  * @param folder - the node directory, against which `storage_dir` counts.
- * @throws {@link ClientError} `CLIENT_BAD_CONFIG`, naming the option. What would decide over shares is
+ * @throws {@link NodeDirectoryError} `NODEDIR_BAD_CONFIG`, naming the option. What would decide over shares is
  *   checked even where nothing expires.
  * @see Tahoe-LAFS docs/garbage-collection.rst; allmydata.client._Client.get_anonymous_storage_server
  */
 export function storageSettings(cfg: TahoeCfg, folder: string): StorageSettings {
-  const enabled = booleanOption(cfg, 'expire.enabled', false)
+  const flag = (option: string, fallback: boolean): boolean =>
+    booleanOption(cfg, 'storage', option, fallback)
+  const expires = flag('expire.enabled', false)
   return {
-    storageFolder: resolve(folder, expandHome(storageOption(cfg, 'storage_dir') ?? 'storage')),
+    enabled: flag('enabled', true),
+    anonymous: flag('anonymous', true),
+    readonly: flag('readonly', false),
+    reservedSpace: reservedSpace(cfg),
+    gridManagement: flag('grid_management', false),
+    storageFolder: folderIn(folder, storageOption(cfg, 'storage_dir') ?? 'storage'),
     expiration: {
-      enabled,
-      mode: expirationMode(cfg, enabled),
-      immutable: booleanOption(cfg, 'expire.immutable', true),
-      mutable: booleanOption(cfg, 'expire.mutable', true),
+      enabled: expires,
+      mode: expirationMode(cfg, expires),
+      immutable: flag('expire.immutable', true),
+      mutable: flag('expire.mutable', true),
     },
   }
+}
+
+/** A number and a unit such as 1G, 500MiB or none. @see allmydata.util.abbreviate.parse_abbreviated_size */
+function reservedSpace(cfg: TahoeCfg): number {
+  const text = storageOption(cfg, 'reserved_space') ?? ''
+  if (text === '') return 0
+  const [, number, unit] = /^(\d+)([KMGTPE]?I?)B?$/.exec(text.toUpperCase()) ?? []
+  const bytes = Number(number) * (UNIT_BYTES[unit ?? ''] ?? Number.NaN)
+  if (Number.isSafeInteger(bytes)) return bytes
+  throw badOption(cfg, 'storage', 'reserved_space', 'a size such as 1G or 500MiB')
 }
 
 function expirationMode(cfg: TahoeCfg, enabled: boolean): ExpirationPolicy['mode'] {
   const mode = storageOption(cfg, 'expire.mode') ?? (enabled ? undefined : 'age')
   const duration = storageOption(cfg, 'expire.override_lease_duration')
-  const overrideLeaseDurationSeconds = duration === undefined ? undefined : parseDuration(duration)
+  const overrideLeaseDurationSeconds =
+    duration === undefined ? undefined : parseDuration(cfg, duration)
   if (mode === 'age') return { kind: 'age', overrideLeaseDurationSeconds }
   if (mode === 'cutoff-date') {
     const date = storageOption(cfg, 'expire.cutoff_date') ?? ''
-    return { kind: 'cutoff-date', cutoffSeconds: parseDate(date) }
+    return { kind: 'cutoff-date', cutoffSeconds: parseDate(cfg, date) }
   }
-  throw badOption('expire.mode', 'age or cutoff-date')
+  throw badOption(cfg, 'storage', 'expire.mode', 'age or cutoff-date')
 }
 
 /**
@@ -95,13 +120,18 @@ function expirationMode(cfg: TahoeCfg, enabled: boolean): ExpirationPolicy['mode
  *
  * @see allmydata.util.time_format.parse_duration
  */
-function parseDuration(text: string): number {
+function parseDuration(cfg: TahoeCfg, text: string): number {
   const [, number, unit = ''] = /^\s*(\d{1,9})\s*([a-z]+)\s*$/i.exec(text) ?? []
   const seconds = Object.hasOwn(UNIT_SECONDS, unit.toLowerCase())
     ? UNIT_SECONDS[unit.toLowerCase()]
     : undefined
   if (seconds === undefined) {
-    throw badOption('expire.override_lease_duration', 'a number and a unit such as 60 days')
+    throw badOption(
+      cfg,
+      'storage',
+      'expire.override_lease_duration',
+      'a number and a unit such as 60 days',
+    )
   }
   return Number(number) * seconds
 }
@@ -112,37 +142,18 @@ function parseDuration(text: string): number {
  *
  * @see allmydata.util.time_format.parse_date
  */
-function parseDate(text: string): number {
+function parseDate(cfg: TahoeCfg, text: string): number {
   const milliseconds = /^\d{4}-\d{2}-\d{2}$/.test(text)
     ? Date.parse(`${text}T00:00:00Z`)
     : Number.NaN
   const exists =
     !Number.isNaN(milliseconds) && new Date(milliseconds).toISOString().startsWith(text)
   if (!exists || milliseconds < 0) {
-    throw badOption('expire.cutoff_date', 'a date from 1970 on, such as 2009-01-16')
+    throw badOption(cfg, 'storage', 'expire.cutoff_date', 'a date from 1970 on, such as 2009-01-16')
   }
   return milliseconds / 1000
 }
 
-function booleanOption(cfg: TahoeCfg, option: string, fallback: boolean): boolean {
-  const text = storageOption(cfg, option)?.toLowerCase()
-  if (text === undefined) return fallback
-  const value = Object.hasOwn(BOOLEANS, text) ? BOOLEANS[text] : undefined
-  if (value === undefined) throw badOption(option, 'true or false')
-  return value
-}
-
 function storageOption(cfg: TahoeCfg, option: string): string | undefined {
   return tahoeCfgOption(cfg, 'storage', option)
-}
-
-function expandHome(path: string): string {
-  return /^~(?=\/|$)/.test(path) ? join(homedir(), path.slice(1)) : path
-}
-
-function badOption(option: string, expected: string): ClientError {
-  return new ClientError(
-    'CLIENT_BAD_CONFIG',
-    `tahoe.cfg: expected ${expected} at [storage] ${option}`,
-  )
 }

@@ -7,7 +7,7 @@ import { stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient, parseServersYaml } from '@lafs/client'
 import type { Client } from '@lafs/client'
-import { isClientError } from '@lafs/client'
+import { isNodeDirectoryError } from '../src/errors.ts'
 import { createLocalGrid } from '../src/local-grid.ts'
 import { createClientFromDirectory } from '../src/node-directory.ts'
 
@@ -118,7 +118,7 @@ describe('createLocalGrid', () => {
     const folder = join(root, 'locked')
     await using grid = await createLocalGrid({ servers: 1, folder })
     const failed = await createLocalGrid({ servers: 1, folder }).catch((error: unknown) => error)
-    expect(isClientError(failed, 'CLIENT_GRID_IN_USE')).toBe(true)
+    expect(isNodeDirectoryError(failed, 'NODEDIR_IN_USE')).toBe(true)
     await grid.close()
     await writeFile(join(folder, 'running.process'), '999999999\n')
     await (await createLocalGrid({ servers: 1, folder })).close()
@@ -162,7 +162,7 @@ describe('createLocalGrid', () => {
     expect(await states(folder, 'here')).toEqual(saved)
     await writeFile(cfg, '[storage]\nexpire.enabled = true\n')
     const failed = await createLocalGrid({ servers: 1, folder }).catch((error: unknown) => error)
-    expect(isClientError(failed, 'CLIENT_BAD_CONFIG')).toBe(true)
+    expect(isNodeDirectoryError(failed, 'NODEDIR_BAD_CONFIG')).toBe(true)
 
     const told = join(root, 'crawled by its maker')
     const expiration = {

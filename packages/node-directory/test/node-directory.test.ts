@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toBase32 } from '@lafs/crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isClientError } from '@lafs/client'
+import { isNodeDirectoryError } from '../src/errors.ts'
 import { createClientFromDirectory, readClientDirectory } from '../src/node-directory.ts'
 
 let folder: string
@@ -70,29 +70,29 @@ describe('readClientDirectory', () => {
   })
 
   it('says so when the folder is no node directory, and makes nothing in it', async () => {
-    expect(isClientError(await failure(), 'CLIENT_NO_NODE_DIRECTORY')).toBe(true)
+    expect(isNodeDirectoryError(await failure(), 'NODEDIR_ABSENT')).toBe(true)
     await expect(stat(join(folder, 'private', 'secret'))).rejects.toThrow('ENOENT')
   })
 
   it.each([
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', 'no section'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nmutable.format = topsecret\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = three\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 0\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 11\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.total = 257\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.happy = 11\n'],
-    ['CLIENT_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.happy = 50%\n'],
-    ['CLIENT_BAD_SECRET', 'private/secret', 'topsecret!'],
-    ['CLIENT_BAD_SECRET', 'private/secret', 'mfra'],
-    ['CLIENT_BAD_SECRET', 'private/secret', ''],
-    ['CLIENT_BAD_SECRET', 'private/convergence', 'topsecret!'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', 'no section'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nmutable.format = topsecret\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = three\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 0\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.needed = 11\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.total = 257\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.happy = 11\n'],
+    ['NODEDIR_BAD_CONFIG', 'tahoe.cfg', '[client]\nshares.happy = 50%\n'],
+    ['NODEDIR_BAD_SECRET', 'private/secret', 'topsecret!'],
+    ['NODEDIR_BAD_SECRET', 'private/secret', 'mfra'],
+    ['NODEDIR_BAD_SECRET', 'private/secret', ''],
+    ['NODEDIR_BAD_SECRET', 'private/convergence', 'topsecret!'],
     ['CLIENT_SERVERS_YAML_SYNTAX', 'private/servers.yaml', 'storage: ['],
   ])('%s for a %s of %j', async (code, name, text) => {
     if (name !== 'tahoe.cfg') await put('tahoe.cfg', '')
     await put(name, text)
     const error = await failure()
-    expect(error).toMatchObject({ name: 'ClientError', code })
+    expect(error).toMatchObject({ code })
     expect(String(error)).not.toContain('topsecret')
   })
 })

@@ -1,6 +1,6 @@
 import { loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
-import { isClientError } from '@lafs/client'
+import { isNodeDirectoryError } from '../src/errors.ts'
 import { parseTahoeCfg, tahoeCfgOption } from '../src/tahoe-cfg.ts'
 
 interface RecordedFile {
@@ -15,7 +15,7 @@ function valueOrNull(text: string, section: string, option: string): string | nu
   try {
     return tahoeCfgOption(parseTahoeCfg(text), section, option)
   } catch (error) {
-    if (isClientError(error, 'CLIENT_BAD_CONFIG')) return null
+    if (isNodeDirectoryError(error, 'NODEDIR_BAD_CONFIG')) return null
     throw error
   }
 }
@@ -30,7 +30,7 @@ describe('parseTahoeCfg', () => {
         valueOrNull(text, section, option),
       ])
       expect(ours).toEqual(options)
-      const names = [...parseTahoeCfg(text)].flatMap(([section, values]) =>
+      const names = [...parseTahoeCfg(text)].flatMap(([section, { options: values }]) =>
         [...values.keys()].map((option) => [section, option]),
       )
       expect(names).toEqual(options.map(([section, option]) => [section, option]))
@@ -46,7 +46,7 @@ describe('parseTahoeCfg', () => {
       } catch (error) {
         caught = error
       }
-      expect(isClientError(caught, 'CLIENT_BAD_CONFIG')).toBe(true)
+      expect(isNodeDirectoryError(caught, 'NODEDIR_BAD_CONFIG')).toBe(true)
     },
   )
 

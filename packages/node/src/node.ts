@@ -1,38 +1,128 @@
-import type { Client } from '@lafs/client'
+import { resolve } from 'node:path'
+import type { Client, ServerDescription } from '@lafs/client'
 import type { Gateway } from '@lafs/gateway'
+import { claimFolder, openNodeIdentity, openNodeKey, readNodeConfig } from '@lafs/node-directory'
+import { openClient, openGateway } from './parts.ts'
+import { startSftp } from './sftp-service.ts'
+import { startStorage } from './storage-service.ts'
+import { startWeb, writeApiAuthToken } from './web-service.ts'
 
-/** A node that runs. */
-export interface RunningNode extends AsyncDisposable {
-  /** The folder that it runs from: an absolute path. */
+/** The client of a node directory and its web API. */
+export interface OpenNode extends AsyncDisposable {
+  /** The node directory: an absolute path. */
   readonly folder: string
-  readonly client: Client | undefined
-  /** Undefined where `web.port` is not set. */
-  readonly gateway: Gateway | undefined
-  /** Where the gateway listens, as in `node.url`. */
-  readonly url: string | undefined
+  readonly client: Client
+  /** The web API, whether it is served or not. */
+  readonly gateway: Gateway
   /** Ends all services; what is under way is given moments to end. */
   close(): Promise<void>
+}
+
+/** A node that runs. */
+export interface RunningNode extends OpenNode {
+  /** Where the web API is served, as in `node.url`; undefined where `web.port` is not set. */
+  readonly url: string | undefined
+  /**
+   * The storage server, as clients have it in their `servers.yaml`; holds secrets. Undefined where the node
+   * serves none.
+   */
+  readonly server: ServerDescription | undefined
+  /** The port of the SFTP frontend; undefined where it is not enabled. */
+  readonly sftpPort: number | undefined
 }
 
 /** What a node may do otherwise than its directory says. */
 export interface NodeOptions {
   /** Hears one line of each thing worth telling; never a secret. */
   readonly log?: (line: string) => void
+  /** Names that browsers may know the web API by, beside localhost and addresses in numbers. */
+  readonly allowedHosts?: readonly string[]
+  /** How many RSA keys to make ahead. Default: those of a client; for {@link openNode} none. */
+  readonly keyPoolSize?: number
 }
 
 /**
- * Starts what a node directory asks for: a client, a storage server, the web gateway, SFTP.
+ * Starts what a node directory asks for: a client, a storage server, the web API, SFTP. One process at a time
+ * may run from a directory.
  *
+ * @throws {@link NodeDirectoryError} when something of the directory is no good, a port is taken, or another
+ *   process runs from it; {@link ClientError} for a broken `servers.yaml`. Nothing is left running then.
  * @see allmydata.client.create_client
  */
-export function startNode(_folder: string, _options: NodeOptions = {}): Promise<RunningNode> {
-  return Promise.reject(new Error('not there yet'))
+export async function startNode(folder: string, options: NodeOptions = {}): Promise<RunningNode> {
+  const place = resolve(folder)
+  const log = options.log ?? (() => undefined)
+  const config = await readNodeConfig(place)
+  const closers = [await claimFolder(place)]
+  const close = closerOf(closers)
+  try {
+    for (const note of config.notes) log(note)
+    const identity = await openNodeIdentity(place)
+    const storage = await startStorage(place, config, identity, log)
+    closers.push(() => storage.close())
+    const { client, history } = await openClient(place, config, options.keyPoolSize)
+    closers.push(() => client.close())
+    const gateway = await openGateway(place, config, {
+      client,
+      history,
+      nodeId: identity.serverId,
+      storage: storage.server,
+      apiAuthToken: await writeApiAuthToken(place),
+      allowedHosts: options.allowedHosts,
+    })
+    closers.push(() => gateway.close())
+    const sftp = await startSftp(config.sftp, client)
+    closers.push(() => sftp.close())
+    const web = await startWeb(place, config.web, gateway)
+    closers.push(() => web.close())
+    if (web.url !== undefined) log(`web API at ${web.url}`)
+    if (sftp.port !== undefined) log(`SFTP on port ${sftp.port}`)
+    return {
+      folder: place,
+      client,
+      gateway,
+      url: web.url,
+      server: storage.description,
+      sftpPort: sftp.port,
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
 }
 
 /**
- * The client and the gateway of a node directory without a process that serves them, for programs
- * that run once.
+ * The client and the web API of a node directory without a process that serves them, for programs that run
+ * once: nothing listens, and the storage server stays shut.
+ *
+ * @throws {@link NodeDirectoryError}, {@link ClientError} as {@link startNode}.
  */
-export function openNode(_folder: string, _options: NodeOptions = {}): Promise<RunningNode> {
-  return Promise.reject(new Error('not there yet'))
+export async function openNode(folder: string, options: NodeOptions = {}): Promise<OpenNode> {
+  const place = resolve(folder)
+  const config = await readNodeConfig(place)
+  const { serverId: nodeId } = await openNodeKey(place)
+  const { client, history } = await openClient(place, config, options.keyPoolSize ?? 0)
+  try {
+    const gateway = await openGateway(place, config, { client, history, nodeId })
+    const close = closerOf([() => client.close(), () => gateway.close()])
+    return { folder: place, client, gateway, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
+/** Closes once, the last one first, and all of them whatever comes of one. */
+function closerOf(closers: readonly (() => Promise<void>)[]): () => Promise<void> {
+  let closing: Promise<void> | undefined
+  const closeAll = async (): Promise<void> => {
+    const failures: unknown[] = []
+    for (const close of closers.toReversed()) {
+      await close().catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+  return () => (closing ??= closeAll())
 }

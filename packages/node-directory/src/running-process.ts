@@ -1,0 +1,109 @@
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { NodeDirectoryError } from './errors.ts'
+import { hasSystemCode, readIfThere } from './files.ts'
+
+/** The content of `running.process`. */
+interface ProcessRecord {
+  readonly pid: number
+  /** When that process began: seconds since 1970. Undefined where the file does not say. */
+  readonly startedSeconds: number | undefined
+}
+
+/** How far two readings of when one process began may be apart: clocks are corrected. */
+const CLOCK_SLACK_SECONDS = 60
+
+/** What this process runs itself: a file with its number may be left from one before it. */
+const claimedHere = new Set<string>()
+
+/**
+ * Makes this process the one that runs from a node directory: its number and when it began go into
+ * `running.process`, as upstream's do.
+ *
+ * @returns what gives the directory up again.
+ * @throws {@link NodeDirectoryError} `NODEDIR_IN_USE`.
+ * @see allmydata.util.pid.check_pid_process
+ */
+export async function claimFolder(folder: string): Promise<() => Promise<void>> {
+  const file = join(folder, 'running.process')
+  const started = (await processStartSeconds(process.pid)) ?? Date.now() / 1000 - process.uptime()
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  await writeFile(temporary, `${process.pid} ${started.toFixed(2)}\n`, { flag: 'wx' })
+  try {
+    while (!(await linkIfFree(temporary, file))) {
+      const pid = await runningProcess(folder)
+      if (pid !== undefined) {
+        throw new NodeDirectoryError(
+          'NODEDIR_IN_USE',
+          `process ${pid} runs from ${folder} already (if it does not, remove ${file})`,
+        )
+      }
+      await unlink(file).catch(() => undefined)
+    }
+  } finally {
+    await unlink(temporary)
+  }
+  claimedHere.add(file)
+  return async () => {
+    claimedHere.delete(file)
+    await unlink(file).catch(() => undefined)
+  }
+}
+
+/**
+ * The process that runs from a node directory, be it ours or upstream's.
+ *
+ * @returns its number; undefined where none does, whatever a file that was left says.
+ */
+export async function runningProcess(folder: string): Promise<number | undefined> {
+  const file = join(folder, 'running.process')
+  const record = parseRecord((await readIfThere(file)) ?? '')
+  if (record === undefined || !isRunning(record.pid)) return undefined
+  // In a container every process has the number of the one before it.
+  if (record.pid === process.pid) return claimedHere.has(file) ? record.pid : undefined
+  const started = await processStartSeconds(record.pid)
+  if (started === undefined || record.startedSeconds === undefined) return record.pid
+  return Math.abs(started - record.startedSeconds) <= CLOCK_SLACK_SECONDS ? record.pid : undefined
+}
+
+async function linkIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if (hasSystemCode(error, 'EEXIST')) return false
+    throw error
+  }
+}
+
+function parseRecord(text: string): ProcessRecord | undefined {
+  const [, pid, started] = /^\s*([1-9]\d*)(?:\s+(\d+(?:\.\d*)?))?\s*$/.exec(text) ?? []
+  if (pid === undefined) return undefined
+  return { pid: Number(pid), startedSeconds: started === undefined ? undefined : Number(started) }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return hasSystemCode(error, 'EPERM')
+  }
+}
+
+/**
+ * When a process began, where the system says it as Linux does.
+ *
+ * @see proc(5): the 22nd field of /proc/PID/stat, in hundredths of a second since the start of the system
+ */
+async function processStartSeconds(pid: number): Promise<number | undefined> {
+  try {
+    const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')
+    const bootSeconds = /^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1]
+    const seconds = Number(bootSeconds) + Number(fields?.[19]) / 100
+    return Number.isFinite(seconds) ? seconds : undefined
+  } catch {
+    return undefined
+  }
+}
