@@ -1,3 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { queuePieces } from '@lafs/storage-protocol/pieces'
+import { WebError } from './errors.ts'
+import type { GatewayResponse } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
 
 /** Where a gateway listens. */
@@ -16,10 +22,172 @@ export interface GatewayListener extends AsyncDisposable {
   close(): Promise<void>
 }
 
+const KEEP_ALIVE_TIMEOUT_MS = 120_000
+/** How long a client may take for the head of a request. */
+const HEAD_TIMEOUT_MS = 30_000
+/** How long a client may send nothing in the middle of a body that is waited for. */
+const BODY_TIMEOUT_MS = 60_000
+/** How long a client may take nothing of its answer. People pause films. */
+const ANSWER_TIMEOUT_MS = 15 * 60_000
+/** Of the first line and the headers together; caps and names are long. */
+const HEAD_SIZE_MAX = 128 * 1024
+/** How much goes ahead of the other side, in bytes. */
+const HIGH_WATER_MARK = 1024 * 1024
+/** From here on, bytes, a body takes longer to copy than its head to send apart. */
+const APART_SIZE_MIN = 128 * 1024
+
 /** Serves a gateway over HTTP. @throws what `listen` does, such as `EADDRINUSE`. */
-export function serveGateway(
-  _gateway: Gateway,
-  _address: GatewayAddress,
+export async function serveGateway(
+  gateway: Gateway,
+  address: GatewayAddress,
 ): Promise<GatewayListener> {
-  return Promise.reject(new Error('not there yet'))
+  const server = createServer({
+    highWaterMark: HIGH_WATER_MARK,
+    maxHeaderSize: HEAD_SIZE_MAX,
+    noDelay: true,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    headersTimeout: HEAD_TIMEOUT_MS,
+    requestTimeout: 0,
+  })
+  server.on('request', (request, response) => void respond(gateway, request, response, false))
+  server.on('checkContinue', (request, response) => void respond(gateway, request, response, true))
+  server.listen(address.port, address.host ?? '127.0.0.1')
+  await once(server, 'listening')
+  const close = async (): Promise<void> => {
+    if (!server.listening) return
+    const closed = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await closed
+  }
+  return { url: urlOf(server), close, [Symbol.asyncDispose]: close }
+}
+
+/** Where this machine reaches a server: where it listens everywhere, on the loopback interface. */
+function urlOf(server: Server): string {
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('not listening on a port')
+  const host = ['0.0.0.0', '::'].includes(bound.address) ? '127.0.0.1' : bound.address
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound.port}/`
+}
+
+async function respond(
+  gateway: Gateway,
+  request: IncomingMessage,
+  response: ServerResponse,
+  awaitsContinue: boolean,
+): Promise<void> {
+  const gone = new AbortController()
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort(new WebError(400, 'whoever asked has gone'))
+  })
+  response.on('error', () => undefined)
+  const answer = await gateway.handle({
+    method: request.method ?? '',
+    target: request.url ?? '',
+    headers: headersOf(request),
+    body: requestBody(request, () => {
+      if (awaitsContinue) response.writeContinue()
+    }),
+    signal: gone.signal,
+  })
+  try {
+    await send(answer, request, response)
+  } catch {
+    // Whoever asked has gone, or the content cannot be read on: it must not be taken for its end.
+    response.destroy()
+  }
+}
+
+function headersOf(request: IncomingMessage): Map<string, string> {
+  const headers = new Map<string, string>()
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, typeof value === 'string' ? value : value.join(', '))
+  }
+  return headers
+}
+
+/** The pieces of a body as they come; nothing is read before the first is asked for. */
+function requestBody(request: IncomingMessage, begin: () => void): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      begin()
+      const queue = queuePieces({
+        pause: () => request.pause(),
+        resume: () => request.resume(),
+        leave() {
+          request.removeAllListeners('data')
+          request.resume()
+        },
+      })
+      const incomplete = (): void =>
+        queue.fail(new WebError(400, 'the body ended before it was complete'))
+      if (request.destroyed && !request.complete) incomplete()
+      request.on('data', queue.push)
+      request.on('end', queue.end)
+      request.on('error', incomplete)
+      request.on('close', incomplete)
+      const next = async (): Promise<IteratorResult<Uint8Array>> => {
+        const stalled = setTimeout(() => {
+          queue.fail(new WebError(408, 'the body did not come on'))
+        }, BODY_TIMEOUT_MS)
+        try {
+          return await queue.pieces.next()
+        } finally {
+          clearTimeout(stalled)
+        }
+      }
+      return { next, return: () => queue.pieces.return() }
+    },
+  }
+}
+
+async function send(
+  { status, headers, body }: GatewayResponse,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // Who has not sent all of a body may stall for ever, and what it sends is no next request.
+  if (!request.complete) {
+    response.setHeader('connection', 'close')
+    request.setTimeout(BODY_TIMEOUT_MS, () => request.destroy())
+  }
+  const whole = body instanceof Uint8Array
+  const counted = !whole || headers.some(([name]) => name === 'content-length')
+  const length = counted || status === 304 ? [] : ['content-length', String(body.length)]
+  response.writeHead(status, [...headers.flat(), ...length])
+  if (whole) {
+    // Node copies a body that goes out together with the head.
+    if (body.length >= APART_SIZE_MIN) response.flushHeaders()
+    response.end(body)
+    return
+  }
+  response.flushHeaders()
+  for await (const piece of body) {
+    if (response.destroyed) return
+    if (!response.write(piece)) await drained(response)
+  }
+  response.end()
+}
+
+/** Waits until the other side has taken what it was sent. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(stalled)
+      response.off('drain', go)
+      response.off('close', leave)
+    }
+    const go = (): void => {
+      stop()
+      resolve()
+    }
+    const leave = (): void => {
+      stop()
+      reject(new Error('the connection has been closed'))
+    }
+    const stalled = setTimeout(leave, ANSWER_TIMEOUT_MS)
+    response.on('drain', go)
+    response.on('close', leave)
+  })
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { MessageError } from '@lafs/storage-protocol'
-import { queuePieces } from './pieces.ts'
+import { queuePieces } from '@lafs/storage-protocol/pieces'
 
 /** The pieces of a request's body as they come; what is not read does not break the connection. */
 export function requestBody(request: IncomingMessage): AsyncIterable<Uint8Array> {

@@ -1,7 +1,7 @@
 import { onAbort } from '@lafs/storage-protocol'
 import type { IncomingResponse, OutgoingRequest } from '@lafs/storage-protocol/client'
 import type { Dispatcher } from 'undici'
-import { type PieceQueue, queuePieces } from './pieces.ts'
+import { type PieceQueue, queuePieces } from '@lafs/storage-protocol/pieces'
 
 type Headers = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>[2]
 

@@ -2,9 +2,11 @@ import type { Client, History } from '@lafs/client'
 import type { IDirectoryNode, IFileNode, IFilesystemNode } from '@lafs/filesystem-interface'
 import type { StorageServer } from '@lafs/storage-server'
 import type { Clock } from '@lafs/storage-protocol/waiting'
+import type { Blacklist } from '../blacklist.ts'
 import type { GatewayRequest, GatewayResponse } from '../exchange.ts'
 import type { OperationHandles } from '../operations.ts'
 import type { RequestArguments } from '../request/arguments.ts'
+import type { RequestForm } from '../request/form.ts'
 
 /** What every handler works with: the node behind the gateway. */
 export interface GatewayContext {
@@ -19,6 +21,12 @@ export interface GatewayContext {
   readonly storage: StorageServer | undefined
   /** Where uploads wait whose key is made from all of their content. */
   readonly temporaryFolder: string
+  /** What nobody may read through this node. */
+  readonly blacklist: Blacklist
+  /** What is served below `/static`. */
+  readonly staticFolder: string | undefined
+  /** What opens `/private`. */
+  readonly apiAuthToken: string | undefined
 }
 
 /** What a node says of itself. */
@@ -38,8 +46,10 @@ export interface Exchange {
   readonly request: GatewayRequest
   /** The parts of the path, decoded, without the empty one in front. */
   readonly path: readonly string[]
-  /** The query and, once read, the fields of the form. */
+  /** The query and the fields of the form. */
   readonly args: RequestArguments
+  /** What a POST carries as a form, read to its end; undefined for anything else. */
+  readonly form: RequestForm | undefined
 }
 
 /** A request about something in the file store. */
@@ -47,6 +57,8 @@ export interface NodeExchange<Node extends IFilesystemNode = IFilesystemNode> ex
   readonly node: Node
   /** The directory that the path led through last, and the name in it; undefined for a bare cap. */
   readonly parent: { readonly directory: IDirectoryNode; readonly name: string } | undefined
+  /** What the address calls it; undefined where that ends with the cap. */
+  readonly name: string | undefined
 }
 
 /** A request about a file. */
@@ -64,11 +76,17 @@ export interface PlaceholderExchange extends Exchange {
 /** One row of the web API: the table in docs/spec/web-api.md is made from these. */
 export interface Route<On extends Exchange> {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** The argument `t`; empty for none. HEAD is GET without the body. */
+  /** The argument `t`; empty for none, `*` for any. HEAD is GET without the body. */
   readonly t: string
   /** The arguments that it knows, beside `t`. */
   readonly args: readonly string[]
   /** What it does, in a few words. */
   readonly summary: string
   readonly handle: (exchange: On) => Promise<GatewayResponse>
+}
+
+/** A row for paths of their own. */
+export interface PathRoute extends Route<Exchange> {
+  /** Such as `/operations/:handle`; a part that begins with a colon is any, and `*` at the end the rest. */
+  readonly path: string
 }

@@ -1,0 +1,161 @@
+import {
+  checkAndRepairResultsJson,
+  checkResultsJson,
+  createCheckable,
+  createDeepCheckable,
+  deepCheckLines,
+  manifestLines,
+} from '@lafs/checker'
+import { badRequest } from '../errors.ts'
+import type { GatewayResponse } from '../exchange.ts'
+import { jsonLines } from '../json-lines.ts'
+import type { OperationMonitor } from '../operations.ts'
+import { formArgument } from '../output.ts'
+import { checkAndRepairResultsPage, checkResultsPage } from '../pages/index.ts'
+import { rootOf, segment } from '../pages/links.ts'
+import { booleanArgument } from '../request/arguments.ts'
+import { jsonResponse, redirectResponse } from '../response.ts'
+import { retainForArgument } from './operations.ts'
+import type { DirectoryExchange, FileExchange, NodeExchange, Route } from './route.ts'
+import { whenDone } from './when-done.ts'
+
+const CHECK_ARGS = ['verify', 'repair', 'add-lease'] as const
+const HANDLE_ARGS = ['ophandle', 'output', 'retain-for'] as const
+
+/** Checks of one file. */
+export const fileCheckRoutes: readonly Route<FileExchange>[] = [
+  {
+    method: 'POST',
+    t: 'check',
+    args: [...CHECK_ARGS, 'output', 'return_to', 'when_done'],
+    summary: 'Checks the file, and repairs it where that is asked for',
+    handle: checkNode,
+  },
+]
+
+/** Checks of a directory, and of all that can be reached from it. */
+export const directoryCheckRoutes: readonly Route<DirectoryExchange>[] = [
+  {
+    method: 'POST',
+    t: 'check',
+    args: [...CHECK_ARGS, 'output', 'return_to', 'when_done'],
+    summary: 'Checks the directory itself, and repairs it where that is asked for',
+    handle: checkNode,
+  },
+  {
+    method: 'POST',
+    t: 'start-deep-check',
+    args: [...CHECK_ARGS, ...HANDLE_ARGS],
+    summary: 'Begins to check all that can be reached from the directory, under a handle',
+    handle: (exchange) => startOperation(exchange, deepCheck),
+  },
+  {
+    method: 'POST',
+    t: 'stream-deep-check',
+    args: CHECK_ARGS,
+    summary: 'Checks all that can be reached, a line of JSON for each object',
+    handle: async (exchange) => {
+      const { context, node, request } = exchange
+      const options = { ...checkOptions(exchange), signal: request.signal }
+      return jsonLines(deepCheckLines(node, context.client.checker, options))
+    },
+  },
+  {
+    method: 'POST',
+    t: 'start-manifest',
+    args: HANDLE_ARGS,
+    summary: 'Begins to list all that can be reached from the directory, under a handle',
+    handle: (exchange) =>
+      startOperation(exchange, ({ node }) => ({ kind: 'manifest', monitor: node.buildManifest() })),
+  },
+  {
+    method: 'POST',
+    t: 'start-deep-size',
+    args: HANDLE_ARGS,
+    summary: 'Begins to sum up the sizes of all that can be reached, under a handle',
+    handle: (exchange) =>
+      startOperation(exchange, ({ node }) => ({
+        kind: 'deep-size',
+        monitor: node.startDeepStats(),
+      })),
+  },
+  {
+    method: 'POST',
+    t: 'start-deep-stats',
+    args: HANDLE_ARGS,
+    summary: 'Begins to count and sum up all that can be reached, under a handle',
+    handle: (exchange) =>
+      startOperation(exchange, ({ node }) => ({
+        kind: 'deep-stats',
+        monitor: node.startDeepStats(),
+      })),
+  },
+  {
+    method: 'POST',
+    t: 'stream-manifest',
+    args: [],
+    summary: 'Lists all that can be reached, a line of JSON for each object',
+    handle: async ({ node, request }) => jsonLines(manifestLines(node, { signal: request.signal })),
+  },
+]
+
+interface CheckArguments {
+  readonly verify: boolean
+  readonly repair: boolean
+  readonly addLease: boolean
+}
+
+function checkOptions({ args }: NodeExchange): CheckArguments {
+  return {
+    verify: booleanArgument(args, 'verify'),
+    repair: booleanArgument(args, 'repair'),
+    addLease: booleanArgument(args, 'add-lease'),
+  }
+}
+
+async function checkNode(exchange: NodeExchange): Promise<GatewayResponse> {
+  const { args, context, node, request } = exchange
+  const { repair, ...options } = checkOptions(exchange)
+  const form = formArgument(args, 'output', ['html', 'json'])
+  const checkable = createCheckable(node, context.client.checker)
+  if (repair) {
+    // A repair that has begun goes on, whoever leaves.
+    const results = await checkable.checkAndRepair(options)
+    if (form !== 'json')
+      return whenDone(exchange, await checkAndRepairResultsPage(exchange, results))
+    // Where nothing is stored, upstream answers as if nobody had asked for a repair.
+    const json = results ? checkAndRepairResultsJson(results) : checkResultsJson(undefined)
+    return whenDone(exchange, jsonResponse(json))
+  }
+  const results = await checkable.check({ ...options, signal: request.signal })
+  return whenDone(
+    exchange,
+    form === 'json'
+      ? jsonResponse(checkResultsJson(results))
+      : await checkResultsPage(exchange, results),
+  )
+}
+
+function deepCheck(exchange: DirectoryExchange): OperationMonitor {
+  const { context, node } = exchange
+  const { repair, ...options } = checkOptions(exchange)
+  const tree = createDeepCheckable(node, context.client.checker)
+  return repair
+    ? { kind: 'deep-check-and-repair', monitor: tree.startDeepCheckAndRepair(options) }
+    : { kind: 'deep-check', monitor: tree.startDeepCheck(options) }
+}
+
+/** Begins what goes on while nobody listens, and sends whoever asked to where its state can be seen. */
+async function startOperation(
+  exchange: DirectoryExchange,
+  start: (exchange: DirectoryExchange) => OperationMonitor,
+): Promise<GatewayResponse> {
+  const { args, context, request } = exchange
+  const handle = args.get('ophandle')
+  if (handle === undefined || handle === '') throw badRequest('slow operation requires ophandle=')
+  const retainForSeconds = retainForArgument(args)
+  context.operations.add(handle, start(exchange), retainForSeconds)
+  const output = args.get('output')
+  const query = output === undefined || output === '' ? '' : `?output=${segment(output)}`
+  return redirectResponse(`${rootOf(request)}operations/${segment(handle)}${query}`)
+}

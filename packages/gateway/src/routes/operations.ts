@@ -1,0 +1,275 @@
+import {
+  checkAndRepairResultsJson,
+  checkResultsJson,
+  deepStatsJson,
+  locatorJson,
+} from '@lafs/checker'
+import { fromBase32, toBase32 } from '@lafs/crypto'
+import type {
+  DeepFailure,
+  IDeepCheckAndRepairResults,
+  IDeepCheckResults,
+  Manifest,
+} from '@lafs/filesystem-interface'
+import { badRequest, WebError } from '../errors.ts'
+import type { GatewayResponse } from '../exchange.ts'
+import type { Operation } from '../operations.ts'
+import { formArgument } from '../output.ts'
+import { checkAndRepairResultsPage, checkResultsPage, operationPage } from '../pages/index.ts'
+import { quoteName } from '../quote.ts'
+import { booleanArgument } from '../request/arguments.ts'
+import type { RequestArguments } from '../request/arguments.ts'
+import { jsonResponse, textResponse } from '../response.ts'
+import type { Exchange, PathRoute } from './route.ts'
+
+const STATUS_ARGS = ['output', 'retain-for', 'release-after-complete'] as const
+
+/** Long operations by the handles that their users chose. */
+export const operationRoutes: readonly PathRoute[] = [
+  {
+    path: '/operations/:handle',
+    method: 'POST',
+    t: 'cancel',
+    args: ['output'],
+    summary: 'Ends an operation and forgets its handle; answers as the row for its status does',
+    handle: cancelOperation,
+  },
+  ...(['GET', 'POST'] as const).map((method): PathRoute => ({
+    path: '/operations/:handle',
+    method,
+    t: '*',
+    args: STATUS_ARGS,
+    summary: 'How an operation stands, and what has come of it',
+    handle: showOperation,
+  })),
+  ...(['GET', 'POST'] as const).map((method): PathRoute => ({
+    path: '/operations/:handle/:storageIndex',
+    method,
+    t: '*',
+    args: STATUS_ARGS,
+    summary: 'What a deep check found of one object',
+    handle: showOneResult,
+  })),
+]
+
+/** `retain-for`: seconds. @throws {@link WebError} 400 for anything else. */
+export function retainForArgument(args: RequestArguments): number | undefined {
+  const text = args.get('retain-for')
+  if (text === undefined) return undefined
+  const seconds = Number(text)
+  if (!/^\s*\+?\d+\s*$/.test(text) || !Number.isSafeInteger(seconds * 1000)) {
+    throw badRequest(`retain-for= must be a number of seconds, got '${quoteName(text)}'`)
+  }
+  return seconds
+}
+
+/** @throws {@link WebError} 404 */
+function operationOf({ context, path }: Exchange): Operation {
+  const handle = path[1] ?? ''
+  const operation = context.operations.get(handle)
+  if (operation !== undefined) return operation
+  throw new WebError(404, `unknown/expired handle '${quoteName(handle)}'`)
+}
+
+async function cancelOperation(exchange: Exchange): Promise<GatewayResponse> {
+  const operation = operationOf(exchange)
+  const answer = answerOf(exchange, operation)
+  operation.monitor.cancel()
+  exchange.context.operations.release(operation.handle)
+  return answer()
+}
+
+async function showOperation(exchange: Exchange): Promise<GatewayResponse> {
+  const operation = operationOf(exchange)
+  const answer = answerOf(exchange, operation)
+  collect(exchange, operation)
+  return answer()
+}
+
+/** Decides how long a handle is kept that somebody has asked for. */
+function collect({ args, context }: Exchange, { handle, monitor }: Operation): void {
+  const retainForSeconds = retainForArgument(args)
+  const release = booleanArgument(args, 'release-after-complete')
+  if (retainForSeconds !== undefined) context.operations.retain(handle, retainForSeconds)
+  if (!monitor.finished) return
+  if (release) context.operations.release(handle)
+  else if (retainForSeconds === undefined) context.operations.collected(handle)
+}
+
+/**
+ * What answers a question for an operation, in the form that is asked for.
+ *
+ * @throws {@link WebError} 400 for a form that this operation has not.
+ */
+function answerOf(exchange: Exchange, operation: Operation): () => Promise<GatewayResponse> {
+  const { kind, failure } = operation
+  const form = formOf(exchange, kind)
+  return async () => {
+    if (failure !== undefined) throw failure.error
+    if (form === 'html') return operationPage(exchange, operation)
+    return form === 'text'
+      ? textResponse(operationText(operation))
+      : jsonResponse(operationJson(operation))
+  }
+}
+
+function formOf({ args, request }: Exchange, kind: Operation['kind']): 'html' | 'json' | 'text' {
+  if (kind === 'deep-check' || kind === 'deep-check-and-repair') {
+    return formArgument(args, 'output', ['html', 'json']) ?? 'html'
+  }
+  if (kind === 'manifest') return formArgument(args, 'output', ['html', 'json', 'text']) ?? 'html'
+  // Upstream has no page for these, and programs that ask for no form have got text from it.
+  const pages = (request.headers.get('accept') ?? '').includes('text/html')
+  if (kind === 'deep-size') {
+    return formArgument(args, 'output', ['html', 'json', 'text']) ?? (pages ? 'html' : 'text')
+  }
+  if (args.get('output')?.toLowerCase() === 'json') return 'json'
+  return pages ? 'html' : 'json'
+}
+
+async function showOneResult(exchange: Exchange): Promise<GatewayResponse> {
+  const operation = operationOf(exchange)
+  const { args, path } = exchange
+  const form = formArgument(args, 'output', ['html', 'json']) ?? 'html'
+  const name = path[2] ?? ''
+  const storageIndex = storageIndexOf(name)
+  collect(exchange, operation)
+  if (operation.failure !== undefined) throw operation.failure.error
+  if (storageIndex !== undefined && operation.kind === 'deep-check') {
+    const results = operation.monitor.status?.resultsForStorageIndex(storageIndex)
+    if (results !== undefined) {
+      if (form === 'html') return checkResultsPage(exchange, results)
+      return jsonResponse(checkResultsJson(results))
+    }
+  }
+  if (storageIndex !== undefined && operation.kind === 'deep-check-and-repair') {
+    const results = operation.monitor.status?.resultsForStorageIndex(storageIndex)
+    if (results !== undefined) {
+      if (form === 'html') return checkAndRepairResultsPage(exchange, results)
+      return jsonResponse(checkAndRepairResultsJson(results))
+    }
+  }
+  throw new WebError(404, `No detailed results for SI ${quoteName(name)}`)
+}
+
+/** @returns undefined for what is no storage index. */
+function storageIndexOf(text: string): Uint8Array | undefined {
+  try {
+    return fromBase32(text)
+  } catch {
+    return undefined
+  }
+}
+
+function operationText(operation: Operation): string {
+  const { monitor, kind } = operation
+  const lines = [`finished: ${monitor.finished ? 'yes' : 'no'}`]
+  if (kind === 'manifest') {
+    for (const [path, cap] of operation.monitor.status?.manifest ?? []) {
+      lines.push(`${path.join('/')} ${cap}`)
+    }
+  } else if (kind === 'deep-size' && monitor.finished) {
+    const { sizeImmutableFiles = 0, sizeDirectories = 0 } = operation.monitor.status ?? {}
+    lines.push(`size: ${sizeImmutableFiles + sizeDirectories}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** The JSON of an operation, key for key as upstream gives it, and what could not be read. */
+function operationJson(operation: Operation): object {
+  const { finished } = operation.monitor
+  switch (operation.kind) {
+    case 'deep-check':
+      return { finished, ...deepCheckJson(operation.monitor.status) }
+    case 'deep-check-and-repair':
+      return { finished, ...deepCheckAndRepairJson(operation.monitor.status) }
+    case 'manifest': {
+      const { monitor } = operation
+      return manifestJson(monitor.status, finished, monitor.originStorageIndex)
+    }
+    case 'deep-size': {
+      const { status } = operation.monitor
+      return { finished, size: status && deepStatsJson(status), ...failuresJson(status) }
+    }
+    case 'deep-stats': {
+      const { status } = operation.monitor
+      return { ...(status && deepStatsJson(status)), finished, ...failuresJson(status) }
+    }
+  }
+}
+
+/** @see allmydata.web.check_results.DeepCheckResultsRenderer.render_JSON */
+function deepCheckJson(results: IDeepCheckResults | undefined): object {
+  if (results === undefined) return {}
+  const { counters } = results
+  return {
+    'root-storage-index': results.rootStorageIndexString,
+    'count-objects-checked': counters.countObjectsChecked,
+    'count-objects-healthy': counters.countObjectsHealthy,
+    'count-objects-unhealthy': counters.countObjectsUnhealthy,
+    'count-corrupt-shares': counters.countCorruptShares,
+    'list-corrupt-shares': results.corruptShares.map(locatorJson),
+    'list-unhealthy-files': [...results.allResults()]
+      .filter(([, { healthy }]) => !healthy)
+      .map(([path, checked]) => [path, checkResultsJson(checked)]),
+    stats: deepStatsJson(results.stats),
+    ...failuresJson(results),
+  }
+}
+
+/** @see allmydata.web.check_results.DeepCheckAndRepairResultsRenderer.render_JSON */
+function deepCheckAndRepairJson(results: IDeepCheckAndRepairResults | undefined): object {
+  if (results === undefined) return {}
+  const { counters } = results
+  return {
+    'root-storage-index': results.rootStorageIndexString,
+    'count-objects-checked': counters.countObjectsChecked,
+    'count-objects-healthy-pre-repair': counters.countObjectsHealthyPreRepair,
+    'count-objects-unhealthy-pre-repair': counters.countObjectsUnhealthyPreRepair,
+    'count-objects-healthy-post-repair': counters.countObjectsHealthyPostRepair,
+    'count-objects-unhealthy-post-repair': counters.countObjectsUnhealthyPostRepair,
+    'count-repairs-attempted': counters.countRepairsAttempted,
+    'count-repairs-successful': counters.countRepairsSuccessful,
+    'count-repairs-unsuccessful': counters.countRepairsUnsuccessful,
+    'count-corrupt-shares-pre-repair': counters.countCorruptSharesPreRepair,
+    'count-corrupt-shares-post-repair': counters.countCorruptSharesPostRepair,
+    'list-corrupt-shares': results.corruptShares.map(locatorJson),
+    'list-remaining-corrupt-shares': results.remainingCorruptShares.map(locatorJson),
+    'list-unhealthy-files': [...results.allResults()]
+      .filter(([, { preRepairResults }]) => !preRepairResults.healthy)
+      .map(([path, { preRepairResults }]) => [path, checkResultsJson(preRepairResults)]),
+    stats: deepStatsJson(results.stats),
+    ...failuresJson(results),
+  }
+}
+
+/** @see allmydata.web.directory.ManifestResults.render_JSON */
+function manifestJson(
+  manifest: Manifest | undefined,
+  finished: boolean,
+  origin: Uint8Array | undefined,
+): object {
+  return {
+    stats: manifest ? deepStatsJson(manifest.stats) : {},
+    finished,
+    origin: origin === undefined ? '' : toBase32(origin),
+    ...(finished &&
+      manifest && {
+        manifest: manifest.manifest,
+        verifycaps: [...manifest.verifyCaps],
+        'storage-index': [...manifest.storageIndexes],
+      }),
+    ...failuresJson(manifest),
+  }
+}
+
+/** What could not be read or checked, where anything could not: upstream's operation ends there. */
+function failuresJson(results: { readonly failures: readonly DeepFailure[] } | undefined): object {
+  if (results === undefined || results.failures.length === 0) return {}
+  return {
+    'list-failures': results.failures.map(({ path, error }) => {
+      const { name, message } = error instanceof Error ? error : new Error(String(error))
+      return [path, name, message]
+    }),
+  }
+}
