@@ -1,0 +1,350 @@
+import { chmodSync, closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { backupdbDirhash, netstring, toBase32 } from '@lafs/crypto'
+import type * as Sqlite from 'node-sqlite3-wasm'
+import { CommandError } from '../failure.ts'
+import { compareCodePoints } from '../text.ts'
+import { rollBackHotJournal } from './hot-journal.ts'
+
+// Its CommonJS shows no names to an import.
+const sqlite = createRequire(import.meta.url)('node-sqlite3-wasm') as typeof Sqlite
+
+const VERSION = 2
+const DAY_SECONDS = 24 * 60 * 60
+/** What was checked less than this ago is taken to be there. */
+const NO_CHECK_BEFORE_SECONDS = 30 * DAY_SECONDS
+/** What was checked longer ago is checked again; in between it is ever more likely. */
+const ALWAYS_CHECK_AFTER_SECONDS = 60 * DAY_SECONDS
+
+const DIRECTORIES_TABLE = `
+CREATE TABLE directories (
+  dirhash VARCHAR(256) PRIMARY KEY, dircap VARCHAR(256),
+  last_uploaded TIMESTAMP, last_checked TIMESTAMP
+);`
+
+const SCHEMA = `
+CREATE TABLE version (version INTEGER);
+CREATE TABLE local_files (
+  path VARCHAR(1024) PRIMARY KEY, size INTEGER, mtime NUMBER, ctime NUMBER, fileid INTEGER
+);
+CREATE TABLE caps (fileid INTEGER PRIMARY KEY AUTOINCREMENT, filecap VARCHAR(256) UNIQUE);
+CREATE TABLE last_upload (
+  fileid INTEGER PRIMARY KEY, last_uploaded TIMESTAMP, last_checked TIMESTAMP
+);
+${DIRECTORIES_TABLE}
+INSERT INTO version (version) VALUES (${VERSION});`
+
+/** Writes are gathered for so long, or until there are so many, and then made at once. */
+const GATHER_MS = 500
+const GATHER_COUNT = 200
+/** How long to wait for another process that uses the database, and how often to look. */
+const BUSY_TIMEOUT_MS = 20_000
+const BUSY_RETRY_MS = 50
+/** No transaction takes so long: a lock or a journal of that age was left by a process that was killed. */
+const STALE_MS = 10_000
+
+/** By what a file is known to be unchanged. */
+export interface LocalStamp {
+  readonly sizeBytes: number
+  /** Whole seconds since 1970. */
+  readonly mtimeSeconds: number
+  readonly ctimeSeconds: number
+}
+
+/** Where something was stored the last time. */
+export interface Remembered {
+  readonly cap: string
+  /** It was not looked at for so long that it should be, before it is relied on. */
+  readonly shouldCheck: boolean
+}
+
+/** What a backup remembers of those before it. Close it: what was gathered is written then. */
+export interface BackupDb extends AsyncDisposable {
+  /**
+   * Where an unchanged file was stored.
+   *
+   * @param path - absolute.
+   * @param trustsTimestamps - without it no file is known to be unchanged.
+   * @returns undefined where the file is new or changed, which it is forgotten for.
+   */
+  findFile(
+    path: string,
+    stamp: LocalStamp,
+    trustsTimestamps: boolean,
+  ): Promise<Remembered | undefined>
+  /** As all that is recorded, it can be found again once it has been written: when the database is closed. */
+  recordUpload(path: string, stamp: LocalStamp, cap: string): Promise<void>
+  recordFileIsHealthy(cap: string): Promise<void>
+  /** Where an immutable directory was stored whose hash, by {@link directoryHash}, is this. */
+  findDirectory(hash: string): Promise<Remembered | undefined>
+  recordDirectory(hash: string, cap: string): Promise<void>
+  recordDirectoryIsHealthy(cap: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a database is opened with. */
+export interface BackupDbOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** A number in [0, 1). Default: Math.random. */
+  readonly random?: () => number
+}
+
+type Statement = readonly [sql: string, values: readonly (string | number | Uint8Array)[]]
+
+/**
+ * Opens the database of backups, or makes it where there is none: SQLite, version 2 of upstream's
+ * schema, which upstream reads and writes as well. Caps and hashes are blobs there, since upstream's
+ * are bytes; both kinds are read. A database that is no good is left as it is.
+ *
+ * @throws {@link CommandError} `CLI_BAD_BACKUPDB`.
+ * @see allmydata.scripts.backupdb
+ */
+export async function openBackupDb(file: string, options: BackupDbOptions): Promise<BackupDb> {
+  const isNew = createIfMissing(file)
+  await waitForJournal(file, options.now)
+  const use = <T>(work: () => T): Promise<T> => whenNotBusy(file, options.now, work)
+  const database = await use(() => new sqlite.Database(file))
+  try {
+    await use(() => prepareDatabase(database, isNew))
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return backupDbOn(database, use, options)
+}
+
+/** The hash by which a directory is found again: of its names and the caps of its children. */
+export function directoryHash(children: ReadonlyMap<string, string>): string {
+  const encoder = new TextEncoder()
+  const parts = [...children]
+    .toSorted(([a], [b]) => compareCodePoints(a, b))
+    .flatMap(([name, cap]) => [netstring(encoder.encode(name)), netstring(encoder.encode(cap))])
+  return toBase32(backupdbDirhash(concatenate(parts)))
+}
+
+/** Makes an empty file for its owner's eyes alone: caps will be in it. */
+function createIfMissing(file: string): boolean {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+    return true
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
+  // Empty where a process was killed before it made the tables.
+  const isEmpty = statSync(file).size === 0
+  if (isEmpty) chmodSync(file, 0o600)
+  return isEmpty
+}
+
+function prepareDatabase(database: Sqlite.Database, isNew: boolean): void {
+  if (isNew) return inTransaction(database, () => database.exec(SCHEMA))
+  const version: unknown = database.get('SELECT version FROM version')?.['version']
+  if (version === 1) {
+    return inTransaction(database, () => {
+      database.exec(`${DIRECTORIES_TABLE} UPDATE version SET version = ${VERSION};`)
+    })
+  }
+  if (version !== VERSION) throw unusable(`expected version 1 or 2 of it, got ${String(version)}`)
+}
+
+function backupDbOn(
+  database: Sqlite.Database,
+  use: <T>(work: () => T) => Promise<T>,
+  { now, random = Math.random }: BackupDbOptions,
+): BackupDb {
+  const nowSeconds = (): number => now() / 1000
+  let gathered: Statement[] = []
+  let gatheredAtMs = now()
+  const flush = async (): Promise<void> => {
+    const statements = gathered
+    gathered = []
+    gatheredAtMs = now()
+    if (statements.length === 0) return
+    await use(() => {
+      inTransaction(database, () => {
+        for (const [sql, values] of statements) database.run(sql, [...values])
+      })
+    })
+  }
+  const gather = async (...statements: Statement[]): Promise<void> => {
+    gathered.push(...statements)
+    if (gathered.length >= GATHER_COUNT || now() - gatheredAtMs >= GATHER_MS) await flush()
+  }
+  const remember = (cap: unknown, lastChecked: unknown): Remembered => {
+    const ageSeconds = nowSeconds() - Number(lastChecked)
+    const probability =
+      (ageSeconds - NO_CHECK_BEFORE_SECONDS) /
+      (ALWAYS_CHECK_AFTER_SECONDS - NO_CHECK_BEFORE_SECONDS)
+    return { cap: textOf(cap), shouldCheck: random() < probability }
+  }
+  const close = async (): Promise<void> => {
+    try {
+      await flush()
+    } finally {
+      database.close()
+    }
+  }
+  return {
+    findFile: async (path, stamp, trustsTimestamps) => {
+      const row = await use(() => database.get(FIND_FILE, [path]))
+      if (row === null) return undefined
+      if (trustsTimestamps && isStamp(row, stamp)) {
+        return remember(row['filecap'], row['last_checked'])
+      }
+      await gather(['DELETE FROM local_files WHERE path = ?', [path]])
+      return undefined
+    },
+    recordUpload: async (path, stamp, capText) => {
+      const cap = bytesOf(capText)
+      const { sizeBytes, mtimeSeconds, ctimeSeconds } = stamp
+      await gather(
+        ['INSERT OR IGNORE INTO caps (filecap) VALUES (?)', [cap]],
+        [
+          'REPLACE INTO last_upload SELECT fileid, ?, ? FROM caps WHERE filecap = ?',
+          [nowSeconds(), nowSeconds(), cap],
+        ],
+        [
+          'REPLACE INTO local_files SELECT ?, ?, ?, ?, fileid FROM caps WHERE filecap = ?',
+          [path, sizeBytes, mtimeSeconds, ctimeSeconds, cap],
+        ],
+      )
+    },
+    recordFileIsHealthy: (cap) => gather([CHECKED_FILE, [nowSeconds(), bytesOf(cap), cap]]),
+    findDirectory: async (hash) => {
+      const row = await use(() => database.get(FIND_DIRECTORY, [bytesOf(hash), hash]))
+      return row === null ? undefined : remember(row['dircap'], row['last_checked'])
+    },
+    recordDirectory: (hash, cap) =>
+      gather([
+        'REPLACE INTO directories VALUES (?, ?, ?, ?)',
+        [bytesOf(hash), bytesOf(cap), nowSeconds(), nowSeconds()],
+      ]),
+    recordDirectoryIsHealthy: (cap) =>
+      gather([CHECKED_DIRECTORY, [nowSeconds(), bytesOf(cap), cap]]),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const FIND_FILE = `SELECT size, mtime, ctime, filecap, last_checked FROM local_files
+  LEFT JOIN caps USING (fileid) LEFT JOIN last_upload USING (fileid) WHERE path = ?`
+const FIND_DIRECTORY = 'SELECT dircap, last_checked FROM directories WHERE dirhash IN (?, ?)'
+const CHECKED_FILE = `UPDATE last_upload SET last_checked = ?
+  WHERE fileid IN (SELECT fileid FROM caps WHERE filecap IN (?, ?))`
+const CHECKED_DIRECTORY = 'UPDATE directories SET last_checked = ? WHERE dircap IN (?, ?)'
+
+/** Whether a row is of a file with this stamp, and where it was put is known. */
+function isStamp(row: Readonly<Record<string, unknown>>, stamp: LocalStamp): boolean {
+  return (
+    row['filecap'] !== null &&
+    row['last_checked'] !== null &&
+    Number(row['size']) === stamp.sizeBytes &&
+    Number(row['mtime']) === stamp.mtimeSeconds &&
+    Number(row['ctime']) === stamp.ctimeSeconds
+  )
+}
+
+function inTransaction(database: Sqlite.Database, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    work()
+    database.exec('COMMIT')
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/**
+ * Waits until no transaction is open, and rolls back one that nobody is left to end. (Upstream's locks
+ * are of another kind and cannot be seen from here; its journal can.)
+ */
+async function waitForJournal(file: string, now: () => number): Promise<void> {
+  const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    const journal = statSync(`${file}-journal`, { throwIfNoEntry: false })
+    if (journal === undefined || journal.size === 0) return
+    if (now() - journal.mtimeMs > STALE_MS && takeLock(file, now)) {
+      try {
+        return rollBackHotJournal(file)
+      } finally {
+        rmdirSync(`${file}.lock`)
+      }
+    }
+    if (performance.now() > giveUpAtMs) throw unusable('another process is using it')
+    await sleep(BUSY_RETRY_MS)
+  }
+}
+
+/** Takes the lock that this build of SQLite takes, from a process that was killed too. */
+function takeLock(file: string, now: () => number): boolean {
+  removeStaleLock(file, now)
+  try {
+    mkdirSync(`${file}.lock`)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * This build of SQLite locks with a folder beside the file, which stays where a process is killed in the
+ * midst of a transaction: it goes when it is too old to be anybody's.
+ */
+function removeStaleLock(file: string, now: () => number): void {
+  const lock = statSync(`${file}.lock`, { throwIfNoEntry: false })
+  if (lock === undefined || now() - lock.mtimeMs <= STALE_MS) return
+  try {
+    rmdirSync(`${file}.lock`)
+  } catch {
+    // Another process was faster.
+  }
+}
+
+/** Uses the database as soon as no other process does. */
+async function whenNotBusy<T>(file: string, now: () => number, work: () => T): Promise<T> {
+  const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof CommandError) throw error
+      const isLocked = error instanceof Error && error.message === 'database is locked'
+      if (!isLocked || performance.now() > giveUpAtMs) throw unusable(error)
+    }
+    removeStaleLock(file, now)
+    await sleep(BUSY_RETRY_MS)
+  }
+}
+
+function unusable(cause: unknown): CommandError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new CommandError(
+    'CLI_BAD_BACKUPDB',
+    `Unable to load backup db: private/backupdb.sqlite is unusable: ${reason}`,
+    { cause },
+  )
+}
+
+/** Upstream writes bytes now and once wrote text. */
+function textOf(value: unknown): string {
+  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value)
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
