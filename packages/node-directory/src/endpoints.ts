@@ -19,7 +19,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   if (/^\d+$/.test(text)) return parseEndpoint(`tcp:${text}`)
   const parts = text.match(/(?:\\[^]|[^:\\])+/g) ?? []
   const [kind = '', ...rest] = parts.map((part) => part.trim())
-  if (!/^[a-z][a-z0-9]*$/.test(kind)) return undefined
+  if (!/^[a-z][a-z0-9]*$/.test(kind) || rest.length === 0) return undefined
   if (kind !== 'tcp' && kind !== 'tcp6') return { kind, port: undefined, host: undefined }
   const named = new Map(
     rest.map((part) => {

@@ -1,3 +1,5 @@
+export * from './create-node-directory.ts'
+export * from './endpoints.ts'
 export * from './errors.ts'
 export { writeWhole } from './files.ts'
 export { checkTahoeCfg, readTahoeCfg } from './known-options.ts'

@@ -69,6 +69,7 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
       storage: storage.server,
       apiAuthToken: await writeApiAuthToken(place),
       allowedHosts: options.allowedHosts,
+      log,
     })
     closers.push(() => gateway.close())
     const sftp = await startSftp(config.sftp, client)

@@ -17,6 +17,7 @@ interface GatewayParts {
   readonly storage?: StorageServer | undefined
   readonly apiAuthToken?: string | undefined
   readonly allowedHosts?: readonly string[] | undefined
+  readonly log?: ((line: string) => void) | undefined
 }
 
 /** The client of a node directory, and what it remembers. */

@@ -1,0 +1,103 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { CommandContext } from './command-context.ts'
+import type { CreateNodeOptions } from './commands/create-node.ts'
+import type { RunOptions } from './commands/run.ts'
+import { UsageError } from './failure.ts'
+
+/** The ways to name a node directory, of which one at a time may be used. */
+interface FolderOptions {
+  readonly basedir?: string
+}
+
+/** Adds the commands that make and run nodes. */
+export function addNodeCommands(program: Command, context: () => CommandContext): void {
+  /** The context of a command that names its node directory in its own way. */
+  const contextAt = (folder: string | undefined, { basedir }: FolderOptions): CommandContext => {
+    const global =
+      program.getOptionValueSource('nodeDirectory') === 'cli'
+        ? (program.opts<{ nodeDirectory?: string }>().nodeDirectory ?? '')
+        : undefined
+    const named = [global, basedir, folder].filter((name) => name !== undefined)
+    if (named.length > 1) {
+      throw new UsageError('Name the node directory once: with -d, with -C, or as an argument.')
+    }
+    const defaults = context()
+    const [name] = named
+    return name === undefined
+      ? defaults
+      : { ...defaults, nodeDirectory: resolve(defaults.terminal.cwd, name) }
+  }
+  addCreateCommands(program, contextAt)
+  program
+    .command('run')
+    .description('run the node of a node directory, until it is told to end')
+    .argument('[folder]', 'the node directory (default: ~/.tahoe)')
+    .argument('[twistd-options...]', 'passed over')
+    .passThroughOptions()
+    .option('-C, --basedir <folder>', 'the node directory')
+    .option('--allow-stdin-close', 'go on when standard input is closed')
+    .action(
+      async (
+        folder: string | undefined,
+        rest: readonly string[],
+        options: RunOptions & FolderOptions,
+      ) => {
+        const { runCommand } = await import('./commands/run.ts')
+        await runCommand(contextAt(folder, options), rest, options)
+      },
+    )
+}
+
+function addCreateCommands(
+  program: Command,
+  contextAt: (folder: string | undefined, options: FolderOptions) => CommandContext,
+): void {
+  withCommonOptions(program.command('create-client'))
+    .description('make a node directory for a client, which stores at others')
+    .action(async (folder: string | undefined, options: CreateNodeOptions & FolderOptions) => {
+      const { createNodeCommand } = await import('./commands/create-node.ts')
+      await createNodeCommand(contextAt(folder, options), {
+        ...options,
+        storage: false,
+        listen: 'none',
+      })
+    })
+  withCommonOptions(program.command('create-node'))
+    .description('make a node directory for a client and storage server')
+    .option('--storage-dir <folder>', 'where the shares of others go')
+    .option('--no-storage', 'offer no storage')
+    .option('--hostname <name>', 'the name or address that clients reach the server by')
+    .option('--port <endpoint>', 'where to listen, such as tcp:12345:interface=192.0.2.7')
+    .option('--location <hint>', 'where clients reach it, such as tcp:example.org:12345')
+    .option('--listen <kinds>', 'tcp or none; tor and i2p are not there yet', 'tcp')
+    .option('--helper', 'ask for a helper service, which upstream runs and this does not yet')
+    .option('--tor-launch', 'not there yet')
+    .option('--tor-executable <file>', 'not there yet')
+    .option('--tor-control-port <endpoint>', 'not there yet')
+    .option('--i2p-launch', 'not there yet')
+    .option('--i2p-executable <file>', 'not there yet')
+    .option('--i2p-sam-port <endpoint>', 'not there yet')
+    .action(async (folder: string | undefined, options: CreateNodeOptions & FolderOptions) => {
+      const { createNodeCommand } = await import('./commands/create-node.ts')
+      await createNodeCommand(contextAt(folder, options), options)
+    })
+}
+
+function withCommonOptions(command: Command): Command {
+  return command
+    .argument('[folder]', 'the node directory to make (default: ~/.tahoe)')
+    .option('-C, --basedir <folder>', 'the node directory to make')
+    .option('-n, --nickname <name>', 'what the node is called')
+    .option('-i, --introducer <furl>', 'the introducer of the grid')
+    .option(
+      '-p, --webport <endpoint>',
+      'where the web API listens; none: nowhere',
+      'tcp:3456:interface=127.0.0.1',
+    )
+    .option('--shares-needed <count>', 'how many shares bring a file back', '3')
+    .option('--shares-happy <count>', 'on how many servers they are to be at least', '7')
+    .option('--shares-total <count>', 'how many shares there are', '10')
+    .option('--join <code>', 'not there yet: an invitation')
+    .option('--hide-ip', 'not there yet: reach others through Tor or I2P alone')
+}
