@@ -16,6 +16,7 @@ import { answerFile, answerNode } from './routes/resolve.ts'
 import type { Exchange, GatewayContext, NodeFacts } from './routes/route.ts'
 import { dispatch, dispatchPath, UNLINKED } from './routes/table.ts'
 import { censorTarget, refuseForeign, secured } from './security.ts'
+import { NodeStatistics } from './statistics.ts'
 
 /** What a gateway is made of. */
 export interface GatewayOptions {
@@ -54,10 +55,13 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { client, history, node, storage, allowedHosts = [], log } = options
   const clock = options.clock ?? systemClock
   const operations = createOperationHandles(clock)
+  const { startedMs } = node
+  const statistics = new NodeStatistics({ clock, startedMs, history, storage })
   const context: GatewayContext = {
     client,
     history,
     operations,
+    statistics,
     clock,
     node,
     storage,
@@ -74,6 +78,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     close: async () => {
       operations.close()
+      statistics.close()
     },
   }
 }

@@ -7,6 +7,7 @@ import type { GatewayRequest, GatewayResponse } from '../exchange.ts'
 import type { OperationHandles } from '../operations.ts'
 import type { RequestArguments } from '../request/arguments.ts'
 import type { RequestForm } from '../request/form.ts'
+import type { NodeStatistics } from '../statistics.ts'
 
 /** What every handler works with: the node behind the gateway. */
 export interface GatewayContext {
@@ -14,6 +15,7 @@ export interface GatewayContext {
   /** The operations that the client remembers. */
   readonly history: History
   readonly operations: OperationHandles
+  readonly statistics: NodeStatistics
   readonly clock: Clock
   /** What is said of the node on its pages. */
   readonly node: NodeFacts
