@@ -1,15 +1,23 @@
-import type { GatewayResponse } from '../exchange.ts'
-import type { DirectoryExchange, Exchange, FileExchange, UnknownExchange } from '../routes/route.ts'
+// Each page answers one request. What it shows is what the JSON of the same row says.
 
-// Each answers one request with a page. What they show is what the JSON of the same row says.
-
-const missing = (): Promise<GatewayResponse> => Promise.reject(new Error('not there yet'))
-
-/** GET / */
-export const welcomePage = (_exchange: Exchange): Promise<GatewayResponse> => missing()
-/** GET DIR */
-export const directoryPage = (_exchange: DirectoryExchange): Promise<GatewayResponse> => missing()
-/** GET FILE-or-DIR-or-unknown?t=info */
-export const infoPage = (
-  _exchange: FileExchange | DirectoryExchange | UnknownExchange,
-): Promise<GatewayResponse> => missing()
+export { asset } from './assets.ts'
+export { checkAndRepairResultsPage, checkResultsPage } from './check.ts'
+export { directoryPage } from './directory.ts'
+export { errorPage } from './error.ts'
+export { helperPage } from './helper.ts'
+export { infoPage } from './info.ts'
+export { openCap } from './open.ts'
+export { operationPage, type OperationView } from './operation.ts'
+export {
+  downloadStatusPage,
+  mapUpdateStatusPage,
+  publishStatusPage,
+  retrieveStatusPage,
+  uploadStatusPage,
+} from './operation-status.ts'
+export { renameFormPage } from './rename.ts'
+export { statisticsPage, type Statistics } from './statistics.ts'
+export { statusPage } from './status.ts'
+export { storagePage } from './storage.ts'
+export { uploadResultsPage } from './upload-results.ts'
+export { welcomePage, type ServerFacts } from './welcome.ts'

@@ -1,0 +1,217 @@
+import type { GatewayResponse } from '../exchange.ts'
+import type { Exchange } from '../routes/route.ts'
+import { badge, banner, facts, fold, section, table, tiles } from './components.ts'
+import type { Tone } from './components.ts'
+import { html } from './html.ts'
+import type { Html } from './html.ts'
+import { formatChoice } from './forms.ts'
+import { pageResponse } from './layout.ts'
+import { rootOf } from './links.ts'
+import { ago, count, nameText, number, size, sizeText, timeText } from './text.ts'
+import { shortServerId } from './words.ts'
+
+/** How things stand with one storage server. Times are milliseconds since 1970. */
+export interface ServerFacts {
+  readonly serverId: string
+  readonly nickname: string
+  readonly connected: boolean
+  /** One line for people. */
+  readonly summary: string
+  /** Bytes that it takes yet; undefined where it does not say. */
+  readonly availableSpace?: number | undefined
+  readonly version?: string | undefined
+  readonly lastConnectedMs?: number | undefined
+  readonly lastReceivedMs?: number | undefined
+}
+
+/** GET / */
+export async function welcomePage(
+  exchange: Exchange,
+  servers: readonly ServerFacts[],
+): Promise<GatewayResponse> {
+  const { context, request } = exchange
+  const root = rootOf(request)
+  const body = html`<h1>
+      ${context.node.nickname === '' ? 'Welcome' : nameText(context.node.nickname)}
+    </h1>
+    <div data-live="grid">${gridBanner(exchange, servers)}</div>
+    <div class="cards">${openForm(root)}${uploadForm(root)}${newFolderForm(root)}</div>
+    ${fold('New here? How this works', explanation(exchange))}
+    <div data-live="servers">
+      ${section('servers', 'Storage servers', serverTable(servers, context.clock.nowMs()))}
+    </div>
+    ${section('node', 'This node', nodeFacts(exchange))}`
+  return pageResponse(exchange, { title: 'Home', section: 'home', body, refreshSeconds: 60 })
+}
+
+function gridBanner({ context }: Exchange, servers: readonly ServerFacts[]): Html {
+  const { requiredShares, happyShares, totalShares } = context.client.encoding
+  const connected = servers.filter((server) => server.connected)
+  const answering = `${number(connected.length)} of ${count(servers.length, 'storage server')} ${servers.length === 1 ? 'answers' : 'answer'}`
+  const [tone, title, text] = verdict(connected.length, servers.length, requiredShares, happyShares)
+  const space = connected.reduce((sum, server) => sum + (server.availableSpace ?? 0), 0)
+  const room = (space * requiredShares) / totalShares
+  return html`${banner(tone, title, html`<p>${answering}. ${text}</p>`)}
+  ${
+    servers.length > 0 &&
+    tiles([
+      ['Servers that answer', `${number(connected.length)} / ${number(servers.length)}`],
+      ['Needed to store files', number(happyShares)],
+      ['Needed to read files', number(requiredShares)],
+      ['Room for files, about', space === 0 ? '–' : size(room)],
+    ])
+  }`
+}
+
+function verdict(
+  connected: number,
+  known: number,
+  required: number,
+  happy: number,
+): readonly [Tone, string, string] {
+  if (known === 0)
+    return [
+      'bad',
+      'No storage servers are set up',
+      'Add some to private/servers.yaml in the node directory, then restart the node.',
+    ]
+  if (connected >= happy) return ['good', 'Your grid is well', 'You can store and read files.']
+  if (connected >= required)
+    return [
+      'warning',
+      'You can read files, but not store new ones',
+      `Storing needs ${number(happy)} servers, so that losing a few does no harm.`,
+    ]
+  return [
+    'bad',
+    'Too few storage servers answer',
+    `Reading needs at least ${number(required)}, storing ${number(happy)}. Is this computer online?`,
+  ]
+}
+
+function openForm(root: string): Html {
+  return html`<form
+    class="card"
+    method="post"
+    action="${root}uri?t=open"
+    enctype="multipart/form-data"
+  >
+    <h2>Open</h2>
+    <div class="field">
+      <label for="open-cap">Key of a file or folder</label>
+      <p class="hint" id="open-hint">It begins with <code>URI:</code></p>
+      <input
+        id="open-cap"
+        name="uri"
+        type="text"
+        required
+        spellcheck="false"
+        autocomplete="off"
+        autocapitalize="off"
+        aria-describedby="open-hint"
+      />
+    </div>
+    <button type="submit" class="primary">Open</button>
+  </form>`
+}
+
+function uploadForm(root: string): Html {
+  return html`<form class="card" method="post" action="${root}uri" enctype="multipart/form-data">
+    <h2>Store a file</h2>
+    <input type="hidden" name="t" value="upload" />
+    <div class="field">
+      <label for="upload-file">File</label
+      ><input id="upload-file" name="file" type="file" required />
+    </div>
+    ${fold('Options', formatChoice('upload', 'file'))}
+    <button type="submit" class="primary">Store</button>
+    <p class="hint">You get a key for the file. It is in no folder, so keep the key.</p>
+  </form>`
+}
+
+function newFolderForm(root: string): Html {
+  return html`<form
+    class="card"
+    method="post"
+    action="${root}uri?t=mkdir&amp;redirect_to_result=true"
+    enctype="multipart/form-data"
+  >
+    <h2>Make a folder</h2>
+    <p>
+      A new folder has its own key, which is its address. Keep it as a bookmark: nobody can find the
+      folder again without it.
+    </p>
+    ${fold('Options', formatChoice('mkdir', 'folder'))}
+    <button type="submit" class="primary">Make a folder</button>
+  </form>`
+}
+
+function explanation({ context }: Exchange): Html {
+  const { requiredShares, happyShares, totalShares } = context.client.encoding
+  return html`<ul class="prose">
+    <li>
+      <strong>Only you can read your files.</strong> Each file is encrypted on this computer before
+      anything leaves it.
+    </li>
+    <li>
+      <strong>Servers may fail.</strong> Each file is cut into ${number(totalShares)} pieces
+      (“shares”) on at least ${number(happyShares)} servers. Any ${number(requiredShares)} pieces
+      are enough to bring it back.
+    </li>
+    <li>
+      <strong>A key is all there is.</strong> Every file and folder has a key, a line that begins
+      with <code>URI:</code> (a “cap”). There are no accounts and no passwords: who has the key of a
+      folder can open all that is in it, and without the key nobody can, not even the people who run
+      the servers.
+    </li>
+    <li>
+      <strong>Keys come in strengths.</strong> The full key of a folder also changes it; its
+      read-only key only reads. Share the weakest one that does.
+    </li>
+    <li>
+      <strong>Keep one key safe.</strong> Make one folder, put the others into it, and keep its key
+      in a safe place.
+    </li>
+  </ul>`
+}
+
+function serverTable(servers: readonly ServerFacts[], nowMs: number): Html {
+  if (servers.length === 0) return html`<p class="empty">None yet.</p>`
+  const rows = servers.map((server) => [
+    html`${server.nickname === '' ? html`<span class="faint">no name</span>` : nameText(server.nickname)}
+      <code class="faint" title="${server.serverId}">${shortServerId(server.serverId)}</code>`,
+    html`${server.connected ? badge('good', 'Answers') : badge('bad', 'No answer')}${!server.connected && html` <span class="hint">${server.summary}</span>`}`,
+    sizeText(server.availableSpace),
+    lastHeard(server, nowMs),
+    server.version === undefined ? html`<span class="faint">–</span>` : nameText(server.version),
+  ])
+  const columns = [
+    { label: 'Server' },
+    { label: 'State' },
+    { label: 'Free space', numeric: true },
+    { label: 'Last heard' },
+    { label: 'Version' },
+  ]
+  return table('Storage servers', columns, rows)
+}
+
+function lastHeard({ lastReceivedMs, lastConnectedMs }: ServerFacts, nowMs: number): Html {
+  const heard = lastReceivedMs ?? lastConnectedMs
+  if (heard === undefined) return html`<span class="faint">not yet</span>`
+  return html`${ago(heard, nowMs)}`
+}
+
+function nodeFacts({ context, request }: Exchange): Html {
+  const { node, storage } = context
+  return facts([
+    ['Version', node.version],
+    ['Started', timeText(node.startedMs)],
+    ['Id', html`<code class="long">${node.nodeId}</code>`],
+    [
+      'Storage for others',
+      storage === undefined
+        ? 'not on this node'
+        : html`<a href="${rootOf(request)}storage">on, see its state</a>`,
+    ],
+  ])
+}
