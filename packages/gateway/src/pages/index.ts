@@ -6,7 +6,7 @@ export { directoryPage } from './directory.ts'
 export { errorPage } from './error.ts'
 export { helperPage } from './helper.ts'
 export { infoPage } from './info.ts'
-export { openCap } from './open.ts'
+export { openPage } from './open.ts'
 export { operationPage, type OperationView } from './operation.ts'
 export {
   downloadStatusPage,

@@ -8,7 +8,7 @@ import { directoryAddress, infoAddress, rootOf } from './links.ts'
  * POST /uri?t=open: from a cap that somebody typed to its page, so that it never stands in a query,
  * which browsers offer to everyone who types.
  */
-export async function openCap({ args, context, request }: Exchange): Promise<GatewayResponse> {
+export async function openPage({ args, context, request }: Exchange): Promise<GatewayResponse> {
   const root = rootOf(request)
   const [cap = '', ...names] = capTextFromInput(args.get('uri') ?? '').split('/')
   const path = [cap, ...names.filter((name) => name !== '')]
