@@ -15,7 +15,8 @@ import type {
   OperationHistory,
   ProgressOptions,
 } from '@lafs/filesystem-interface'
-import { uploadableFromBytes, uploadImmutable } from '@lafs/immutable'
+import { uploadableFromBytes, uploadImmutable, uploadStream } from '@lafs/immutable'
+import type { UploadJournal } from '@lafs/immutable'
 import { createKeyPool } from '@lafs/mutable'
 import type { KeyPool } from '@lafs/mutable'
 import {
@@ -26,6 +27,7 @@ import {
 import type { OperationOptions, StorageTransport } from '@lafs/storage-interface'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { defaultTransports } from '#default-transports'
+import { uploadableFromStream } from '#put-aside'
 import type { ServerDescription } from './announcement.ts'
 import { createStorageBroker } from './broker.ts'
 import type { StorageBroker } from './broker.ts'
@@ -63,10 +65,18 @@ export interface ClientOptions {
   readonly leaseSecret?: Uint8Array
   /** Ids of the servers that come first in every file's order. */
   readonly preferredServerIds?: Iterable<string>
+  /** As in {@link StorageBrokerOptions}. */
+  readonly gridManagerKeys?: readonly Uint8Array[]
   /** Of new mutable files and directories that ask for neither. Default: SDMF. */
   readonly mutableFormat?: MutableFormat
   /** Hears of uploads, downloads and what is done with mutable files, as each begins. */
   readonly history?: OperationHistory
+  /**
+   * Remembers uploads under convergent keys, so that those that are interrupted go on later without
+   * sending again what servers hold: `createUploadJournal` of `@lafs/immutable/node` makes one.
+   * Default: nothing is remembered.
+   */
+  readonly uploadJournal?: UploadJournal
   /** How many RSA keys to make ahead, from the first mutable file or directory on. Default: 8. */
   readonly keyPoolSize?: number
 }
@@ -78,6 +88,8 @@ export type MutableFormat = 'SDMF' | 'MDMF'
 export interface Client extends IClient, AsyncDisposable {
   readonly broker: StorageBroker
   readonly encoding: EncodingDefaults
+  /** The convergence secret; undefined where every file gets a random key. */
+  readonly convergence: Uint8Array | undefined
   /** The erasure code in use. */
   readonly codec: CodecProvider
   /** Where the keys of new mutable files and directories come from; `prepare` makes some ahead. */
@@ -93,6 +105,18 @@ export interface Client extends IClient, AsyncDisposable {
    * @see allmydata.interfaces.IClient.upload
    */
   upload(data: Uint8Array | IUploadable, options?: ProgressOptions): Promise<IUploadResults>
+  /**
+   * Stores a stream of unknown size as an immutable file with a random key, as it comes: no copy of it
+   * is made, and memory is bounded. Where too few servers can take such an upload, the stream is put
+   * aside first: in Node into a temporary file, elsewhere into memory.
+   *
+   * @param options.encoding - in place of the client's, field by field.
+   * @throws as {@link upload}; what the stream throws.
+   */
+  uploadStream(
+    stream: AsyncIterable<Uint8Array>,
+    options?: ProgressOptions & { readonly encoding?: Partial<EncodingDefaults> | undefined },
+  ): Promise<IUploadResults>
   /**
    * Makes an immutable directory that stands in no other; every child must be deep-immutable.
    *
@@ -117,36 +141,39 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     transports: options.transports ?? defaultTransports(),
     crypto,
     ...(options.preferredServerIds && { preferredServerIds: options.preferredServerIds }),
+    ...(options.gridManagerKeys && { gridManagerKeys: options.gridManagerKeys }),
   })
   const keyPool = createKeyPool({ crypto, size: options.keyPoolSize })
   const { convergence, history } = options
   const secrets = { leaseSecret, ...(convergence && { convergence }) }
-  const uploader: Pick<IUploader, 'upload'> = {
-    upload: async (uploadable, { onProgress, signal } = {}) =>
-      uploadImmutable(uploadable, {
-        broker,
-        codec,
-        crypto,
-        secrets,
-        encoding,
-        ...(onProgress && { onProgress }),
-        ...(signal && { signal }),
-        history,
+  const grid = { broker, codec, crypto, secrets, encoding, history }
+  const uploader: StreamUploader = {
+    upload: (uploadable, operation) =>
+      uploadImmutable(uploadable, { ...grid, ...operation, journal: options.uploadJournal }),
+    uploadStream: (stream, { encoding: wanted, ...operation } = {}) =>
+      uploadStream(stream, {
+        ...grid,
+        ...operation,
+        encoding: { ...encoding, ...wanted },
+        putAside: (rest, { signal }) =>
+          uploadableFromStream(rest, { encryptionKey: 'random', ...(signal && { signal }) }),
       }),
   }
   const tools = { broker, codec, crypto, clock: systemClock, history }
   const mutable = { ...tools, leaseSecret, encoding, random: Math.random }
   const mutableVersion = options.mutableFormat === 'MDMF' ? MDMF_VERSION : SDMF_VERSION
   const nodeMaker = createNodeMaker({ mutable, keyPool, uploader, mutableVersion, history })
-  const parts = { broker, encoding, codec, keyPool, checker: mutable }
+  const parts = { broker, encoding, convergence, codec, keyPool, checker: mutable }
   return clientOf(parts, nodeMaker, uploader)
 }
 
+type StreamUploader = Pick<IUploader, 'upload'> & Pick<Client, 'uploadStream'>
+
 /** A client of these parts, which it owns. */
 function clientOf(
-  parts: Pick<Client, 'broker' | 'encoding' | 'codec' | 'keyPool' | 'checker'>,
+  parts: Pick<Client, 'broker' | 'encoding' | 'convergence' | 'codec' | 'keyPool' | 'checker'>,
   nodeMaker: INodeMaker,
-  uploader: Pick<IUploader, 'upload'>,
+  uploader: StreamUploader,
 ): Client {
   let closed = false
   const assertOpen = (): void => {
@@ -163,6 +190,10 @@ function clientOf(
       assertOpen()
       const uploadable = data instanceof Uint8Array ? uploadableFromBytes(data) : data
       return uploader.upload(uploadable, options)
+    },
+    uploadStream: async (stream, options) => {
+      assertOpen()
+      return uploader.uploadStream(stream, options)
     },
     createMutableFile: async (contents, options) => {
       assertOpen()

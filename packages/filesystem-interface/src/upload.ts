@@ -73,6 +73,11 @@ export interface IUploadable {
    */
   readonly encryptionKey?: 'convergent' | 'random' | Uint8Array | undefined
   /**
+   * The 16 bytes of the convergent key, where whoever made the uploadable hashed the content as it
+   * came: taken for what the uploader would derive, so that it need not read everything for it.
+   */
+  readonly convergentKey?: Uint8Array | undefined
+  /**
    * A pass over the plaintext from `offset` to the end. Several passes may run at once.
    *
    * @returns pieces of any size; each belongs to the source again once the next one is asked for.

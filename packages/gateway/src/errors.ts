@@ -20,6 +20,9 @@ export class WebError extends Error {
   }
 }
 
+/** What is said of paths that lead nowhere. */
+export const NO_SUCH_RESOURCE = 'Sorry. No luck finding that resource.'
+
 /** A request that makes no sense: 400. */
 export function badRequest(message: string): WebError {
   return new WebError(400, message)
@@ -39,60 +42,67 @@ export function describeError(error: unknown): WebError {
   return new WebError(500, `Internal error: ${error instanceof Error ? error.message : 'unknown'}`)
 }
 
-const GONE = 410
+const CHECK_ADVICE = 'Check this object to learn more.'
+
+/** What a failure says, given its own message and the name that it is about. */
+type Explanation = readonly [status: number, text: (message: string, child: string) => string]
+
+const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> = {
+  DIRECTORY_EMPTY_PATHNAME_COMPONENT: [
+    400,
+    () => 'The webapi does not allow empty pathname components, i.e. a double slash',
+  ],
+  DIRECTORY_EXISTING_CHILD: [
+    409,
+    () => 'There was already a child by that name, and you asked me to not replace it.',
+  ],
+  DIRECTORY_NO_SUCH_CHILD: [404, (_message, child) => `No such child: ${child}`],
+  DOWNLOAD_NOT_ENOUGH_SHARES: [
+    410,
+    (message) =>
+      `NotEnoughSharesError: some servers are away, or shares have been lost or damaged. ${CHECK_ADVICE}\n\n${message}`,
+  ],
+  DOWNLOAD_NO_SHARES: [
+    410,
+    (message) =>
+      `NoSharesError: no shares could be found. The cap is wrong, or no servers are connected, or all shares have been lost. ${CHECK_ADVICE}\n\n${message}`,
+  ],
+  MUTABLE_UNRECOVERABLE: [
+    410,
+    () =>
+      `UnrecoverableFileError: the directory (or mutable file) could not be retrieved, because there were insufficient good shares. The cap is wrong, or too few servers are connected, or shares have been lost. ${CHECK_ADVICE}`,
+  ],
+  URI_MUST_NOT_BE_UNKNOWN_RW: [
+    400,
+    (_message, child) =>
+      `MustNotBeUnknownRWError: the child named ${child} has an unknown cap in its write slot. A newer version may know it; a read cap goes into the read slot (ro_uri).`,
+  ],
+  URI_MUST_BE_DEEP_IMMUTABLE: [
+    400,
+    (_message, child) =>
+      `MustBeDeepImmutableError: the child named ${child} needs an immutable cap, and got another.`,
+  ],
+  URI_MUST_BE_READONLY: [
+    400,
+    (_message, child) =>
+      `MustBeReadonlyError: the child named ${child} needs a read-only cap in its read slot (ro_uri), and got another.`,
+  ],
+  NODE_PROHIBITED: [403, (message) => `Access Prohibited: ${message}`],
+  UPLOAD_FILE_TOO_LARGE: [413, (message) => `FileTooLargeError: ${message}`],
+}
+
+/** The other failures that are not this node's own. */
 const STATUSES: Partial<Readonly<Record<FilesystemErrorCode, number>>> = {
-  DIRECTORY_EMPTY_PATHNAME_COMPONENT: 400,
   DIRECTORY_BAD_CHILD_NAME: 400,
-  DIRECTORY_EXISTING_CHILD: 409,
-  DIRECTORY_NO_SUCH_CHILD: 404,
   DIRECTORY_CHILD_OF_WRONG_TYPE: 400,
-  DOWNLOAD_NOT_ENOUGH_SHARES: GONE,
-  DOWNLOAD_NO_SHARES: GONE,
-  MUTABLE_UNRECOVERABLE: GONE,
-  NODE_PROHIBITED: 403,
   NODE_NOT_WRITEABLE: 400,
   NODE_NOT_CAPABLE: 400,
-  URI_MUST_BE_DEEP_IMMUTABLE: 400,
-  URI_MUST_BE_READONLY: 400,
-  URI_MUST_NOT_BE_UNKNOWN_RW: 400,
-  UPLOAD_FILE_TOO_LARGE: 413,
   MUTABLE_UNCOORDINATED_WRITE: 409,
 }
 
-const CHECK_ADVICE = 'Check this object to learn more.'
-
 function describeFilesystemError(error: FilesystemError): WebError {
-  return new WebError(STATUSES[error.code] ?? 500, filesystemErrorText(error))
-}
-
-function filesystemErrorText(error: FilesystemError): string {
-  const { code, message } = error
-  const name = 'childName' in error ? error.childName : undefined
-  const child = typeof name === 'string' ? quoteName(name) : 'it'
-  switch (code) {
-    case 'DIRECTORY_EMPTY_PATHNAME_COMPONENT':
-      return 'The webapi does not allow empty pathname components, i.e. a double slash'
-    case 'DIRECTORY_EXISTING_CHILD':
-      return 'There was already a child by that name, and you asked me to not replace it.'
-    case 'DIRECTORY_NO_SUCH_CHILD':
-      return `No such child: ${child}`
-    case 'DOWNLOAD_NOT_ENOUGH_SHARES':
-      return `NotEnoughSharesError: some servers are away, or shares have been lost or damaged. ${CHECK_ADVICE}\n\n${message}`
-    case 'DOWNLOAD_NO_SHARES':
-      return `NoSharesError: no shares could be found. The cap is wrong, or no servers are connected, or all shares have been lost. ${CHECK_ADVICE}\n\n${message}`
-    case 'MUTABLE_UNRECOVERABLE':
-      return `UnrecoverableFileError: the directory (or mutable file) could not be retrieved, because there were insufficient good shares. The cap is wrong, or too few servers are connected, or shares have been lost. ${CHECK_ADVICE}`
-    case 'URI_MUST_NOT_BE_UNKNOWN_RW':
-      return `MustNotBeUnknownRWError: the child named ${child} has an unknown cap in its write slot. A newer version may know it; a read cap goes into the read slot (ro_uri).`
-    case 'URI_MUST_BE_DEEP_IMMUTABLE':
-      return `MustBeDeepImmutableError: the child named ${child} needs an immutable cap, and got another.`
-    case 'URI_MUST_BE_READONLY':
-      return `MustBeReadonlyError: the child named ${child} needs a read-only cap in its read slot (ro_uri), and got another.`
-    case 'NODE_PROHIBITED':
-      return `Access Prohibited: ${message}`
-    case 'UPLOAD_FILE_TOO_LARGE':
-      return `FileTooLargeError: ${message}`
-    default:
-      return `${error.name}: ${message}`
-  }
+  const { code, message, name } = error
+  const child = 'childName' in error ? error.childName : undefined
+  const [status, text] = EXPLANATIONS[code] ?? [STATUSES[code] ?? 500, () => `${name}: ${message}`]
+  return new WebError(status, text(message, typeof child === 'string' ? quoteName(child) : 'it'))
 }

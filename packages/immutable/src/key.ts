@@ -30,6 +30,11 @@ export async function deriveKey(
     return wanted
   }
   if (wanted === 'random' || convergence === undefined) return randomKey(crypto)
+  const { convergentKey } = uploadable
+  if (convergentKey !== undefined) {
+    onProgress?.({ phase: 'hashing', done: uploadable.size, total: uploadable.size })
+    return convergentKey
+  }
 
   const { requiredShares, totalShares, segmentSize } = parameters
   const hasher = convergenceHasher(requiredShares, totalShares, segmentSize, convergence, crypto)

@@ -1,7 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { uploadableFromBytes, uploadableFromStream } from '@lafs/immutable'
+import { defaultCrypto } from '@lafs/crypto'
+import {
+  deriveKey,
+  encodingParameters,
+  uploadableFromBytes,
+  uploadableFromStream,
+} from '@lafs/immutable'
 import { uploadableFromFile, uploadableFromStream as spooledStream } from '@lafs/immutable/node'
 import type { IUploadable } from '@lafs/filesystem-interface'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -18,6 +24,12 @@ async function* stream(): AsyncGenerator<Uint8Array> {
     scratch.set(data.subarray(at, at + scratch.length))
     yield scratch
   }
+}
+
+const SECRET = noise(32)
+
+async function* cut(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += 30_000) yield content.subarray(at, at + 30_000)
 }
 
 async function collect(uploadable: IUploadable, offset: number): Promise<Buffer> {
@@ -72,22 +84,54 @@ describe('a stream', () => {
   })
 
   it('leaves no temporary file behind', async () => {
-    const spools = (): string[] =>
-      readdirSync(tmpdir()).filter((name) => name.startsWith('lafs-upload-'))
-    const before = new Set(spools())
-    const uploadable = await spooledStream(stream())
-    const mine = spools().filter((name) => !before.has(name))
-    expect(mine.length).toBeGreaterThan(0)
+    const temporaryFolder = mkdtempSync(join(folder, 'spool-'))
+    const uploadable = await spooledStream(stream(), { temporaryFolder })
     await uploadable.close()
-    expect(mine.filter((name) => existsSync(join(tmpdir(), name))).length).toBeLessThan(mine.length)
+    expect(readdirSync(temporaryFolder)).toEqual([])
     await expect(
       spooledStream(
         (async function* broken() {
           yield data
           throw new Error('broken')
         })(),
+        { temporaryFolder },
       ),
     ).rejects.toThrow('broken')
+    expect(readdirSync(temporaryFolder)).toEqual([])
+  })
+
+  it.each([0, 1, 55, 56, 99_999, 100_000, 100_001, 999_999, data.length])(
+    'of %i bytes has the key that the upload would derive',
+    async (size) => {
+      const convergence = {
+        requiredShares: 3,
+        totalShares: 5,
+        maxSegmentSize: 100_000,
+        secret: SECRET,
+      }
+      for (const memoryLimit of [100_000, 500_000]) {
+        const content = data.subarray(0, size)
+        const uploadable = await spooledStream(cut(content), { convergence, memoryLimit })
+        const plain = uploadableFromBytes(content)
+        const parameters = encodingParameters(plain, { ...convergence, happyShares: 1 })
+        const options = { convergence: SECRET, crypto: defaultCrypto }
+        expect(uploadable.convergentKey).toEqual(await deriveKey(plain, parameters, options))
+        expect(await deriveKey(uploadable, parameters, options)).toBe(uploadable.convergentKey)
+        await uploadable.close()
+      }
+    },
+  )
+
+  it('is left to the upload to hash where it is put away too early', async () => {
+    const convergence = {
+      requiredShares: 3,
+      totalShares: 5,
+      maxSegmentSize: 100_000,
+      secret: SECRET,
+    }
+    const uploadable = await spooledStream(stream(), { convergence, memoryLimit: 10 })
+    expect(uploadable.convergentKey).toBeUndefined()
+    await uploadable.close()
   })
 })
 

@@ -6,7 +6,7 @@ import {
   isFilesystemError,
 } from '@lafs/filesystem-interface'
 import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
-import { badRequest, WebError } from '../errors.ts'
+import { badRequest, NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { quoteName } from '../quote.ts'
 import { operationArgument } from '../request/arguments.ts'
@@ -32,7 +32,7 @@ export async function answerNode(
   let node = exchange.context.client.createNodeFromUri(cap)
   let parent: NodeExchange['parent']
   for (const [index, name] of names.entries()) {
-    const directory = await enter(exchange, node, name)
+    const directory = await enter(exchange, node, parent?.name, name)
     if (name === '') break
     parent = { directory, name }
     const child = await childOrMissing(exchange, directory, name)
@@ -78,18 +78,21 @@ async function answerAbout(exchange: NodeExchange): Promise<GatewayResponse> {
 async function enter(
   exchange: Exchange,
   node: IFilesystemNode,
+  fileName: string | undefined,
   name: string,
 ): Promise<IDirectoryNode> {
   await refuseProhibited(exchange, node)
   if (isDirectoryNode(node)) return node
-  if (!isFileNode(node)) throw new WebError(404, 'No Such Resource: there is nothing here.')
-  if (makesDirectories(exchange)) {
-    throw new WebError(
-      409,
-      `Cannot create directory ${quoteName(name)}, because its parent is a file, not a directory`,
-    )
+  if (!isFileNode(node)) throw new WebError(404, NO_SUCH_RESOURCE)
+  if (!makesDirectories(exchange)) {
+    throw badRequest(`Files have no children named '${quoteName(name)}'`)
   }
-  throw badRequest(`Files have no children named ${quoteName(name)}`)
+  throw new WebError(
+    409,
+    fileName === undefined
+      ? `Cannot create directory '${quoteName(name)}', because its parent is a file, not a directory`
+      : `Unable to create directory '${quoteName(fileName)}': a file was in the way`,
+  )
 }
 
 /** What is asked of a file that its operator may have forbidden: its caps and its place are free. */

@@ -1,7 +1,7 @@
 import { open, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { timingSafeCompare } from '@lafs/crypto'
-import { WebError } from '../errors.ts'
+import { NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { asset } from '../pages/assets.ts'
 import { redirectResponse } from '../response.ts'
@@ -47,7 +47,7 @@ export const resourceRoutes: readonly PathRoute[] = [
 ]
 
 function found(response: GatewayResponse | undefined): GatewayResponse {
-  if (response === undefined) throw new WebError(404, 'No Such Resource: there is nothing here.')
+  if (response === undefined) throw new WebError(404, NO_SUCH_RESOURCE)
   return response
 }
 

@@ -1,5 +1,5 @@
 import type { GatewayResponse } from '../exchange.ts'
-import { badRequest, WebError } from '../errors.ts'
+import { badRequest, NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import { quoteName } from '../quote.ts'
 import { operationArgument } from '../request/arguments.ts'
 import { fileCheckRoutes, directoryCheckRoutes } from './checks.ts'
@@ -97,7 +97,7 @@ export async function dispatch<On extends Exchange>(
 export async function dispatchPath(exchange: Exchange): Promise<GatewayResponse> {
   const { method } = exchange.request
   const routes = PATHS.filter(({ path }) => matchesPath(path, exchange.path))
-  if (routes.length === 0) throw new WebError(404, 'No Such Resource: there is nothing here.')
+  if (routes.length === 0) throw new WebError(404, NO_SUCH_RESOURCE)
   const t = operationArgument(exchange.args)
   const route = findRoute(routes, method, t)
   if (route !== undefined) return route.handle(exchange)
@@ -121,11 +121,11 @@ function matchParts(expected: readonly string[], parts: readonly string[]): bool
   )
 }
 
-/** @throws {@link WebError} 405, or 501 for methods that nobody knows, unless the method has rows. */
+/** @throws {@link WebError} 405, or 501 for methods that not every server knows, unless the method has rows. */
 function refuseMethod(routes: readonly { readonly method: string }[], method: string): void {
   const methods = new Set(routes.map((row) => row.method))
   if (methods.has(method === 'HEAD' ? 'GET' : method)) return
-  if (!['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method)) {
+  if (!['GET', 'HEAD', 'POST'].includes(method)) {
     throw new WebError(501, `I don't know how to treat a ${quoteName(method)} request.`)
   }
   const allowed = [...methods].flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one]))

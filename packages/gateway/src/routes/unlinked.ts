@@ -1,7 +1,7 @@
 import { parseCap } from '@lafs/uri'
 import { badRequest, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
-import { uploadResultsPage } from '../pages/index.ts'
+import { openPage, uploadResultsPage } from '../pages/index.ts'
 import {
   booleanArgument,
   formatArgument,
@@ -46,6 +46,13 @@ export const unlinkedRoutes: readonly Route<Exchange>[] = [
     summary: 'Uploads the file of a form',
     handle: postFile,
   })),
+  {
+    method: 'POST',
+    t: 'open',
+    args: ['uri', 'filename'],
+    summary: 'Redirects to the page of a cap that stands in a form, not in an address',
+    handle: openPage,
+  },
   {
     method: 'POST',
     t: 'mkdir',

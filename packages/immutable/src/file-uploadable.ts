@@ -1,0 +1,68 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { IUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
+import type { UploadablePreferences } from './uploadable.ts'
+
+/** The size of the pieces that are read, unless the reader wishes another. */
+const PIECE_SIZE = 1024 * 1024
+
+/**
+ * An uploadable over a file, which stays open until the uploadable is closed.
+ *
+ * @throws TypeError when the path names no regular file; the file system's errors.
+ */
+export async function uploadableFromFile(
+  path: string,
+  preferences: UploadablePreferences = {},
+): Promise<IUploadable> {
+  const handle = await open(path, constants.O_RDONLY)
+  try {
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw new TypeError('expected a regular file to upload')
+    return fromHandle(handle, stats.size, preferences)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** An uploadable over an open file, which it closes. */
+export function fromHandle(
+  handle: FileHandle,
+  size: number,
+  preferences: UploadablePreferences,
+): IUploadable {
+  return {
+    ...preferences,
+    size,
+    async *read({ offset = 0, pieceSize = PIECE_SIZE, signal }: SourceReadOptions = {}) {
+      // Two buffers in turn: the next read goes on while the caller works on the one before.
+      const buffers = [new Uint8Array(pieceSize), new Uint8Array(pieceSize)] as const
+      let position = offset
+      const fill = (turn: number): ReturnType<typeof readInto> =>
+        readInto(handle, buffers[turn % 2 === 0 ? 0 : 1], position)
+      let next = fill(0)
+      next.catch(() => {})
+      for (let turn = 1; ; turn++) {
+        signal?.throwIfAborted()
+        const piece = await next
+        if (piece.length === 0) return
+        position += piece.length
+        next = fill(turn)
+        next.catch(() => {})
+        yield piece
+      }
+    },
+    close: () => handle.close(),
+  }
+}
+
+async function readInto(
+  handle: FileHandle,
+  buffer: Uint8Array,
+  position: number,
+): Promise<Uint8Array> {
+  const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+  return buffer.subarray(0, bytesRead)
+}
