@@ -89,10 +89,12 @@ export class FailureWithStatus extends Error {
 
 /** What a user can do about a failure, by its code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
-  NODEDIR_ABSENT: 'Name a node directory with -d, or make one with lafs create-client.',
+  NODEDIR_ABSENT:
+    "Make one with 'lafs create-client' (or, to store for others, too: 'lafs create-node --hostname=NAME') and run it with 'lafs run'; or name another one with -d.",
   NODEDIR_BAD_CONFIG: 'Correct the tahoe.cfg of the node directory.',
   NODEDIR_UNKNOWN_OPTION: 'Correct the tahoe.cfg of the node directory.',
   NODEDIR_UNAVAILABLE: 'Change the tahoe.cfg of the node directory.',
+  NODEDIR_CANNOT_LISTEN: 'Choose another port there, or end the other program.',
   NODEDIR_BAD_SECRET: 'Restore that file from a backup, or remove it to have a new secret made.',
   CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',

@@ -3,6 +3,7 @@ import { NodeDirectoryError } from './errors.ts'
 import { parseEndpoint } from './endpoints.ts'
 import type { Endpoint } from './endpoints.ts'
 import { folderIn, readIfThere } from './files.ts'
+import { introducedServers, introducerNames } from './introducers.ts'
 import { readTahoeCfg } from './known-options.ts'
 import { missingParts } from './missing-parts.ts'
 import { storageSettings } from './storage-settings.ts'
@@ -48,8 +49,6 @@ export interface NodeConfig {
   /** Undefined where the node is to have no storage server. */
   readonly storage: (StorageSettings & { readonly tub: TubSettings }) | undefined
   readonly sftp: SftpSettings | undefined
-  /** The grid managers that servers must be certified by: public keys by the names that they have here. */
-  readonly gridManagers: ReadonlyMap<string, string>
   /** The files of the certificates that the storage server has: absolute paths. */
   readonly gridManagerCertificateFiles: readonly string[]
   /** A line about each thing that is asked for and not there; the node is of use without it. */
@@ -68,7 +67,7 @@ const CLIENT_ALONE = parseTahoeCfg('[storage]\nenabled = false\n')
  */
 export async function readNodeConfig(folder: string): Promise<NodeConfig> {
   const cfg = await readTahoeCfg(folder)
-  if (cfg !== undefined) return nodeConfig(cfg, folder)
+  if (cfg !== undefined) return withIntroducers(nodeConfig(cfg, folder), cfg, folder)
   if ((await readIfThere(join(folder, 'private', 'servers.yaml'))) !== undefined) {
     return nodeConfig(CLIENT_ALONE, folder)
   }
@@ -76,6 +75,18 @@ export async function readNodeConfig(folder: string): Promise<NodeConfig> {
     'NODEDIR_ABSENT',
     `expected a node directory with a tahoe.cfg or a private/servers.yaml at ${folder}, found neither`,
   )
+}
+
+async function withIntroducers(
+  config: NodeConfig,
+  cfg: TahoeCfg,
+  folder: string,
+): Promise<NodeConfig> {
+  const names = await introducerNames(folder, cfg)
+  if (names.length === 0) return config
+  const { length } = await introducedServers(folder, names)
+  const note = `introducers (${names.join(', ')}) are not joined: they speak Foolscap; servers are those of private/servers.yaml, and ${length} that they told of earlier`
+  return { ...config, notes: [...config.notes, note] }
 }
 
 /** What a `tahoe.cfg` asks for. @see {@link readNodeConfig} */
@@ -95,10 +106,7 @@ export function nodeConfig(cfg: TahoeCfg, folder: string): NodeConfig {
     connects: tahoeCfgOption(cfg, 'connections', 'tcp')?.toLowerCase() !== 'disabled',
     storage: storageOf(cfg, folder, notes),
     sftp: sftpSettings(cfg, pathOption),
-    gridManagers: freeSection(cfg, 'grid_managers'),
-    gridManagerCertificateFiles: [...freeSection(cfg, 'grid_manager_certificates').values()].map(
-      (file) => folderIn(folder, file),
-    ),
+    gridManagerCertificateFiles: certificateFiles(cfg, folder),
     notes,
   }
 }
@@ -204,7 +212,8 @@ function listenAddress(
   return { host: endpoint.host ?? fallback, port: endpoint.port, place }
 }
 
-function freeSection(cfg: TahoeCfg, section: string): Map<string, string> {
+function certificateFiles(cfg: TahoeCfg, folder: string): string[] {
+  const section = 'grid_manager_certificates'
   const names = [...(cfg.get(section)?.options.keys() ?? [])]
-  return new Map(names.map((name) => [name, tahoeCfgOption(cfg, section, name) ?? '']))
+  return names.map((name) => folderIn(folder, tahoeCfgOption(cfg, section, name) ?? ''))
 }

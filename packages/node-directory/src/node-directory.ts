@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fromBase32, toBase32 } from '@lafs/crypto'
+import { EncodingError, fromBase32, toBase32, verifyingKeyFromString } from '@lafs/crypto'
 import { nodeCrypto } from '@lafs/crypto/node'
 import type { EncodingDefaults } from '@lafs/filesystem-interface'
 import type { ServerDescription } from '@lafs/client'
@@ -8,6 +8,7 @@ import type { Client, ClientOptions, MutableFormat } from '@lafs/client'
 import { NodeDirectoryError } from './errors.ts'
 import { readIfThere, writeOnce } from './files.ts'
 import { parseServersYaml } from '@lafs/client'
+import { introducedServers, introducerNames } from './introducers.ts'
 import { readTahoeCfg } from './known-options.ts'
 import { badOption, placeOf, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'
@@ -19,6 +20,8 @@ const SECRET_SIZE = 32
 export interface ClientDirectory {
   readonly servers: readonly ServerDescription[]
   readonly preferredServerIds: readonly string[]
+  /** The keys in the section `[grid_managers]`, whose word servers need to be sent new shares. */
+  readonly gridManagerKeys: readonly Uint8Array[]
   readonly encoding: EncodingDefaults
   /** `mutable.format` in the section `[client]`. */
   readonly mutableFormat: MutableFormat
@@ -30,8 +33,8 @@ export interface ClientDirectory {
 
 /**
  * Reads what a client needs from a node directory: `tahoe.cfg`, `private/servers.yaml`,
- * `private/convergence` and `private/secret`. A secret that is missing is made and kept, as by
- * upstream's node when it starts.
+ * `private/convergence` and `private/secret`, and the servers that introducers told of earlier. A secret
+ * that is missing is made and kept, as by upstream's node when it starts.
  *
  * @throws {@link NodeDirectoryError} `NODEDIR_ABSENT`, `NODEDIR_BAD_SECRET`, those of
  *   {@link readTahoeCfg} and {@link parseServersYaml}.
@@ -50,16 +53,29 @@ export async function readClientDirectory(folder: string): Promise<ClientDirecto
   const leaseSecret = await readOrMakeSecret(folder, 'secret')
   if (leaseSecret.length !== SECRET_SIZE) throw badSecret('secret', `${SECRET_SIZE} bytes`)
   return {
-    servers: parseServersYaml(serversText ?? ''),
+    servers: await serversOf(folder, cfg, serversText ?? ''),
     preferredServerIds: (tahoeCfgOption(cfg, 'client', 'peers.preferred') ?? '')
       .split(',')
       .map((serverId) => serverId.trim())
       .filter((serverId) => serverId !== ''),
+    gridManagerKeys: readGridManagerKeys(cfg),
     encoding: readEncoding(cfg),
     mutableFormat: readMutableFormat(cfg),
     convergence: await readOrMakeSecret(folder, 'convergence'),
     leaseSecret,
   }
+}
+
+/** The servers of `servers.yaml`, and those that introducers told of earlier, which it may correct. */
+async function serversOf(
+  folder: string,
+  cfg: TahoeCfg,
+  serversText: string,
+): Promise<ServerDescription[]> {
+  const listed = parseServersYaml(serversText)
+  const known = new Set(listed.map(({ serverId }) => serverId))
+  const introduced = await introducedServers(folder, await introducerNames(folder, cfg))
+  return [...listed, ...introduced.filter(({ serverId }) => !known.has(serverId))]
 }
 
 /** A client with the servers, secrets and parameters of a node directory. */
@@ -80,6 +96,17 @@ export async function readOrMakeSecret(folder: string, name: string): Promise<Ui
     // The cause would show the secret.
     throw badSecret(name, 'base32')
   }
+}
+
+function readGridManagerKeys(cfg: TahoeCfg): Uint8Array[] {
+  return [...(cfg.get('grid_managers')?.options.keys() ?? [])].map((name) => {
+    try {
+      return verifyingKeyFromString((tahoeCfgOption(cfg, 'grid_managers', name) ?? '').trim())
+    } catch (error) {
+      if (!(error instanceof EncodingError)) throw error
+      throw badOption(cfg, 'grid_managers', name, 'the public key of a grid manager, pub-v0-…')
+    }
+  })
 }
 
 function newSecret(): string {

@@ -106,7 +106,7 @@ describe('nodeConfig', () => {
     }
   })
 
-  it('reads SFTP and the grid managers', () => {
+  it('reads SFTP, and the certificates of grid managers', () => {
     const config = configOf(`${CLIENT}
 [sftpd]
 enabled = true
@@ -114,8 +114,6 @@ port = tcp:8022:interface=127.0.0.1
 host_pubkey_file = private/ssh_host.pub
 host_privkey_file = private/ssh_host
 accounts.file = private/accounts
-[grid_managers]
-Alice = pub-v0-abc
 [grid_manager_certificates]
 default = gm.json`)
     expect(config.sftp).toEqual({
@@ -123,7 +121,6 @@ default = gm.json`)
       hostPrivateKeyFile: `${NODE}/private/ssh_host`,
       accountsFile: `${NODE}/private/accounts`,
     })
-    expect([...config.gridManagers]).toEqual([['alice', 'pub-v0-abc']])
     expect(config.gridManagerCertificateFiles).toEqual([`${NODE}/gm.json`])
   })
 

@@ -31,6 +31,7 @@ describe('readClientDirectory', () => {
     expect(await readClientDirectory(folder)).toEqual({
       servers: [{ serverId: 'v0-a', announcement: { nickname: 'one' } }],
       preferredServerIds: [],
+      gridManagerKeys: [],
       encoding: { requiredShares: 2, happyShares: 3, totalShares: 4, maxSegmentSize: 1024 * 1024 },
       mutableFormat: 'SDMF',
       leaseSecret: secret,

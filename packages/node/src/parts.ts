@@ -4,6 +4,7 @@ import { createClient, createHistory } from '@lafs/client'
 import type { Client, History } from '@lafs/client'
 import { createGateway } from '@lafs/gateway'
 import type { Gateway } from '@lafs/gateway'
+import { createUploadJournal } from '@lafs/immutable/node'
 import { readClientDirectory } from '@lafs/node-directory'
 import type { NodeConfig } from '@lafs/node-directory'
 import type { StorageServer } from '@lafs/storage-server'
@@ -30,6 +31,7 @@ export async function openClient(
   const client = await createClient({
     ...(await readClientDirectory(folder)),
     history,
+    uploadJournal: await createUploadJournal(join(folder, 'private', 'uploads')),
     ...(config.connects ? {} : { transports: [] }),
     ...(keyPoolSize === undefined ? {} : { keyPoolSize }),
   })

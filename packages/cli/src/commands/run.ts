@@ -55,7 +55,7 @@ export async function runCommand(
   }
 }
 
-/** Explains how to get a node directory where there is none. */
+/** Says so where there is no node directory, or one of another kind. */
 async function checkIsClient(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => undefined)
   const has = (pattern: RegExp): boolean => names?.some((name) => pattern.test(name)) ?? false
@@ -70,10 +70,7 @@ async function checkIsClient(folder: string): Promise<void> {
     names === undefined
       ? 'does not look like a directory at all'
       : 'is not a recognizable node directory'
-  throw new NodeDirectoryError(
-    'NODEDIR_ABSENT',
-    `${quoteOutput(folder)} ${state}. Two commands get you a node: 'lafs create-client' makes its directory (to store for others, too: 'lafs create-node --hostname=NAME'), 'lafs run' runs it`,
-  )
+  throw new NodeDirectoryError('NODEDIR_ABSENT', `${quoteOutput(folder)} ${state}`)
 }
 
 /** Waits for what ends a node. @returns what it was. */
