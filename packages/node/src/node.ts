@@ -72,7 +72,7 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
       log,
     })
     closers.push(() => gateway.close())
-    const sftp = await startSftp(config.sftp, client)
+    const sftp = await startSftp(config.sftp, client, config.temporaryFolder)
     closers.push(() => sftp.close())
     const web = await startWeb(place, config.web, gateway)
     closers.push(() => web.close())

@@ -15,6 +15,7 @@ export interface SftpService {
 export async function startSftp(
   settings: SftpSettings | undefined,
   client: Client,
+  temporaryFolder: string,
 ): Promise<SftpService> {
   if (settings === undefined) return { port: undefined, close: async () => undefined }
   const hostPrivateKey = await readNamed(settings.hostPrivateKeyFile, 'host_privkey_file')
@@ -23,7 +24,7 @@ export async function startSftp(
   const { serveSftp } = await import('@lafs/sftp')
   const { host, port } = settings.listen
   return listening(settings.listen, () =>
-    serveSftp({ client, host, port, hostPrivateKey, accounts }),
+    serveSftp({ client, host, port, hostPrivateKey, accounts, temporaryFolder }),
   )
 }
 
