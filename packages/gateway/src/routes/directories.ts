@@ -229,11 +229,11 @@ async function uploadInto(exchange: DirectoryExchange): Promise<GatewayResponse>
 }
 
 async function linkCap({ args, node }: DirectoryExchange): Promise<GatewayResponse> {
-  const cap = args.get('uri')
+  const cap = args.get('uri')?.trim()
   if (cap === undefined || cap === '') throw badRequest('set-uri requires a uri')
   const name = textArgument(args, 'name')
   if (name === undefined || name === '') throw badRequest('set-uri requires a name')
-  await node.setUri(name, cap.trim(), undefined, { overwrite: replaceArgument(args) })
+  await node.setUri(name, cap, undefined, { overwrite: replaceArgument(args) })
   return textResponse(cap)
 }
 
@@ -258,6 +258,7 @@ async function relinkChild(exchange: DirectoryExchange): Promise<GatewayResponse
   const toName = textArgument(args, 'to_name')?.trim() ?? fromName
   refuseSlash('from_name', fromName)
   refuseSlash('to_name', toName)
+  if (toName === '') throw badRequest('to_name= may not be empty')
   const newParent = await directoryArgument(exchange)
   await node.moveChildTo(fromName, newParent, { newChildName: toName, overwrite })
   return textResponse('thing moved')
@@ -290,7 +291,9 @@ async function setChildren(exchange: DirectoryExchange): Promise<GatewayResponse
   const { args, node } = exchange
   const overwrite = replaceArgument(args)
   const entries = new Map<string, NewChildCaps>()
-  for (const [name, { rwUri, roUri, metadata }] of parseChildren(await readText(exchange))) {
+  const text = await readText(exchange)
+  if (text === '') throw badRequest('children: I expected JSON, and got no body')
+  for (const [name, { rwUri, roUri, metadata }] of parseChildren(text)) {
     entries.set(name, { writeUri: rwUri, readonlyUri: roUri, metadata })
   }
   await node.setChildren(entries, { overwrite })

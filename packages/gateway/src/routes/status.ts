@@ -7,7 +7,7 @@ import type {
   OperationStatus,
 } from '@lafs/filesystem-interface'
 import { downloadEventsJson } from '../download-events.ts'
-import { badRequest, WebError } from '../errors.ts'
+import { badRequest, NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import {
   downloadStatusPage,
@@ -190,7 +190,7 @@ function operationName({ path }: Exchange): { readonly kind: string; readonly co
 }
 
 function forgotten(): WebError {
-  return new WebError(404, 'No Such Resource: no such operation is remembered.')
+  return new WebError(404, NO_SUCH_RESOURCE)
 }
 
 async function statisticsJson({ context }: Exchange): Promise<GatewayResponse> {
