@@ -1,6 +1,7 @@
 import { createClientFromDirectory } from '@lafs/node-directory'
 import { readAliases } from './aliases.ts'
 import type { Aliases } from './aliases.ts'
+import { readCapWord } from './cap-word.ts'
 import type { LookupContext } from './grid-path.ts'
 import type { CommandContext } from './command-context.ts'
 
@@ -15,18 +16,14 @@ export interface GridContext extends CommandContext, LookupContext {
   readonly aliases: Aliases
 }
 
-/**
- * Does something with a client of the node directory and its aliases, and closes the client.
- *
- * @param keyPoolSize - RSA keys to make ahead: none for what makes one mutable object at most.
- */
+/** Does something with a client of the node directory and its aliases, and closes the client. */
 export async function withGrid<T>(
   context: CommandContext,
   { dirCap }: GridOptions,
   work: (grid: GridContext) => Promise<T>,
-  keyPoolSize = 0,
 ): Promise<T> {
-  const aliases = await readAliases(context.nodeDirectory, dirCap)
-  await using client = await createClientFromDirectory(context.nodeDirectory, { keyPoolSize })
+  const cap = dirCap === undefined ? undefined : await readCapWord(context.terminal, dirCap)
+  const aliases = await readAliases(context.nodeDirectory, cap)
+  await using client = await createClientFromDirectory(context.nodeDirectory, { keyPoolSize: 0 })
   return await work({ ...context, aliases, client, signal: context.terminal.signal })
 }

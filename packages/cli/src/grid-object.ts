@@ -10,7 +10,7 @@ import { findNode } from './grid-path.ts'
 async function findObject(grid: GridContext, where: string): Promise<IFilesystemNode> {
   const place = gridPlace(grid.aliases, where)
   const path = place.path === '/' ? '' : place.path
-  return (await findNode(grid, { ...place, path })).node
+  return findNode(grid, { ...place, path })
 }
 
 /** The same for a check: a verify cap is no node, but all that a check needs. */

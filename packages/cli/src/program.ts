@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
 import type { AdminOptions } from './commands/admin-counts.ts'
 import type { CheckCommandOptions } from './commands/check.ts'
@@ -17,9 +17,11 @@ import type { RebalanceOptions } from './commands/rebalance.ts'
 import type { RenewOptions } from './commands/renew.ts'
 import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
-import type { GridOptions } from './grid-command.ts'
 import type { CommandContext } from './command-context.ts'
+import { addNodeCommands } from './create-run-commands.ts'
+import { addBackupCommand } from './node-commands.ts'
 import type { Terminal } from './terminal.ts'
+import type { PrintOptions, WebOptions } from './web-command.ts'
 
 /** The options that stand before the name of a command. */
 interface GlobalOptions {
@@ -45,7 +47,11 @@ export function createProgram(terminal: Terminal, version: string): Command {
   program
     .description('Store files in a Tahoe-LAFS grid and get them back.')
     .version(version, '-V, --version', 'print the version and what is in use')
-    .option('-d, --node-directory <folder>', 'the node directory (default: ~/.tahoe)')
+    .addOption(
+      new Option('-d, --node-directory <folder>', 'the node directory (default: ~/.tahoe)').env(
+        'LAFS_NODE_DIRECTORY',
+      ),
+    )
     .option('-q, --quiet', 'say nothing but the outcome')
     .enablePositionalOptions()
     .exitOverride()
@@ -53,12 +59,14 @@ export function createProgram(terminal: Terminal, version: string): Command {
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(blotOutSecrets(text)),
     })
+  addNodeCommands(program, context)
   addAliasCommands(program, context)
   addFileCommands(program, context)
   addDirectoryCommands(program, context)
   addLinkCommands(program, context)
   addTreeCommands(program, context)
   addCareCommands(program, context)
+  addBackupCommand((name, description) => webCommand(program, name, description), context)
   addAdminCommands(program, context)
   addDebugCommands(program, context)
   return program
@@ -69,24 +77,37 @@ function gridCommand(program: Command, name: string, description: string): Comma
   return program
     .command(name)
     .description(description)
-    .option('--dir-cap <cap>', "the directory that the alias 'tahoe' stands for")
+    .option(
+      '--dir-cap <cap>',
+      "the directory that the alias 'tahoe' stands for; -: from standard input",
+    )
+}
+
+/** A command with paths on the grid that goes over the web API of a gateway. */
+function webCommand(program: Command, name: string, description: string): Command {
+  return gridCommand(program, name, description).option(
+    '-u, --node-url <url>',
+    'the gateway to use (default: that of the node directory)',
+  )
 }
 
 function addAliasCommands(program: Command, context: ContextMaker): void {
-  gridCommand(program, 'create-alias', 'make a directory, and an alias for it')
+  webCommand(program, 'create-alias', 'make a directory, and an alias for it')
     .argument('<alias>')
-    .action(async (alias: string) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (alias: string, options: PrintOptions) => {
       const { createAliasCommand } = await import('./commands/create-alias.ts')
-      await createAliasCommand(context(), alias)
+      await createAliasCommand(context(), alias, options)
     })
-  gridCommand(program, 'add-alias', 'make an alias for a directory that exists')
+  webCommand(program, 'add-alias', 'make an alias for a directory that exists')
     .argument('<alias>')
-    .argument('<dircap>')
-    .action(async (alias: string, cap: string) => {
+    .argument('<dircap>', 'its cap; -: from standard input, where nobody else sees it')
+    .option('--json', 'what came of it as JSON')
+    .action(async (alias: string, cap: string, options: PrintOptions) => {
       const { addAliasCommand } = await import('./commands/aliases.ts')
-      await addAliasCommand(context(), alias, cap)
+      await addAliasCommand(context(), alias, cap, options)
     })
-  gridCommand(program, 'list-aliases', 'list the aliases and their caps')
+  webCommand(program, 'list-aliases', 'list the aliases and their caps')
     .option('--readonly-uri', 'caps that only read')
     .option('--json', 'all of it as JSON')
     .action(async (options: ListAliasesOptions) => {
@@ -96,7 +117,7 @@ function addAliasCommands(program: Command, context: ContextMaker): void {
 }
 
 function addFileCommands(program: Command, context: ContextMaker): void {
-  gridCommand(program, 'put', 'store a file and print its cap')
+  webCommand(program, 'put', 'store a file and print its cap')
     .argument('[file]', 'the file to store; - or nothing: standard input')
     .argument('[target]', 'where to put it: ALIAS:PATH, DIRCAP/PATH or the cap of a mutable file')
     .option('-m, --mutable', 'make a file that can be changed, as --format=SDMF')
@@ -105,23 +126,26 @@ function addFileCommands(program: Command, context: ContextMaker): void {
       '--private-key-path <file>',
       'a private key (PEM) for the mutable file; never use one for two files',
     )
+    .option('--streaming', 'send what comes as it comes, with a random key and no copy of it')
+    .option('--json', 'what came of it as JSON')
     .action(async (file: string | undefined, target: string | undefined, options: PutOptions) => {
       const { putCommand } = await import('./commands/put.ts')
       await putCommand(context(), file, target, options)
     })
-  gridCommand(program, 'get', 'get a file back')
-    .argument('<source>', 'ALIAS:PATH, DIRCAP/PATH or the cap that put printed')
+  webCommand(program, 'get', 'get a file back')
+    .argument('<source>', 'ALIAS:PATH, DIRCAP/PATH or a cap; -: a cap from standard input')
     .argument('[file]', 'where to write it; - or nothing: standard output')
-    .action(async (source: string, file: string | undefined, options: GridOptions) => {
+    .action(async (source: string, file: string | undefined, options: WebOptions) => {
       const { getCommand } = await import('./commands/get.ts')
       await getCommand(context(), source, file, options)
     })
-  gridCommand(program, 'cp', 'copy files and directories, to, from and within the grid')
+  webCommand(program, 'cp', 'copy files and directories, to, from and within the grid')
     .argument('<from>', 'a local path, ALIAS:PATH, DIRCAP/PATH or a cap')
     .argument('<to...>', 'more of these; the last one is the target')
     .option('-r, --recursive', 'copy directories with all that is in them')
     .option('-v, --verbose', 'tell of each step')
     .option('--caps-only', 'write caps into the local files, not what they name')
+    .option('--json', 'what came of it as JSON')
     .action(async (from: string, to: string[], options: CpOptions) => {
       const { cpCommand } = await import('./commands/cp.ts')
       await cpCommand(context(), [from, ...to], options)
@@ -129,14 +153,15 @@ function addFileCommands(program: Command, context: ContextMaker): void {
 }
 
 function addDirectoryCommands(program: Command, context: ContextMaker): void {
-  gridCommand(program, 'mkdir', 'make a directory and print its cap')
+  webCommand(program, 'mkdir', 'make a directory and print its cap')
     .argument('[where]', 'ALIAS:PATH or DIRCAP/PATH; nothing: in no directory')
     .option('--format <format>', 'SDMF or MDMF')
+    .option('--json', 'what came of it as JSON')
     .action(async (where: string | undefined, options: MkdirOptions) => {
       const { mkdirCommand } = await import('./commands/mkdir.ts')
       await mkdirCommand(context(), where, options)
     })
-  gridCommand(program, 'ls', 'list a directory')
+  webCommand(program, 'ls', 'list a directory')
     .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
     .option('-l, --long', 'with kinds, sizes and times')
     .option('--uri', 'with caps')
@@ -150,42 +175,47 @@ function addDirectoryCommands(program: Command, context: ContextMaker): void {
 }
 
 function addLinkCommands(program: Command, context: ContextMaker): void {
-  gridCommand(program, 'mv', 'move an entry to another place on the grid')
+  webCommand(program, 'mv', 'move an entry to another place on the grid')
     .argument('<from>')
     .argument('<to>', 'with a slash at the end: into that directory')
-    .action(async (from: string, to: string, options: GridOptions) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (from: string, to: string, options: PrintOptions) => {
       const { mvCommand } = await import('./commands/mv.ts')
       await mvCommand(context(), from, to, options)
     })
-  gridCommand(program, 'ln', 'make another entry for what an entry leads to')
+  webCommand(program, 'ln', 'make another entry for what an entry leads to')
     .argument('<from>')
     .argument('<to>', 'with a slash at the end: into that directory')
-    .action(async (from: string, to: string, options: GridOptions) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (from: string, to: string, options: PrintOptions) => {
       const { lnCommand } = await import('./commands/mv.ts')
       await lnCommand(context(), from, to, options)
     })
-  gridCommand(program, 'unlink', 'remove an entry of a directory')
+  webCommand(program, 'unlink', 'remove an entry of a directory')
     .argument('<where>')
-    .action(async (where: string, options: GridOptions) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (where: string, options: PrintOptions) => {
       const { unlinkCommand } = await import('./commands/unlink.ts')
       await unlinkCommand(context(), where, options)
     })
 }
 
 function addTreeCommands(program: Command, context: ContextMaker): void {
-  gridCommand(program, 'manifest', 'list everything that can be reached from a directory')
+  webCommand(program, 'manifest', 'list everything that can be reached from a directory')
     .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
     .option('-s, --storage-index', 'storage indexes alone')
     .option('--verify-cap', 'verify caps alone')
     .option('--repair-cap', 'repair caps alone')
     .option('-r, --raw', 'all of it as lines of JSON')
+    .option('--json', 'the same')
     .action(async (where: string, options: ManifestOptions) => {
       const { manifestCommand } = await import('./commands/manifest.ts')
       await manifestCommand(context(), where, options)
     })
-  gridCommand(program, 'stats', 'sum up everything that can be reached from a directory')
+  webCommand(program, 'stats', 'sum up everything that can be reached from a directory')
     .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
     .option('-r, --raw', 'as JSON')
+    .option('--json', 'the same')
     .action(async (where: string, options: StatsOptions) => {
       const { statsCommand } = await import('./commands/stats.ts')
       await statsCommand(context(), where, options)
@@ -194,12 +224,13 @@ function addTreeCommands(program: Command, context: ContextMaker): void {
 
 /** What `check` and `deep-check` have in common. */
 function healthCommand(program: Command, name: string, description: string): Command {
-  return gridCommand(program, name, description)
+  return webCommand(program, name, description)
     .argument('[where...]', "ALIAS:PATH, DIRCAP/PATH or caps; nothing: the alias 'tahoe'")
     .option('--verify', 'read every share and check every hash, not only ask who has shares')
     .option('--repair', 'make what is missing or bad anew')
     .option('--add-lease', 'add a lease to every share, or renew it')
-    .option('--raw', 'all of it as JSON')
+    .option('--raw', 'the results as JSON')
+    .option('--json', 'the same')
 }
 
 function addCareCommands(program: Command, context: ContextMaker): void {

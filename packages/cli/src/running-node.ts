@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { runningProcess } from '@lafs/node-directory'
 import { readIfThere } from './private-file.ts'
 
 /**
@@ -7,17 +8,7 @@ import { readIfThere } from './private-file.ts'
  * somebody else's.
  */
 export async function runningNodeUrl(nodeDirectory: string): Promise<string | undefined> {
-  const process = await readIfThere(join(nodeDirectory, 'running.process'))
-  const id = Number(process?.trim().split(/\s+/)[0])
-  if (!Number.isInteger(id) || id <= 0 || !isAlive(id)) return undefined
+  if ((await runningProcess(nodeDirectory)) === undefined) return undefined
   const url = await readIfThere(join(nodeDirectory, 'node.url'))
   return url?.trim() || undefined
-}
-
-function isAlive(id: number): boolean {
-  try {
-    return process.kill(id, 0)
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }

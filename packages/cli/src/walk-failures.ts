@@ -12,15 +12,21 @@ export class WalkFailures {
     this.#stderr = stderr
   }
 
-  /** @param path - from where the walk began. */
-  async tell(path: readonly string[], error: unknown): Promise<void> {
+  /** @param path - from where the walk began; undefined where nobody knows. */
+  async tell(path: readonly string[] | undefined, error: unknown): Promise<void> {
     this.note()
-    await writeTo(this.#stderr, `${describeFailure(error, quotePath(path))}\n`)
+    const place = path === undefined ? undefined : quotePath(path)
+    await writeTo(this.#stderr, `${describeFailure(error, place)}\n`)
   }
 
   /** Remembers what is told elsewhere. */
   note(): void {
     this.#count++
+  }
+
+  /** Whether anything has gone wrong so far. */
+  get any(): boolean {
+    return this.#count > 0
   }
 
   /** @throws {@link CommandError} `CLI_INCOMPLETE` once something has gone wrong. */

@@ -44,17 +44,18 @@ const ACCEPT = 'text/plain, application/octet-stream'
  * The web API that a command works with: that of `nodeUrl`; or that of the process that runs from the
  * node directory; or, where none does, a gateway in this process that ends with it.
  *
+ * @param keyPoolSize - RSA keys that a gateway of this process makes ahead.
  * @throws {@link UsageError} for an address that is none.
  */
 export async function openWebApi(
   nodeDirectory: string,
   nodeUrl: string | undefined,
+  keyPoolSize: number,
 ): Promise<WebApi> {
   const url = nodeUrl ?? (await runningNodeUrl(nodeDirectory))
   if (url !== undefined) return httpWebApi(url)
   const { openNode } = await import('@lafs/node')
-  const node = await openNode(nodeDirectory)
-  if (node.gateway === undefined) throw new Error('expected a gateway, got a node without one')
+  const node = await openNode(nodeDirectory, { keyPoolSize })
   return gatewayWebApi(node.gateway, () => node.close())
 }
 
@@ -111,9 +112,13 @@ export function gatewayWebApi(
       const { signal } = request
       signal.throwIfAborted()
       const headers = new Map(Object.entries({ host: 'localhost', ...headersOf(request) }))
-      const body = inPieces(request.body ?? new Uint8Array())
+      const failures: unknown[] = []
+      const pieces = inPieces(request.body ?? new Uint8Array())
+      const body = telling(pieces, (error) => failures.push(error))
       const response = await gateway.handle({ method, target, headers, body, signal })
       signal.throwIfAborted()
+      // What the gateway says of it comes second.
+      if (failures.length > 0) throw failures[0]
       return {
         status: response.status,
         headers: new Map(response.headers.map(([name, value]) => [name.toLowerCase(), value])),
@@ -227,7 +232,19 @@ async function exchange(sent: ClientRequest, { body, signal }: WebRequest): Prom
     headers: new Map(
       Object.entries(message.headers).map(([name, value]) => [name, [value].flat().join(', ')]),
     ),
-    body: untilCut(message, signal),
+    body: untilCut(untilAnswered(message, sent), signal),
+  }
+}
+
+/** The pieces as they come; after the last one nobody sends any more of the request. */
+async function* untilAnswered(
+  pieces: AsyncIterable<Uint8Array>,
+  sent: ClientRequest,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* pieces
+  } finally {
+    if (!sent.writableFinished) sent.destroy()
   }
 }
 

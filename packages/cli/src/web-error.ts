@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+
 /** The codes of errors that a gateway tells of by the names of their classes. */
 const CODES_BY_NAME: Readonly<Record<string, string>> = {
   NotEnoughSharesError: 'DOWNLOAD_NOT_ENOUGH_SHARES',
@@ -61,12 +63,23 @@ export function isWebApiError(
  * @see allmydata.web.common.humanize_exception
  */
 export function webApiError(status: number, text: string): WebApiError {
-  const { name, message } = nameAndMessage(text)
+  const { name, message } = nameAndMessage(isPage(text) ? '' : text)
   const code =
     CODES_BY_NAME[name] ??
     CODES_BY_WORDS.find(([words]) => words.test(message))?.[1] ??
     `WEB_${status}`
-  return new WebApiError(code, status, message === '' ? `the gateway answered ${status}` : message)
+  return new WebApiError(
+    code,
+    status,
+    message === ''
+      ? `the gateway answered ${status} ${STATUS_CODES[status] ?? ''}`.trim()
+      : message,
+  )
+}
+
+/** Some answers are pages for people, come what may. */
+function isPage(text: string): boolean {
+  return /^\s*<(?:!doctype|html)/i.test(text)
 }
 
 function nameAndMessage(text: string): { name: string; message: string } {

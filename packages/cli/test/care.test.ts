@@ -160,7 +160,7 @@ describe('deep-check --repair', () => {
       const words = raw === '' ? ['-v'] : [raw]
       const { status, stdout, stderr } = await lafs('deep-check', '--repair', ...words, directory)
       expect(status).toBe(1)
-      const told = "lafs: 'beyond repair': CLI_NOT_REPAIRED: the repair was not completed: [^\n]+\n"
+      const told = "lafs: 'beyond repair': CLI_NOT_REPAIRED: not healthy: 1 of the 2 [^\n]+\n"
       const end = 'lafs: CLI_INCOMPLETE: one thing failed; all the rest is told.\n'
       expect(stderr).toMatch(new RegExp(`^${raw === '' ? told : ''}${end}$`))
       expect(stdout).toMatch(

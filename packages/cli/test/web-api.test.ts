@@ -1,12 +1,13 @@
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { claimFolder } from '@lafs/node-directory'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runningNodeUrl } from '../src/running-node.ts'
 import {
   ask,
@@ -63,7 +64,11 @@ const inProcess: WebApi = gatewayWebApi(
   {
     handle: async ({ method, target, headers, body }) => {
       let text = ''
-      for await (const piece of body) text += new TextDecoder().decode(piece)
+      try {
+        for await (const piece of body) text += new TextDecoder().decode(piece)
+      } catch {
+        return { status: 500, headers: [], body: bytes('something went wrong') }
+      }
       const [accept, length] = [headers.get('accept'), headers.get('content-length') ?? 'chunked']
       const told = JSON.stringify([method, target, accept, length, headers.get('x-own'), text])
       return { status: 200, headers: [['X-Answer', 'yes']], body: bytes(told) }
@@ -102,6 +107,17 @@ describe.each([
     expect(got).toEqual(['PUT', '/uri/a%2Fb/../%2E?t=x', ACCEPT, length, '1', text])
   })
 
+  it('fails with the reason of a source that fails', async () => {
+    const reason = new Error('no more')
+    answer = (request) => request.resume()
+    const body = (async function* () {
+      yield bytes('a')
+      await sleep(0)
+      throw reason
+    })()
+    await expect(open().request('PUT', '/', { signal, body })).rejects.toBe(reason)
+  })
+
   it('ends with the reason of its signal', async () => {
     const reason = new Error('enough')
     const request = { signal: AbortSignal.abort(reason) }
@@ -130,17 +146,6 @@ describe('a web API over HTTP', () => {
     expect(await askText(api, 'GET', '/', { signal })).toBe('answer 3')
   })
 
-  it('fails with the reason of a source that fails', async () => {
-    const reason = new Error('no more')
-    answer = (request) => request.resume()
-    const body = (async function* () {
-      yield bytes('a')
-      await sleep(0)
-      throw reason
-    })()
-    await expect(overHttp().request('PUT', '/', { signal, body })).rejects.toBe(reason)
-  })
-
   it('takes an answer that comes before the whole request has gone', async () => {
     let returned = false
     const body = (async function* () {
@@ -154,8 +159,8 @@ describe('a web API over HTTP', () => {
       }
     })()
     answer = (request, response) => {
-      response.writeHead(413, { connection: 'close' }).end('too much')
-      response.on('finish', () => request.socket.destroySoon())
+      request.resume()
+      response.writeHead(413).end('too much')
     }
     const response = await overHttp().request('PUT', '/', { signal, body })
     expect([response.status, await textOf(response)]).toEqual([413, 'too much'])
@@ -240,7 +245,8 @@ describe('webApiError', () => {
     ],
     [500, 'Traceback (most recent call last):\nbuiltins.KeyError\n', 'WEB_500', 'KeyError'],
     [400, 'PUT to a directory', 'CLI_IS_A_DIRECTORY', 'PUT to a directory'],
-    [418, '', 'WEB_418', 'the gateway answered 418'],
+    [499, '', 'WEB_499', 'the gateway answered 499'],
+    [405, '\n<html>\n …', 'WEB_405', 'the gateway answered 405 Method Not Allowed'],
   ])('%d %j', (status, text, code, message) => {
     expect(webApiError(status, text)).toMatchObject({ status, code, message })
   })
@@ -255,29 +261,28 @@ describe('webApiError', () => {
 })
 
 describe('runningNodeUrl', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
   it.each([
-    ['no files', {}, undefined],
-    [
-      'a process that runs',
-      { 'running.process': `${process.pid} 1.5`, 'node.url': 'http://x/\n' },
-      'http://x/',
-    ],
-    [
-      'a process that is gone',
-      { 'running.process': '999999999 1.5', 'node.url': 'http://x/' },
-      undefined,
-    ],
-    ['no process', { 'node.url': 'http://x/' }, undefined],
-    ['a process without a gateway', { 'running.process': `${process.pid} 1.5` }, undefined],
-    ['nonsense', { 'running.process': '-1 x', 'node.url': 'http://x/' }, undefined],
-  ])('%s', async (_what, files, expected) => {
-    const folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
-    try {
-      await mkdir(folder, { recursive: true })
-      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
-      expect(await runningNodeUrl(folder)).toBe(expected)
-    } finally {
-      await rm(folder, { recursive: true })
-    }
+    ['no files', {}],
+    ['a process that is gone', { 'running.process': '999999999 1.5', 'node.url': 'http://x/' }],
+    ['no process', { 'node.url': 'http://x/' }],
+    ['nonsense', { 'running.process': '-1 x', 'node.url': 'http://x/' }],
+  ])('has none with %s', async (_what, files) => {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+    expect(await runningNodeUrl(folder)).toBeUndefined()
+  })
+
+  it('is the one of a process that runs, if that has one', async () => {
+    const release = await claimFolder(folder)
+    expect(await runningNodeUrl(folder)).toBeUndefined()
+    await writeFile(join(folder, 'node.url'), 'http://x/\n')
+    expect(await runningNodeUrl(folder)).toBe('http://x/')
+    await release()
+    expect(await runningNodeUrl(folder)).toBeUndefined()
   })
 })

@@ -1,26 +1,30 @@
 import { parseCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
 import { addAlias, directoryCapText, newAliasName, readAliases } from '../aliases.ts'
+import { readCapWord } from '../cap-word.ts'
 import { CommandError } from '../failure.ts'
 import { pythonJson } from '../python-json.ts'
 import { escapeControls, quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
+import { writeOutcome } from '../web-command.ts'
+import type { PrintOptions } from '../web-command.ts'
 
 /** Makes an alias for a directory that exists. @see allmydata.scripts.tahoe_add_alias.add_alias */
 export async function addAliasCommand(
   context: CommandContext,
   word: string,
   cap: string,
+  options: PrintOptions,
 ): Promise<void> {
   const name = await newAliasName(context.nodeDirectory, word)
-  const text = directoryCapText(cap)
+  const text = directoryCapText(await readCapWord(context.terminal, cap))
   if (text === undefined) {
     throw new CommandError('CLI_BAD_ALIAS', 'expected the cap of a directory, got something else')
   }
   await addAlias(context.nodeDirectory, name, text)
-  await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} added\n`)
+  await writeOutcome(context, options, `Alias ${quoteOutput(name)} added`, { alias: name })
 }
 
 /** The options of `list-aliases`. */

@@ -1,28 +1,21 @@
-import { checkAndRepairResultsJson, checkResultsJson, createCheckable } from '@lafs/checker'
-import type { CheckTarget } from '@lafs/checker'
-import type { CheckOptions } from '@lafs/filesystem-interface'
-import { checkAndRepairLines, checkLines, repairFailure } from '../check-text.ts'
+import { gridPlace } from '../aliases.ts'
+import { readCapWord } from '../cap-word.ts'
+import { checkLines, repairFailure } from '../check-text.ts'
+import type { AnyResults } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
-import type { CommandError } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findCheckTarget } from '../grid-object.ts'
-import { progressBar } from '../progress.ts'
-import { pythonJson } from '../python-json.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
+import { askText } from '../web-api.ts'
+import { withWebApi } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { placeTarget, rootPlace } from '../web-path.ts'
 
 /** The options of `check`, and those that `deep-check` has with it. */
-export interface CheckCommandOptions extends GridOptions {
+export interface CheckCommandOptions extends PrintOptions {
   readonly verify?: boolean
   readonly repair?: boolean
   readonly addLease?: boolean
+  /** Upstream's word for JSON. */
   readonly raw?: boolean
-}
-
-/** What is printed of an object, and why its repair failed if it did. */
-interface Told {
-  readonly text: string
-  readonly failure?: CommandError | undefined
 }
 
 /**
@@ -35,53 +28,44 @@ export async function checkCommand(
   places: readonly string[],
   options: CheckCommandOptions,
 ): Promise<void> {
-  const { stdout, stderr, now } = context.terminal
-  const bar = progressBar(stderr, { now, quiet: context.quiet })
-  await withGrid(context, options, async (grid) => {
-    for (const where of places.length === 0 ? [''] : places) {
-      const target = await findCheckTarget(grid, where)
-      const { verify, addLease } = options
-      const asked = { verify, addLease, signal: grid.signal, onProgress: bar.update }
-      let told: Told
-      try {
-        told = await (options.repair === true ? repaired : checked)(grid, target, asked, options)
-      } finally {
-        bar.end()
-      }
-      await writeTo(stdout, told.text)
-      if (told.failure !== undefined) throw told.failure
-    }
+  const words = await readCapWords(context, places)
+  await withWebApi(context, options, async (web) => {
+    for (const word of words) await checkOne(web, word, options)
   })
 }
 
-async function checked(
-  { client }: GridContext,
-  target: CheckTarget,
-  asked: CheckOptions,
-  { raw }: CheckCommandOptions,
-): Promise<Told> {
-  const results = await createCheckable(target, client.checker).check(asked)
-  return { text: raw === true ? rawText(checkResultsJson(results)) : textOf(checkLines(results)) }
-}
-
-async function repaired(
-  { client }: GridContext,
-  target: CheckTarget,
-  asked: CheckOptions,
-  { raw }: CheckCommandOptions,
-): Promise<Told> {
-  const results = await createCheckable(target, client.checker).checkAndRepair(asked)
+async function checkOne(
+  web: WebContext,
+  word: string,
+  options: CheckCommandOptions,
+): Promise<void> {
+  const { api, signal, terminal } = web
+  const query = { t: 'check', output: 'JSON', ...checkQuery(options) }
+  const target = placeTarget(rootPlace(gridPlace(web.aliases, word)), query)
+  const json = await askText(api, 'POST', target, { signal })
+  const results = JSON.parse(json) as AnyResults
+  if (options.raw === true || options.json === true) await writeTo(terminal.stdout, `${json}\n`)
+  else for (const line of checkLines(results)) await writeLine(terminal.stdout, line)
   const failure = repairFailure(results)
-  if (raw !== true) return { text: textOf(checkAndRepairLines(results)), failure }
-  // Where nothing is stored, nothing is repaired.
-  const json = results ? checkAndRepairResultsJson(results) : checkResultsJson(undefined)
-  return { text: rawText(json), failure }
+  if (failure !== undefined) throw failure
 }
 
-function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join('')
+/** The words of a command line that name things to look at; none for the default alias. */
+export async function readCapWords(
+  { terminal }: CommandContext,
+  places: readonly string[],
+): Promise<readonly string[]> {
+  if (places.length === 0) return ['']
+  return Promise.all(places.map((word) => readCapWord(terminal, word)))
 }
 
-function rawText(json: unknown): string {
-  return `${pythonJson(json, 1)}\n\n`
+/** The arguments of a request for a check. */
+export function checkQuery({
+  verify,
+  repair,
+  addLease,
+}: CheckCommandOptions): Record<'verify' | 'repair' | 'add-lease', string | undefined> {
+  const word = (option: boolean | undefined): string | undefined =>
+    option === true ? 'true' : undefined
+  return { verify: word(verify), repair: word(repair), 'add-lease': word(addLease) }
 }

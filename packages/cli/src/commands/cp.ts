@@ -1,30 +1,30 @@
 import { readdir, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
-import type { IDirectoryNode, ProgressListener } from '@lafs/filesystem-interface'
+import type { ProgressListener } from '@lafs/filesystem-interface'
 import { explicitGridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
+import type { CommandContext } from '../command-context.ts'
 import { copyProgress } from '../cp/copy-progress.ts'
 import type { CopyProgress } from '../cp/copy-progress.ts'
 import { plannedDirectoryCount, plannedFileCount, planCopy } from '../cp/plan.ts'
 import type { CopyContext, PlannedDirectory } from '../cp/plan.ts'
-import { findSource, isDirectorySource } from '../cp/sources.ts'
+import { findSource, isDirectorySource, listing } from '../cp/sources.ts'
 import type { FileSource, Source } from '../cp/sources.ts'
-import { copyToGridDirectory, copyToGridFile } from '../cp/to-grid.ts'
+import { copyToGridDirectory, copyToGridFile, linkAt } from '../cp/to-grid.ts'
 import { copyToLocalFile, copyToLocalFolder } from '../cp/to-local.ts'
 import { CommandError } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findNode, findWriteTarget } from '../grid-path.ts'
 import { progressBar } from '../progress.ts'
-import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { withWebApi, writeOutcome } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { isWebApiError } from '../web-error.ts'
+import { describe, withoutSlash } from '../web-path.ts'
+import type { NodeFacts } from '../web-path.ts'
 
 /** Each new directory takes a key. */
 const KEYS_AHEAD = 2
 
 /** The options of `cp`. */
-export interface CpOptions extends GridOptions {
+export interface CpOptions extends PrintOptions {
   readonly recursive?: boolean
   readonly verbose?: boolean
   readonly capsOnly?: boolean
@@ -40,8 +40,8 @@ type Target = {
   | {
       readonly kind: 'grid'
       readonly place: GridPlace
-      /** Where a directory exists. */
-      readonly directory: IDirectoryNode | undefined
+      /** What stands there now. */
+      readonly facts: NodeFacts | undefined
     }
 )
 
@@ -66,15 +66,26 @@ export async function cpCommand(
   const report = (message: string): void => {
     if (verbose) terminal.stderr.write(`${message}\n`)
   }
-  const work = async (grid: GridContext): Promise<string> => {
+  const work = async (web: WebContext): Promise<Outcome> => {
     try {
-      return await copy({ ...grid, report }, words, options, bar.update)
+      return await copy({ ...web, report }, words, options, bar.update)
     } finally {
       bar.end()
     }
   }
-  const outcome = await withGrid(context, options, work, KEYS_AHEAD)
-  if (!quiet) await writeTo(terminal.stdout, `Success: ${outcome}\n`)
+  const keysAhead = options.recursive === true ? KEYS_AHEAD : 0
+  const outcome = await withWebApi(context, options, work, keysAhead)
+  if (quiet && options.json !== true) return
+  const text = `Success: ${outcome.isFile ? 'file' : 'files'} copied`
+  await writeOutcome(context, options, text, { copied: outcome.count })
+}
+
+/** What came of a copy. */
+interface Outcome {
+  /** Whether one file went to the name of the target. */
+  readonly isFile: boolean
+  /** Files. */
+  readonly count: number
 }
 
 async function copy(
@@ -82,14 +93,14 @@ async function copy(
   words: readonly string[],
   options: CpOptions,
   update: ProgressListener,
-): Promise<string> {
+): Promise<Outcome> {
   const target = await findTarget(context, words.at(-1) ?? '')
   const sources: Source[] = []
   for (const word of words.slice(0, -1)) sources.push(await findSource(context, word))
   const file = checkShape(sources, target, options)
   if (file !== undefined) {
     await copyFile(context, file, target, options, update)
-    return 'file copied'
+    return { isFile: true, count: 1 }
   }
   if (options.verbose === true) await reportTarget(context, target)
   const plan = await planCopy({ ...context, composesNames: target.kind === 'grid' }, sources)
@@ -99,7 +110,7 @@ async function copy(
   context.report(`starting copy, ${files} files, ${directories} directories`)
   const progress = copyProgress(context.report, update, { files, directories })
   await copyPlan(context, plan, target, options, progress)
-  return 'files copied'
+  return { isFile: false, count: files }
 }
 
 async function findTarget(context: CopyContext, word: string): Promise<Target> {
@@ -113,12 +124,11 @@ async function findTarget(context: CopyContext, word: string): Promise<Target> {
   }
   const target = { kind: 'grid', endsWithSlash, place } as const
   try {
-    const { node } = await findNode(context, place)
-    if (isDirectoryNode(node)) return { ...target, existing: 'directory', directory: node }
-    return { ...target, existing: 'file', directory: undefined }
+    const { facts } = await describe(context, place)
+    return { ...target, existing: facts.type === 'dirnode' ? 'directory' : 'file', facts }
   } catch (error) {
-    if (!isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) throw error
-    return { ...target, existing: 'nothing', directory: undefined }
+    if (!isWebApiError(error, 404)) throw error
+    return { ...target, existing: 'nothing', facts: undefined }
   }
 }
 
@@ -157,8 +167,7 @@ async function copyFile(
   if (target.kind === 'local') {
     await copyToLocalFile(context, source, target.path, { capsOnly }, onProgress)
   } else {
-    const place = await findWriteTarget(context, target.place)
-    await copyToGridFile(context, source, place, onProgress)
+    await copyToGridFile(context, source, target.place, target.facts, onProgress)
   }
 }
 
@@ -173,27 +182,26 @@ async function copyPlan(
     await copyToLocalFolder(context, plan, target.path, { capsOnly }, progress)
     return
   }
-  const { place, directory } = target
-  if (directory !== undefined) {
-    await copyToGridDirectory(context, plan, directory, progress)
+  const { facts } = target
+  if (facts !== undefined) {
+    await copyToGridDirectory(context, plan, facts, progress)
     return
   }
-  const path = place.path.replace(/\/$/, '')
-  const { entry } = await findWriteTarget(context, { ...place, path })
-  if (entry === undefined) throw badCopy('the target needs a name at its end')
+  const place = withoutSlash(target.place)
+  if (place.path === '') throw badCopy('the target needs a name at its end')
   // It is whole before it can be seen.
-  const node = await copyToGridDirectory(context, plan, undefined, progress)
-  const { signal } = context
-  await entry.parent.setNode(entry.name, node, { overwrite: false, signal })
+  const cap = await copyToGridDirectory(context, plan, undefined, progress)
+  await linkAt(context, place, cap, 'false')
 }
 
 /** Tells of what stands in the target, as upstream does. */
 async function reportTarget(context: CopyContext, target: Target): Promise<void> {
   if (target.existing !== 'directory') return
-  const { length } =
+  const names =
     target.kind === 'local'
       ? await readdir(target.path)
-      : [...((await target.directory?.list({ signal: context.signal })) ?? [])]
+      : [...(target.facts === undefined ? [] : await listing(context, target.facts))]
+  const { length } = names
   for (let index = 1; index <= length; index++) context.report(`examining ${index} of ${length}`)
 }
 

@@ -1,15 +1,20 @@
 import { addAlias, newAliasName } from '../aliases.ts'
-import { withGrid } from '../grid-command.ts'
-import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { quoteOutput } from '../quote.ts'
+import { askText } from '../web-api.ts'
+import { withWebApi, writeOutcome } from '../web-command.ts'
+import type { PrintOptions } from '../web-command.ts'
 
 /** Makes a directory and an alias for it. @see allmydata.scripts.tahoe_add_alias.create_alias */
-export async function createAliasCommand(context: CommandContext, word: string): Promise<void> {
+export async function createAliasCommand(
+  context: CommandContext,
+  word: string,
+  options: PrintOptions,
+): Promise<void> {
   const name = await newAliasName(context.nodeDirectory, word)
-  await withGrid(context, {}, async ({ client, signal }) => {
-    const { uri } = await client.createDirnode(undefined, { signal })
-    await addAlias(context.nodeDirectory, name, uri)
-  })
-  await writeTo(context.terminal.stdout, `Alias ${quoteOutput(name)} created\n`)
+  const cap = await withWebApi(context, options, async ({ api, signal }) =>
+    (await askText(api, 'POST', '/uri?t=mkdir', { signal })).trim(),
+  )
+  await addAlias(context.nodeDirectory, name, cap)
+  await writeOutcome(context, options, `Alias ${quoteOutput(name)} created`, { alias: name, cap })
 }

@@ -1,17 +1,23 @@
-import { deepCheckEntries, deepCheckLines } from '@lafs/checker'
-import type { DeepCheckEntry, DeepCheckLine } from '@lafs/checker'
-import type { ShareLocator } from '@lafs/filesystem-interface'
-import { healthWord, repairFailure, repairLines, shareText, summaryLine } from '../check-text.ts'
+import type { DeepCheckLine } from '@lafs/checker'
+import {
+  corruptShares,
+  healthWord,
+  repairFailure,
+  repairLines,
+  summaryLine,
+} from '../check-text.ts'
+import type { AnyResults } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext } from '../grid-command.ts'
-import { rootDirectory } from '../grid-object.ts'
 import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
-import { pythonJson } from '../python-json.ts'
 import { quotePath } from '../quote.ts'
 import { writeLine, writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
+import { withWebApi } from '../web-command.ts'
+import type { WebContext } from '../web-command.ts'
+import { errorOfLine, walk } from '../web-walk.ts'
+import type { WalkLine } from '../web-walk.ts'
+import { checkQuery, readCapWords } from './check.ts'
 import type { CheckCommandOptions } from './check.ts'
 
 /** The options of `deep-check`. */
@@ -34,14 +40,12 @@ export async function deepCheckCommand(
   options: DeepCheckCommandOptions,
 ): Promise<void> {
   const { stderr, now } = context.terminal
+  const words = await readCapWords(context, places)
   const bar = progressBar(stderr, { now, quiet: context.quiet })
   const failures = new WalkFailures(stderr)
-  const work = options.raw === true ? deepCheckRaw : deepCheck
-  await withGrid(context, options, async (grid) => {
+  await withWebApi(context, options, async (web) => {
     try {
-      for (const where of places.length === 0 ? [''] : places) {
-        await work(grid, where, options, { bar, failures })
-      }
+      for (const word of words) await deepCheck(web, word, options, { bar, failures })
     } finally {
       bar.end()
     }
@@ -56,49 +60,39 @@ interface Beside {
 }
 
 async function deepCheck(
-  grid: GridContext,
-  where: string,
+  web: WebContext,
+  word: string,
   options: DeepCheckCommandOptions,
   { bar, failures }: Beside,
 ): Promise<void> {
-  const { verify, addLease, repair } = options
-  const root = await rootDirectory(grid, where)
-  const asked = { verify, addLease, repair, signal: grid.signal }
+  const { stdout } = web.terminal
+  const isRaw = options.raw === true || options.json === true
+  const query = { t: 'stream-deep-check', ...checkQuery(options) }
   const tally = new Tally(options)
   let done = 0
-  for await (const entry of deepCheckEntries(root, grid.client.checker, asked)) {
-    const lines = tally.linesOf(entry)
-    if (lines.length > 0 || entry.type === 'failure') bar.end()
-    for (const line of lines) await writeLine(grid.terminal.stdout, line)
-    if (entry.type === 'stats') continue
-    const failure = failureOf(entry)
-    if (failure !== undefined) await failures.tell(entry.path, failure)
+  for await (const { line, json } of walk(web, word, query, failures)) {
+    const failure = failureOf(line)
+    const lines = isRaw ? [json] : tally.linesOf(line)
+    if (lines.length > 0 || failure !== undefined) bar.end()
+    if (isRaw) await writeTo(stdout, `${json}\n`)
+    else for (const text of lines) await writeLine(stdout, text)
+    if (line.type === 'stats') continue
+    if (failure !== undefined && isRaw) failures.note()
+    else if (failure !== undefined) await failures.tell(line.path, failure)
     bar.update({ phase: 'traversing', done: ++done, total: undefined })
   }
 }
 
-async function deepCheckRaw(
-  grid: GridContext,
-  where: string,
-  { verify, addLease, repair }: DeepCheckCommandOptions,
-  { failures }: Beside,
-): Promise<void> {
-  const root = await rootDirectory(grid, where)
-  const asked = { verify, addLease, repair, signal: grid.signal }
-  for await (const line of deepCheckLines(root, grid.client.checker, asked)) {
-    if (line.type === 'failure' || isNotRepaired(line)) failures.note()
-    await writeTo(grid.terminal.stdout, `${pythonJson(line)}\n`)
-  }
-}
-
 /** What went wrong with an object, where something did. */
-function failureOf(entry: Exclude<DeepCheckEntry, { type: 'stats' }>): unknown {
-  return entry.type === 'failure' ? entry.error : repairFailure(entry.repair)
+function failureOf(line: WalkLine): Error | undefined {
+  if (line.type === 'stats') return undefined
+  if (line.type === 'failure') return errorOfLine(line)
+  const results = resultsOf(line)
+  return results === undefined ? undefined : repairFailure(results)
 }
 
-function isNotRepaired(line: object): boolean {
-  const results = (line as DeepCheckLine)['check-and-repair-results']
-  return results?.['repair-attempted'] === true && !results['repair-successful']
+function resultsOf(line: DeepCheckLine): AnyResults | undefined {
+  return line['check-and-repair-results'] ?? line['check-results']
 }
 
 /** Counts what was checked, and says what upstream says of it. */
@@ -114,41 +108,45 @@ class Tally {
     this.#options = options
   }
 
-  linesOf(entry: DeepCheckEntry): string[] {
-    if (entry.type === 'stats') return this.#total()
+  linesOf(line: WalkLine): string[] {
+    if (line.type === 'stats') return this.#total()
     // What is unknown is no file and no directory.
-    if (entry.type === 'failure' || entry.node.unknown) return []
+    if (line.type === 'failure' || line.type === 'unknown') return []
     this.#checked++
     const marker = this.#checked % TOLD_EVERY === 0 ? [`${this.#checked} objects checked..`] : []
+    const told = this.#options.repair === true ? this.#repaired(line) : this.#seen(line)
+    return [...marker, ...told]
+  }
+
+  #seen(line: DeepCheckLine): string[] {
+    const results = line['check-results']
+    if (results === undefined) return []
+    if (results.results.healthy) this.#healthy++
+    const corrupt = corruptShares(results)
+    return [...this.#verbose(line, summaryLine(results)), ...corruptLines(corrupt)]
+  }
+
+  #repaired(line: DeepCheckLine): string[] {
+    const results = line['check-and-repair-results']
+    if (results === undefined || !('pre-repair-results' in results)) {
+      this.#healthy++
+      this.#healthyAfter++
+      return this.#verbose(line, 'healthy')
+    }
+    const before = results['pre-repair-results']
+    if (before.results.healthy) this.#healthy++
+    if (results['post-repair-results'].results.healthy) this.#healthyAfter++
+    if (results['repair-attempted']) this.#attempted++
+    if (results['repair-attempted'] && results['repair-successful']) this.#successful++
     return [
-      ...marker,
-      ...(this.#options.repair === true ? this.#repaired(entry) : this.#seen(entry)),
+      ...this.#verbose(line, healthWord(before)),
+      ...corruptLines(corruptShares(before)),
+      ...repairLines(results),
     ]
   }
 
-  #seen({ path, results }: DeepCheckEntry & { type: 'object' }): string[] {
-    if (results?.healthy !== false) this.#healthy++
-    return [
-      ...this.#verbose(`${quotePath(path)}: ${summaryLine(results)}`),
-      ...corruptLines(results?.corruptShares ?? []),
-    ]
-  }
-
-  #repaired({ path, repair }: DeepCheckEntry & { type: 'object' }): string[] {
-    if (repair?.preRepairResults.healthy !== false) this.#healthy++
-    if (repair?.postRepairResults.healthy !== false) this.#healthyAfter++
-    if (repair?.repairAttempted === true) this.#attempted++
-    if (repair?.repairSuccessful === true) this.#successful++
-    const word = repair === undefined ? 'healthy' : healthWord(repair.preRepairResults)
-    return [
-      ...this.#verbose(`${quotePath(path)}: ${word}`),
-      ...corruptLines(repair?.preRepairResults.corruptShares ?? []),
-      ...(repair === undefined ? [] : repairLines(repair)),
-    ]
-  }
-
-  #verbose(line: string): string[] {
-    return this.#options.verbose === true ? [line] : []
+  #verbose({ path }: DeepCheckLine, text: string): string[] {
+    return this.#options.verbose === true ? [`${quotePath(path)}: ${text}`] : []
   }
 
   #total(): string[] {
@@ -166,6 +164,6 @@ class Tally {
   }
 }
 
-function corruptLines(shares: readonly ShareLocator[]): string[] {
-  return shares.map((share) => ` corrupt: ${shareText(share)}`)
+function corruptLines(shares: readonly string[]): string[] {
+  return shares.map((share) => ` corrupt: ${share}`)
 }

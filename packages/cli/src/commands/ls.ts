@@ -1,29 +1,26 @@
-import { isDirectoryNode, isFilesystemError, isMutableFileNode } from '@lafs/filesystem-interface'
 import { gridPlace } from '../aliases.ts'
-import type { GridPlace } from '../aliases.ts'
-import { CommandError, FailureWithStatus } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findNode } from '../grid-path.ts'
-import { directoryJson, fileJson } from '../node-json.ts'
-import type { NodeJson } from '../node-json.ts'
-import { pythonJson } from '../python-json.ts'
-import { printableName, quoteOutput } from '../quote.ts'
+import { readCapWord } from '../cap-word.ts'
 import type { CommandContext } from '../command-context.ts'
+import { CommandError, FailureWithStatus } from '../failure.ts'
+import { printableName, quoteOutput } from '../quote.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushLeft, flushRight } from '../text.ts'
-import { webStatus } from '../web-status.ts'
+import { withWebApi } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { isWebApiError } from '../web-error.ts'
+import { describe } from '../web-path.ts'
+import type { Description, NodeFacts } from '../web-path.ts'
 
 /** The options of `ls`. */
-export interface LsOptions extends GridOptions {
+export interface LsOptions extends PrintOptions {
   readonly long?: boolean
   readonly uri?: boolean
   readonly readonlyUri?: boolean
   readonly classify?: boolean
-  readonly json?: boolean
 }
 
 const EXIT_NO_SUCH_FILE = 2
+const BAD_REQUEST = 400
 
 /** From here on the year stands in place of the time of day, as in other listings. */
 const OLD_AFTER_SECONDS = 6 * 30 * 24 * 60 * 60
@@ -46,55 +43,52 @@ export async function lsCommand(
   options: LsOptions,
 ): Promise<void> {
   const { terminal } = context
-  const [json, name] = await withGrid(context, options, async (grid) => {
-    const place = gridPlace(grid.aliases, where.replace(/\/$/, ''))
-    return [await describe(grid, place), place.path.split('/').at(-1) ?? ''] as const
-  })
+  const word = (await readCapWord(terminal, where)).replace(/\/$/, '')
+  const { facts, json, name } = await withWebApi(context, options, (web) => lookAt(web, word))
   if (options.json === true) {
-    await writeTo(terminal.stdout, `${pythonJson(json, 1)}\n\n`)
+    await writeTo(terminal.stdout, `${json}\n`)
     return
   }
-  const children = json[0] === 'dirnode' ? (json[1].children ?? new Map()) : new Map([[name, json]])
+  const children = facts.type === 'dirnode' ? facts.children : undefined
   const nowSeconds = terminal.now() / 1000
   const onTerminal = terminal.stdout.isTTY === true
-  const rows = [...children]
+  const entries = [...(children ?? new Map([[name, facts]]))]
+  const rows = entries
     .toSorted(([a], [b]) => compareCodePoints(a, b))
-    .map(([child, facts]) =>
-      row(onTerminal ? printableName(child) : child, facts, options, nowSeconds),
+    .map(([child, entry]) =>
+      row(onTerminal ? printableName(child) : child, entry, options, nowSeconds),
     )
   for (const line of columns(rows)) await writeTo(terminal.stdout, `${line}\n`)
-  if ([...children.values()].some(([type]) => type === 'unknown')) {
+  if (entries.some(([, { type }]) => type === 'unknown')) {
     await writeTo(terminal.stderr, UNKNOWN_OBJECTS)
   }
 }
 
-async function describe(grid: GridContext, place: GridPlace): Promise<NodeJson> {
+async function lookAt(web: WebContext, word: string): Promise<Description & { name: string }> {
+  const place = gridPlace(web.aliases, word)
   try {
-    const { node, metadata } = await findNode(grid, place)
-    const { signal } = grid
-    if (isDirectoryNode(node)) return directoryJson(node, await node.list({ signal }))
-    const size = isMutableFileNode(node) ? await node.sizeOfBestVersion({ signal }) : node.size
-    return fileJson(node, size, metadata)
+    return { ...(await describe(web, place)), name: place.path.split('/').at(-1) ?? '' }
   } catch (error) {
-    if (grid.signal.aborted) throw error
-    if (!isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) {
-      throw new FailureWithStatus(webStatus(error) & 0xff, error)
+    if (isWebApiError(error, 404)) {
+      const message = 'No such file or directory'
+      const cause = new CommandError('CLI_NO_SUCH_FILE', message, { cause: error })
+      throw new FailureWithStatus(EXIT_NO_SUCH_FILE, cause)
     }
-    const cause = new CommandError('CLI_NO_SUCH_FILE', 'No such file or directory', {
-      cause: error,
-    })
-    throw new FailureWithStatus(EXIT_NO_SUCH_FILE, cause)
+    if (isWebApiError(error)) throw new FailureWithStatus(error.status & 0xff, error)
+    if (isPlaceError(error)) throw new FailureWithStatus(BAD_REQUEST & 0xff, error)
+    throw error
   }
 }
 
+/** Whether a gateway would have said so, had it been asked. */
+function isPlaceError(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return code.startsWith('URI_') || code === 'DIRECTORY_EMPTY_PATHNAME_COMPONENT'
+}
+
 /** One line of a listing, cut into cells. */
-function row(
-  name: string,
-  [type, facts]: NodeJson,
-  options: LsOptions,
-  nowSeconds: number,
-): string[] {
-  const { rw_uri: writeUri, ro_uri: readonlyUri } = facts
+function row(name: string, facts: NodeFacts, options: LsOptions, nowSeconds: number): string[] {
+  const { type, writeUri, readonlyUri } = facts
   const letters = [
     { dirnode: 'd', filenode: '-', unknown: '?' }[type],
     readonlyUri === undefined ? '-' : 'r',
@@ -114,7 +108,7 @@ function row(
 }
 
 /** When the entry was made: by the file store's own note, or by an old one of the user's. */
-function linkTime({ metadata = {} }: NodeJson[1], nowSeconds: number): string {
+function linkTime({ metadata }: NodeFacts, nowSeconds: number): string {
   const { tahoe, ctime } = metadata
   const noted =
     typeof tahoe === 'object' && tahoe !== null && 'linkcrtime' in tahoe ? tahoe.linkcrtime : 0

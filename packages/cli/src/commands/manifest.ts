@@ -1,18 +1,16 @@
-import { manifestLines } from '@lafs/checker'
-import { toBase32 } from '@lafs/crypto'
-import { traverse } from '@lafs/dirnode'
-import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { rootDirectory } from '../grid-object.ts'
-import { pythonJson } from '../python-json.ts'
-import { quoteOutput } from '../quote.ts'
+import type { ManifestLine } from '@lafs/checker'
+import { readCapWord } from '../cap-word.ts'
 import type { CommandContext } from '../command-context.ts'
+import { quoteOutput } from '../quote.ts'
 import { writeLine, writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
+import { withWebApi } from '../web-command.ts'
+import type { PrintOptions } from '../web-command.ts'
+import { errorOfLine, walk } from '../web-walk.ts'
 
 /** The options of `manifest`; the first that is given decides. */
-export interface ManifestOptions extends GridOptions {
+export interface ManifestOptions extends PrintOptions {
+  /** Upstream's word for JSON. */
   readonly raw?: boolean
   readonly storageIndex?: boolean
   readonly verifyCap?: boolean
@@ -31,51 +29,34 @@ export async function manifestCommand(
   where: string,
   options: ManifestOptions,
 ): Promise<void> {
-  const failures = new WalkFailures(context.terminal.stderr)
-  await withGrid(context, options, async (grid) => {
-    const root = await rootDirectory(grid, where)
-    await (options.raw === true ? listRaw : list)(root, grid, failures, options)
+  const { stdout, stderr } = context.terminal
+  const isRaw = options.raw === true || options.json === true
+  const failures = new WalkFailures(stderr)
+  const word = await readCapWord(context.terminal, where)
+  await withWebApi(context, options, async (web) => {
+    for await (const { line, json } of walk(web, word, { t: 'stream-manifest' }, failures)) {
+      if (isRaw) await writeTo(stdout, `${json}\n`)
+      if (line.type === 'stats') continue
+      if (line.type === 'failure') {
+        if (isRaw) failures.note()
+        else await failures.tell(line.path, errorOfLine(line))
+      } else if (!isRaw) {
+        const text = manifestLine(line, options)
+        if (text !== '') await writeLine(stdout, text)
+      }
+    }
   })
   failures.throwIfAny()
 }
 
-async function list(
-  root: IDirectoryNode,
-  { signal, terminal }: GridContext,
-  failures: WalkFailures,
-  options: ManifestOptions,
-): Promise<void> {
-  for await (const entry of traverse(root, { signal })) {
-    if (entry.type === 'failure') await failures.tell(entry.path, entry.error)
-    if (entry.type !== 'object') continue
-    const line = manifestLine(entry.node, entry.path, options)
-    if (line !== undefined) await writeLine(terminal.stdout, line)
-  }
-}
-
-async function listRaw(
-  root: IDirectoryNode,
-  { signal, terminal }: GridContext,
-  failures: WalkFailures,
-): Promise<void> {
-  for await (const line of manifestLines(root, { signal })) {
-    if (line.type === 'failure') failures.note()
-    await writeTo(terminal.stdout, `${pythonJson(line)}\n`)
-  }
-}
-
-/** One line of a manifest; undefined for what has nothing of what is asked for. */
-function manifestLine(
-  node: IFilesystemNode,
-  path: readonly string[],
-  options: ManifestOptions,
-): string | undefined {
-  if (node.unknown) return undefined
-  if (options.storageIndex === true) return node.storageIndex && toBase32(node.storageIndex)
-  if (options.verifyCap === true) return node.verifyCap?.format()
-  if (options.repairCap === true) return node.repairCap?.format()
-  const cap = quoteOutput(node.uri ?? '', { quotationMarks: false })
-  return `${cap} ${plainPath(path.join('/'))}`
+/** One line of a manifest; empty for what has nothing of what is asked for. */
+function manifestLine(line: ManifestLine, options: ManifestOptions): string {
+  if (line.type === 'unknown') return ''
+  if (options.storageIndex === true) return line['storage-index']
+  if (options.verifyCap === true) return line.verifycap
+  if (options.repairCap === true) return line.repaircap
+  const cap = quoteOutput(line.cap ?? '', { quotationMarks: false })
+  return `${cap} ${plainPath(line.path.join('/'))}`
 }
 
 /** A path as it is, or in quotes where it could be misread or goes over several lines. */

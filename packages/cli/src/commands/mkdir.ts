@@ -1,16 +1,14 @@
-import { isDirectoryNode } from '@lafs/filesystem-interface'
 import { gridPlace } from '../aliases.ts'
-import { CommandError } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findWriteTarget, makeDirectory } from '../grid-path.ts'
-import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { mutableVersion, parseFormat } from '../store-file.ts'
-import { writeTo } from '../terminal.ts'
+import { parseFormat } from '../file-format.ts'
+import { quoteOutput } from '../quote.ts'
+import { askText, queryText } from '../web-api.ts'
+import { withWebApi, writeOutcome } from '../web-command.ts'
+import type { PrintOptions } from '../web-command.ts'
+import { placeTarget, withoutSlash } from '../web-path.ts'
 
 /** The options of `mkdir`. */
-export interface MkdirOptions extends GridOptions {
+export interface MkdirOptions extends PrintOptions {
   readonly format?: string
 }
 
@@ -25,28 +23,14 @@ export async function mkdirCommand(
   where: string | undefined,
   options: MkdirOptions,
 ): Promise<void> {
-  const format = parseFormat(options.format, ['SDMF', 'MDMF'])
-  const version = format === undefined ? undefined : mutableVersion(format)
-  const uri = await withGrid(context, options, (grid) => directoryAt(grid, where, version))
-  await writeTo(context.terminal.stdout, `${quoteOutput(uri, { quotationMarks: false })}\n`)
-}
-
-async function directoryAt(
-  grid: GridContext,
-  where: string | undefined,
-  version: number | undefined,
-): Promise<string> {
-  const { signal } = grid
-  const place = where === undefined || where === '' ? undefined : gridPlace(grid.aliases, where)
-  if (place === undefined || place.path === '') {
-    return (await grid.client.createDirnode(undefined, { version, signal })).uri
-  }
-  // Of two slashes at the end, the first one ends the name of a directory on the way.
-  const { node, entry } = await findWriteTarget(grid, {
-    ...place,
-    path: place.path.replace(/\/$/, ''),
+  const query = { t: 'mkdir', format: parseFormat(options.format, ['SDMF', 'MDMF']) }
+  const cap = await withWebApi(context, options, async ({ aliases, api, signal }) => {
+    const place = where === undefined || where === '' ? undefined : gridPlace(aliases, where)
+    const target =
+      place === undefined || place.path === ''
+        ? `/uri${queryText(query)}`
+        : placeTarget(withoutSlash(withoutSlash(place)), query)
+    return (await askText(api, 'POST', target, { signal })).trim()
   })
-  const made = node ?? (entry && (await makeDirectory(grid, entry, version)))
-  if (made !== undefined && isDirectoryNode(made)) return made.uri
-  throw new CommandError('CLI_NOT_A_DIRECTORY', 'a file stands where a directory is to be made')
+  await writeOutcome(context, options, quoteOutput(cap, { quotationMarks: false }), { cap })
 }

@@ -1,11 +1,12 @@
 import { gridPlace } from '../aliases.ts'
-import { CommandError, FailureWithStatus } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findNode, findWriteTarget } from '../grid-path.ts'
-import type { Entry, FoundNode } from '../grid-path.ts'
+import type { GridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { CommandError, FailureWithStatus } from '../failure.ts'
+import { askText } from '../web-api.ts'
+import { writeOutcome, withWebApi } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { assertPlace, bestCap, describe, entryPlace, placeTarget } from '../web-path.ts'
+import type { EntryPlace, NodeFacts } from '../web-path.ts'
 
 const EXIT_NOT_REMOVED = 2
 
@@ -20,14 +21,15 @@ export async function mvCommand(
   context: CommandContext,
   from: string,
   to: string,
-  options: GridOptions,
+  options: PrintOptions,
 ): Promise<void> {
-  await withGrid(context, options, async (grid) => {
-    const source = await findNode(grid, gridPlace(grid.aliases, from))
-    const target = await targetEntry(grid, from, to)
-    await move(grid, source, target)
+  await withWebApi(context, options, async (web) => {
+    const source = gridPlace(web.aliases, from)
+    const target = targetEntry(web, source, to)
+    const { facts } = await describe(web, source)
+    await move(web, entryPlace(source), facts, target)
   })
-  await writeTo(context.terminal.stdout, 'OK\n')
+  await writeOutcome(context, options, 'OK', { moved: true })
 }
 
 /** Makes another entry for what an entry leads to. @see allmydata.scripts.tahoe_mv */
@@ -35,51 +37,105 @@ export async function lnCommand(
   context: CommandContext,
   from: string,
   to: string,
-  options: GridOptions,
+  options: PrintOptions,
 ): Promise<void> {
-  await withGrid(context, options, async (grid) => {
-    const { node } = await findNode(grid, gridPlace(grid.aliases, from))
-    const { parent, name } = await targetEntry(grid, from, to)
-    const { signal } = grid
-    await parent.setNode(name, node, { overwrite: 'only-files', signal })
+  await withWebApi(context, options, async (web) => {
+    const source = gridPlace(web.aliases, from)
+    const target = targetEntry(web, source, to)
+    const { facts } = await describe(web, source)
+    await link(web, facts, target)
   })
-  await writeTo(context.terminal.stdout, 'OK\n')
+  await writeOutcome(context, options, 'OK', { linked: true })
 }
 
-async function move(grid: GridContext, source: FoundNode, target: Entry): Promise<void> {
-  const { signal } = grid
-  const { node, entry, metadata } = source
-  const overwrite = 'only-files'
-  if (entry !== undefined && entry.parent.uri === target.parent.uri) {
-    // One write, and a move to where the entry stands already is none.
-    const newChildName = target.name
-    await entry.parent.moveChildTo(entry.name, target.parent, { newChildName, overwrite, signal })
+async function link(
+  web: WebContext,
+  facts: NodeFacts,
+  { parent, name }: EntryPlace,
+): Promise<void> {
+  const { api, signal } = web
+  const path = parent.path === '' ? name : `${parent.path}/${name}`
+  const target = placeTarget({ ...parent, path }, { t: 'uri', replace: 'only-files' })
+  const body = new TextEncoder().encode(bestCap(facts))
+  await askText(api, 'PUT', target, { signal, body })
+}
+
+/** @param source - undefined for a cap alone. */
+async function move(
+  web: WebContext,
+  source: EntryPlace | undefined,
+  facts: NodeFacts,
+  target: EntryPlace,
+): Promise<void> {
+  const { api, signal } = web
+  if (source === undefined) {
+    await link(web, facts, target)
+    const message = 'A cap alone stands in no directory to remove it from'
+    throw new FailureWithStatus(EXIT_NOT_REMOVED, new CommandError('CLI_NOT_REMOVED', message))
+  }
+  // Paths may meet in one directory, from which the only entry must not be removed.
+  const from = await existingDirectory(web, source.parent)
+  const to = await directoryForWriting(web, target.parent)
+  if (from === to && source.name === target.name) return
+  if (from === to && isPlain(source.name) && isPlain(target.name)) {
+    const names = { from_name: source.name, to_name: target.name, replace: 'only-files' }
+    const place = { root: from, path: '' }
+    await askText(api, 'POST', placeTarget(place, { t: 'relink', ...names }), { signal })
     return
   }
-  await target.parent.setNode(target.name, node, { metadata, overwrite, signal })
+  await linkWithMetadata(web, to, target.name, facts)
   try {
-    if (entry === undefined) {
-      throw new CommandError(
-        'CLI_NOT_REMOVED',
-        'A cap alone stands in no directory to remove it from',
-      )
-    }
-    await entry.parent.delete(entry.name, { signal })
+    await askText(api, 'DELETE', placeTarget({ root: from, path: source.name }), { signal })
   } catch (error) {
     signal.throwIfAborted()
     throw new FailureWithStatus(EXIT_NOT_REMOVED, error)
   }
 }
 
+async function linkWithMetadata(
+  { api, signal }: WebContext,
+  directory: string,
+  name: string,
+  { type, readonlyUri, writeUri, metadata }: NodeFacts,
+): Promise<void> {
+  const child = [type, { rw_uri: writeUri, ro_uri: readonlyUri, metadata }]
+  // Any name may be a key, even __proto__.
+  const children: unknown = Object.fromEntries([[name, child]])
+  const query = { t: 'set_children', replace: 'only-files' }
+  const body = new TextEncoder().encode(JSON.stringify(children))
+  await askText(api, 'POST', placeTarget({ root: directory, path: '' }, query), { signal, body })
+}
+
+/** The cap of a directory that is there. */
+async function existingDirectory(web: WebContext, place: GridPlace): Promise<string> {
+  if (place.path === '') return place.root
+  const { api, signal } = web
+  return (await askText(api, 'GET', placeTarget(place, { t: 'uri' }), { signal })).trim()
+}
+
+/** The cap of a directory, which is made where it is missing. */
+async function directoryForWriting(web: WebContext, place: GridPlace): Promise<string> {
+  if (place.path === '') return place.root
+  const { api, signal } = web
+  return (await askText(api, 'POST', placeTarget(place, { t: 'mkdir' }), { signal })).trim()
+}
+
+/** Whether upstream's gateway takes a name as it is: it cuts off what is white at the ends of some. */
+function isPlain(name: string): boolean {
+  return name === name.trim()
+}
+
 /**
- * The entry to make. Below a place that ends with a slash it has the name of the source. Directories
- * on the way are made.
+ * The entry to make. Below a place that ends with a slash it has the name of the source.
+ *
+ * @throws {@link CommandError} `CLI_NO_NAME`.
  */
-async function targetEntry(grid: GridContext, from: string, to: string): Promise<Entry> {
-  const place = gridPlace(grid.aliases, to)
-  const name = gridPlace(grid.aliases, from).path.split('/').at(-1) ?? ''
+function targetEntry({ aliases }: WebContext, source: GridPlace, to: string): EntryPlace {
+  const place = gridPlace(aliases, to)
+  const name = source.path.split('/').at(-1) ?? ''
   const path = place.path.endsWith('/') ? place.path + name : place.path
-  const { entry } = await findWriteTarget(grid, { ...place, path })
+  assertPlace({ ...place, path })
+  const entry = entryPlace({ ...place, path })
   if (entry !== undefined) return entry
   throw new CommandError('CLI_NO_NAME', 'The new place needs a name at its end.')
 }

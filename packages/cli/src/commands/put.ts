@@ -1,27 +1,30 @@
-import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { rsaPrivateKeyFromPem } from '@lafs/crypto'
-import type { IUploadable } from '@lafs/filesystem-interface'
-import { uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
 import { gridPlace } from '../aliases.ts'
+import type { GridPlace } from '../aliases.ts'
+import { readCapWord } from '../cap-word.ts'
+import type { CommandContext } from '../command-context.ts'
 import { CommandError, UsageError } from '../failure.ts'
-import { withGrid } from '../grid-command.ts'
-import type { GridContext, GridOptions } from '../grid-command.ts'
-import { findWriteTarget } from '../grid-path.ts'
+import { parseFormat } from '../file-format.ts'
 import { progressBar } from '../progress.ts'
 import { quoteOutput } from '../quote.ts'
-import type { CommandContext } from '../command-context.ts'
-import { parseFormat, storeAt, storeUnlinked } from '../store-file.ts'
-import type { StoredFile, StoreOptions } from '../store-file.ts'
 import { writeTo } from '../terminal.ts'
+import { watchUpload } from '../upload-progress.ts'
+import { withWebApi, writeOutcome } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { localFileContent, storeFile } from '../web-file.ts'
+import type { FileContent, StoredFile, StoreOptions } from '../web-file.ts'
+import { assertPlace } from '../web-path.ts'
 
 /** The options of `put`. */
-export interface PutOptions extends GridOptions {
+export interface PutOptions extends PrintOptions {
   readonly mutable?: boolean
   readonly format?: string
   readonly privateKeyPath?: string
+  /** Send what comes as it comes, with a random key. */
+  readonly streaming?: boolean
 }
 
 /**
@@ -38,67 +41,72 @@ export async function putCommand(
   options: PutOptions,
 ): Promise<void> {
   const { terminal, quiet } = context
-  const named = parseFormat(options.format, ['CHK', 'SDMF', 'MDMF'])
-  const format = named ?? (options.mutable === true ? 'SDMF' : 'CHK')
-  if (options.privateKeyPath !== undefined && format === 'CHK') {
+  const format =
+    parseFormat(options.format, ['CHK', 'SDMF', 'MDMF']) ??
+    (options.mutable === true ? 'SDMF' : undefined)
+  if (options.privateKeyPath !== undefined && (format ?? 'CHK') === 'CHK') {
     throw new UsageError('a private key is of use to mutable files alone')
   }
+  const isStdin = source === undefined || source === '-'
+  if (isStdin && (target === '-' || options.dirCap === '-')) {
+    throw new UsageError('standard input holds the cap or the file, not both')
+  }
   const privateKey = await readPrivateKey(context, options.privateKeyPath)
-  await withGrid(context, options, async (grid) => {
-    const bar = progressBar(terminal.stderr, { now: terminal.now, quiet })
-    const storing = { format, privateKey, signal: terminal.signal, onProgress: bar.update }
-    try {
-      const { uri, created } = await store(grid, source, target, storing)
-      bar.end()
-      if (!quiet) await writeTo(terminal.stderr, created ? '201 Created\n' : '200 OK\n')
-      await writeTo(terminal.stdout, `${quoteOutput(uri, { quotationMarks: false })}\n`)
-    } finally {
-      bar.end()
-    }
+  const word = target === undefined ? undefined : await readCapWord(terminal, target)
+  const { cap, created } = await withWebApi(context, options, async (web) => {
+    const place = word === undefined ? undefined : targetPlace(web, word)
+    const content = isStdin
+      ? await standardInput(context)
+      : await localFileContent(resolve(terminal.cwd, source), terminal.signal)
+    const randomKey = options.streaming === true
+    return store(web, place, content, { format, privateKey, randomKey })
   })
+  if (!quiet) await writeTo(terminal.stderr, created ? '201 Created\n' : '200 OK\n')
+  const text = quoteOutput(cap, { quotationMarks: false })
+  await writeOutcome(context, options, text, { cap, created })
 }
 
 async function store(
-  grid: GridContext,
-  source: string | undefined,
-  target: string | undefined,
-  options: StoreOptions,
+  web: WebContext,
+  place: GridPlace | undefined,
+  content: FileContent,
+  options: Omit<StoreOptions, 'onProgress'>,
 ): Promise<StoredFile> {
-  const place = target === undefined ? undefined : gridPlace(grid.aliases, target)
-  if (place?.path.startsWith('/') === true) {
+  const { terminal, quiet } = web
+  const bar = progressBar(terminal.stderr, { now: terminal.now, quiet })
+  const onProgress = watchUpload(web, bar)
+  try {
+    return await storeFile(web, place, content, { ...options, onProgress: onProgress.update })
+  } finally {
+    onProgress.end()
+    bar.end()
+  }
+}
+
+function targetPlace({ aliases }: WebContext, word: string): GridPlace {
+  const place = gridPlace(aliases, word)
+  if (place.path.startsWith('/')) {
     throw new CommandError(
       'CLI_NO_NAME',
-      `The remote filename must not start with a slash. Please try again, perhaps with ${quoteOutput((target ?? '').replace('/', ''))}`,
+      `The remote filename must not start with a slash. Please try again, perhaps with ${quoteOutput(word.replace('/', ''))}`,
     )
   }
-  const content = await openSource(grid, source)
-  try {
-    if (place === undefined) return await storeUnlinked(grid.client, content, options)
-    return await storeAt(grid.client, await findWriteTarget(grid, place), content, options)
-  } finally {
-    await content.close()
-  }
+  assertPlace(place)
+  return place
 }
 
 async function readPrivateKey(
   { terminal }: CommandContext,
   path: string | undefined,
-): Promise<Uint8Array | undefined> {
+): Promise<string | undefined> {
   if (path === undefined) return undefined
-  return rsaPrivateKeyFromPem(await readFile(resolve(terminal.cwd, path), 'utf8'))
+  const der = rsaPrivateKeyFromPem(await readFile(resolve(terminal.cwd, path), 'utf8'))
+  const text = btoa(Array.from(der, (byte) => String.fromCharCode(byte)).join(''))
+  return text.replaceAll('+', '-').replaceAll('/', '_')
 }
 
-async function openSource(
-  { terminal, quiet }: CommandContext,
-  file: string | undefined,
-): Promise<IUploadable> {
-  const { signal } = terminal
-  if (file !== undefined && file !== '-') {
-    const path = resolve(terminal.cwd, file)
-    if ((await stat(path)).isFile()) return uploadableFromFile(path)
-    // A pipe or a device; a folder says that it is one.
-    return uploadableFromStream(createReadStream(path, { signal }), { signal })
-  }
-  if (!quiet) await writeTo(terminal.stderr, 'waiting for file data on stdin..\n')
-  return uploadableFromStream(addAbortSignal(signal, terminal.stdin), { signal })
+async function standardInput({ terminal, quiet }: CommandContext): Promise<FileContent> {
+  const { signal, stdin, stderr } = terminal
+  if (!quiet) await writeTo(stderr, 'waiting for file data on stdin..\n')
+  return { size: undefined, pieces: addAbortSignal(signal, stdin) }
 }

@@ -1,24 +1,27 @@
-import { deepStatsJson } from '@lafs/checker'
-import { DeepStatsCounter, traverse } from '@lafs/dirnode'
-import type { DeepStats } from '@lafs/filesystem-interface'
-import { withGrid } from '../grid-command.ts'
-import type { GridOptions } from '../grid-command.ts'
-import { rootDirectory } from '../grid-object.ts'
+import type { DeepStatsJson } from '@lafs/checker'
+import { readCapWord } from '../cap-word.ts'
+import type { CommandContext } from '../command-context.ts'
 import { progressBar } from '../progress.ts'
 import { pythonJson } from '../python-json.ts'
-import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 import { inBothUnits } from '../units.ts'
 import { WalkFailures } from '../walk-failures.ts'
+import { withWebApi } from '../web-command.ts'
+import type { PrintOptions, WebContext } from '../web-command.ts'
+import { errorOfLine, walk } from '../web-walk.ts'
 
 /** The options of `stats`. */
-export interface StatsOptions extends GridOptions {
+export interface StatsOptions extends PrintOptions {
+  /** Upstream's word for JSON. */
   readonly raw?: boolean
 }
 
 /**
  * Sums up everything that can be reached from a directory. A directory that cannot be read is told on
  * standard error, the rest is summed up, and the command ends badly.
+ *
+ * The sums stand at the end of a manifest: so the gateway tells on the way how far it is, and stops
+ * when nobody listens any more.
  *
  * @see allmydata.scripts.tahoe_manifest.StatsGrabber
  */
@@ -27,34 +30,47 @@ export async function statsCommand(
   where: string,
   options: StatsOptions,
 ): Promise<void> {
-  const { stdout, stderr, now } = context.terminal
-  const bar = progressBar(stderr, { now, quiet: context.quiet })
+  const { stdout, stderr } = context.terminal
   const failures = new WalkFailures(stderr)
-  const counter = new DeepStatsCounter()
-  await withGrid(context, options, async (grid) => {
-    let done = 0
-    try {
-      for await (const entry of traverse(await rootDirectory(grid, where), grid)) {
-        counter.add(entry)
-        if (entry.type === 'object')
-          bar.update({ phase: 'traversing', done: ++done, total: undefined })
-        if (entry.type !== 'failure') continue
-        // Nothing at all is known then.
-        if (entry.path.length === 0) throw entry.error
-        bar.end()
-        await failures.tell(entry.path, entry.error)
-      }
-    } finally {
-      bar.end()
-    }
-  })
-  const stats = counter.stats()
-  const text =
-    options.raw === true
-      ? `${pythonJson({ ...deepStatsJson(stats), finished: true }, 1)}\n`
-      : `${statsLines(stats).join('\n')}\n`
-  await writeTo(stdout, text)
+  const word = await readCapWord(context.terminal, where)
+  const stats = await withWebApi(context, options, (web) => sumUp(web, word, failures))
+  if (stats !== undefined) {
+    const text =
+      options.raw === true || options.json === true
+        ? pythonJson({ ...stats, finished: true }, 1)
+        : statsLines(stats).join('\n')
+    await writeTo(stdout, `${text}\n`)
+  }
   failures.throwIfAny()
+}
+
+/** @returns undefined where the gateway ended before it came to the sums. */
+async function sumUp(
+  web: WebContext,
+  word: string,
+  failures: WalkFailures,
+): Promise<DeepStatsJson | undefined> {
+  const { now, stderr } = web.terminal
+  const bar = progressBar(stderr, { now, quiet: web.quiet })
+  let stats: DeepStatsJson | undefined
+  let done = 0
+  try {
+    for await (const { line } of walk(web, word, { t: 'stream-manifest' }, failures)) {
+      if (line.type === 'stats') {
+        stats = line.stats
+      } else if (line.type === 'failure') {
+        // Nothing at all is known then.
+        if (line.path.length === 0) throw errorOfLine(line)
+        bar.end()
+        await failures.tell(line.path, errorOfLine(line))
+      } else {
+        bar.update({ phase: 'traversing', done: ++done, total: undefined })
+      }
+    }
+    return stats
+  } finally {
+    bar.end()
+  }
 }
 
 /** Those of the sums that are printed. */
@@ -73,17 +89,17 @@ const SHOWN = [
 
 const LABEL_WIDTH = Math.max(...SHOWN.map((name) => name.length))
 
-function statsLines(stats: DeepStats): string[] {
-  const values: Readonly<Record<string, unknown>> = { ...deepStatsJson(stats) }
+function statsLines(stats: DeepStatsJson): string[] {
+  const values: Readonly<Record<string, unknown>> = { ...stats }
   const sums = SHOWN.map((name) => {
     const value = Number(values[name])
     const line = `${name.padStart(LABEL_WIDTH)}: ${value}`
     return name.startsWith('count-') || value <= 1000 ? line : `${line}    ${inBothUnits(value)}`
   })
-  return ['Counts and Total Sizes:', ...sums, ...histogramLines(stats.sizeFilesHistogram)]
+  return ['Counts and Total Sizes:', ...sums, ...histogramLines(stats['size-files-histogram'])]
 }
 
-function histogramLines(histogram: DeepStats['sizeFilesHistogram']): string[] {
+function histogramLines(histogram: DeepStatsJson['size-files-histogram']): string[] {
   if (histogram.length === 0) return []
   const width = Math.max(...histogram.map(([, max]) => String(max).length))
   const countWidth = Math.max(...histogram.map(([, , count]) => String(count).length))

@@ -1,6 +1,6 @@
 import { CommandError } from '../failure.ts'
-import type { GridContext } from '../grid-command.ts'
 import { quoteOutput } from '../quote.ts'
+import type { WebContext } from '../web-command.ts'
 import { childrenOf, identityOf, isDirectorySource } from './sources.ts'
 import type { DirectorySource, FileSource, Source } from './sources.ts'
 
@@ -11,7 +11,7 @@ export interface PlannedDirectory {
 }
 
 /** What planning and copying need beside the grid. */
-export interface CopyContext extends GridContext {
+export interface CopyContext extends WebContext {
   /** Hears of each step. */
   readonly report: (message: string) => void
 }

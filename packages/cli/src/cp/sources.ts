@@ -1,21 +1,17 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { isDirectoryNode, isFilesystemError } from '@lafs/filesystem-interface'
-import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
 import { explicitGridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
-import type { GridContext } from '../grid-command.ts'
-import { findNode } from '../grid-path.ts'
 import { quoteOutput } from '../quote.ts'
+import type { WebContext } from '../web-command.ts'
+import { isWebApiError } from '../web-error.ts'
+import { bestCap, describe, withoutSlash } from '../web-path.ts'
+import type { NodeFacts } from '../web-path.ts'
 
 /** A file to be copied. Its name is undefined where a cap alone names it. */
 export type FileSource =
   | { readonly kind: 'local-file'; readonly name: string; readonly path: string }
-  | {
-      readonly kind: 'grid-file'
-      readonly name: string | undefined
-      readonly node: IFilesystemNode
-    }
+  | { readonly kind: 'grid-file'; readonly name: string | undefined; readonly facts: NodeFacts }
 
 /** A directory to be copied. Its name is undefined where a cap or an alias alone names it. */
 export type DirectorySource =
@@ -23,7 +19,7 @@ export type DirectorySource =
   | {
       readonly kind: 'grid-directory'
       readonly name: string | undefined
-      readonly node: IDirectoryNode
+      readonly facts: NodeFacts
     }
 
 /** Anything to be copied. */
@@ -40,31 +36,21 @@ export function isDirectorySource(source: Source): source is DirectorySource {
  *
  * @throws {@link CommandError} `CLI_NO_SUCH_FILE`, `CLI_BAD_COPY`.
  */
-export async function findSource(grid: GridContext, word: string): Promise<Source> {
-  const place = explicitGridPlace(grid.aliases, word)
-  if (place === undefined) return findLocalSource(grid, word)
-  const path = place.path.replace(/\/$/, '')
-  const node = await nodeAt(grid, { ...place, path }, word)
-  const name = path === '' ? undefined : path.slice(path.lastIndexOf('/') + 1)
-  if (isDirectoryNode(node)) return { kind: 'grid-directory', name, node }
-  if (path !== place.path) throw notDirectory(word)
-  return { kind: 'grid-file', name, node }
+export async function findSource(web: WebContext, word: string): Promise<Source> {
+  const typed = explicitGridPlace(web.aliases, word)
+  if (typed === undefined) return findLocalSource(web, word)
+  const place = withoutSlash(typed)
+  const { facts } = await describe(web, place).catch((error: unknown) => {
+    throw isWebApiError(error, 404) ? missing(word, error) : error
+  })
+  const name = place.path === '' ? undefined : place.path.slice(place.path.lastIndexOf('/') + 1)
+  if (facts.type === 'dirnode') return { kind: 'grid-directory', name, facts }
+  if (facts.type === 'unknown') throw unknown(word)
+  if (place.path !== typed.path) throw notDirectory(word)
+  return { kind: 'grid-file', name, facts }
 }
 
-async function nodeAt(
-  grid: GridContext,
-  place: Parameters<typeof findNode>[1],
-  word: string,
-): Promise<IFilesystemNode> {
-  try {
-    return (await findNode(grid, place)).node
-  } catch (error) {
-    if (isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) throw missing(word, error)
-    throw error
-  }
-}
-
-async function findLocalSource({ terminal }: GridContext, word: string): Promise<Source> {
+async function findLocalSource({ terminal }: WebContext, word: string): Promise<Source> {
   const path = resolve(terminal.cwd, word)
   const found = await stat(path.replace(/\/$/, '')).catch((error: unknown) => {
     throw missing(word, error)
@@ -86,18 +72,14 @@ async function findLocalSource({ terminal }: GridContext, word: string): Promise
  * @throws {@link CommandError} `CLI_UNKNOWN_NODE`.
  */
 export async function childrenOf(
-  grid: GridContext,
+  web: WebContext,
   source: DirectorySource,
 ): Promise<(Source & { readonly name: string })[]> {
   if (source.kind === 'grid-directory') {
-    const children = await source.node.list({ signal: grid.signal })
-    return [...children].map(([name, { node }]) => {
-      if (isDirectoryNode(node)) return { kind: 'grid-directory', name, node }
-      if (!node.unknown) return { kind: 'grid-file', name, node }
-      throw new CommandError(
-        'CLI_UNKNOWN_NODE',
-        `cannot copy ${quoteOutput(name)}: this version of lafs does not know what it is`,
-      )
+    return [...(await listing(web, source.facts))].map(([name, facts]) => {
+      if (facts.type === 'dirnode') return { kind: 'grid-directory', name, facts }
+      if (facts.type === 'filenode') return { kind: 'grid-file', name, facts }
+      throw unknown(name)
     })
   }
   const found: (Source & { readonly name: string })[] = []
@@ -110,16 +92,31 @@ export async function childrenOf(
   return found
 }
 
+/** The entries of a directory on the grid, which may have been told already. */
+export async function listing(
+  web: WebContext,
+  facts: NodeFacts,
+): Promise<ReadonlyMap<string, NodeFacts>> {
+  if (facts.children !== undefined) return facts.children
+  const found = await describe(web, { root: bestCap(facts), path: '' })
+  return found.facts.children ?? new Map()
+}
+
 /** What is the same for two sources exactly when they are the same directory. */
 export async function identityOf(source: DirectorySource): Promise<string> {
   if (source.kind === 'local-directory') return realpath(source.path)
-  return source.node.verifyCap?.format() ?? source.node.uri
+  return source.facts.verifyUri ?? bestCap(source.facts)
 }
 
 function missing(word: string, cause: unknown): CommandError {
   return new CommandError('CLI_NO_SUCH_FILE', `No such file or directory ${quoteOutput(word)}`, {
     cause,
   })
+}
+
+function unknown(name: string): CommandError {
+  const text = `cannot copy ${quoteOutput(name)}: the gateway does not know what it is`
+  return new CommandError('CLI_UNKNOWN_NODE', text)
 }
 
 function notDirectory(word: string): CommandError {

@@ -1,48 +1,55 @@
-import {
-  isDirectoryNode,
-  isImmutableFileNode,
-  isMutableFileNode,
-  NotWriteableError,
-} from '@lafs/filesystem-interface'
-import type {
-  IDirectoryNode,
-  IFilesystemNode,
-  IUploadable,
-  NewChild,
-  ProgressListener,
-} from '@lafs/filesystem-interface'
-import { uploadableFromFile } from '@lafs/immutable/node'
+import type { ProgressListener } from '@lafs/filesystem-interface'
+import type { GridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
-import type { WriteTarget } from '../grid-path.ts'
 import { quoteOutput } from '../quote.ts'
-import { readableOf } from '../read-file.ts'
-import { storeAt } from '../store-file.ts'
+import { askText } from '../web-api.ts'
+import { localFileContent, readFile, storeFile } from '../web-file.ts'
+import type { FileContent } from '../web-file.ts'
+import { bestCap, placeTarget } from '../web-path.ts'
+import type { NodeFacts } from '../web-path.ts'
 import { mapConcurrently } from './concurrently.ts'
 import { FILES_AT_ONCE } from './copy-progress.ts'
 import type { CopyProgress } from './copy-progress.ts'
 import type { CopyContext, PlannedDirectory } from './plan.ts'
+import { listing } from './sources.ts'
 import type { FileSource } from './sources.ts'
 
-/** Copies one file to a place on the grid. An immutable file of the grid is linked there. */
+/** What is to stand in a directory, as JSON for the web API. */
+type NewChild = readonly [
+  'filenode' | 'dirnode',
+  { readonly rw_uri?: string; readonly ro_uri?: string },
+]
+
+/**
+ * Copies one file to a place on the grid. An immutable file of the grid is linked there.
+ *
+ * @param there - what stands there now.
+ */
 export async function copyToGridFile(
   context: CopyContext,
   source: FileSource,
-  target: WriteTarget,
+  place: GridPlace,
+  there: NodeFacts | undefined,
   onProgress: ProgressListener,
 ): Promise<void> {
-  const { client, signal } = context
-  const { node, entry } = target
   const linked = linkable(source)
-  if (linked !== undefined && entry !== undefined && !(node && isMutableFileNode(node))) {
-    await entry.parent.setNode(entry.name, linked, { overwrite: 'only-files', signal })
+  if (linked !== undefined && place.path !== '' && there?.mutable !== true) {
+    await linkAt(context, place, linked, 'only-files')
     return
   }
   const content = await contentOf(context, source)
-  try {
-    await storeAt(client, target, content, { signal, onProgress })
-  } finally {
-    await content.close()
-  }
+  await storeFile(context, place, content, { onProgress })
+}
+
+/** Makes an entry for a cap, and the directories on the way to it. */
+export async function linkAt(
+  { api, signal }: CopyContext,
+  place: GridPlace,
+  cap: string,
+  replace: 'only-files' | 'false',
+): Promise<void> {
+  const body = new TextEncoder().encode(cap)
+  await askText(api, 'PUT', placeTarget(place, { t: 'uri', replace }), { signal, body })
 }
 
 /**
@@ -50,36 +57,32 @@ export async function copyToGridFile(
  * standing and get new content.
  *
  * @param existing - undefined for a new directory, which stands in no other yet.
- * @returns the directory.
+ * @returns the cap of the directory.
  */
 export async function copyToGridDirectory(
   context: CopyContext,
   plan: PlannedDirectory,
-  existing: IDirectoryNode | undefined,
+  existing: NodeFacts | undefined,
   progress: CopyProgress,
-): Promise<IDirectoryNode> {
-  const { client, signal } = context
-  const before = await existing?.list({ signal })
+): Promise<string> {
+  const before = existing === undefined ? undefined : await listing(context, existing)
   const children = new Map<string, NewChild>()
   await mapConcurrently(plan.files, FILES_AT_ONCE, async ([name, source]) => {
     const { update, done } = progress.file()
-    const node = await copyChild(context, source, name, before?.get(name)?.node, update)
-    if (node !== undefined) children.set(name, { node })
+    const child = await copyChild(context, source, name, before?.get(name), update)
+    if (child !== undefined) children.set(name, child)
     done()
   })
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
-    const there = before?.get(name)?.node
-    if (there !== undefined && !isDirectoryNode(there)) throw inTheWay(name, 'a file', 'directory')
-    const node = await copyToGridDirectory(context, directory, there, progress)
-    if (there === undefined) children.set(name, { node })
+    const there = before?.get(name)
+    if (there !== undefined && there.type !== 'dirnode') throw inTheWay(name, 'a file', 'directory')
+    const cap = await copyToGridDirectory(context, directory, there, progress)
+    if (there === undefined) children.set(name, ['dirnode', { rw_uri: cap }])
   }
-  if (existing === undefined) return client.createDirnode(linkedNow(context, children), { signal })
-  if (children.size > 0) {
-    if (existing.readonly) throw new NotWriteableError('the target directory is read-only')
-    await existing.setNodes(children, { overwrite: 'only-files', signal })
-  }
-  return existing
+  if (existing === undefined) return makeDirectory(context, children)
+  if (children.size > 0) await setChildren(context, bestCap(existing), children)
+  return bestCap(existing)
 }
 
 /** @returns the child to set; undefined where a mutable file that stands there has the content now. */
@@ -87,51 +90,56 @@ async function copyChild(
   context: CopyContext,
   source: FileSource,
   name: string,
-  there: IFilesystemNode | undefined,
+  there: NodeFacts | undefined,
   onProgress: ProgressListener,
-): Promise<IFilesystemNode | undefined> {
-  const { client, signal } = context
-  if (there !== undefined && isDirectoryNode(there)) throw inTheWay(name, 'a directory', 'file')
-  const inPlace = there !== undefined && isMutableFileNode(there) ? there : undefined
+): Promise<NewChild | undefined> {
+  if (there?.type === 'dirnode') throw inTheWay(name, 'a directory', 'file')
+  const inPlace = there?.mutable === true ? there : undefined
   const linked = linkable(source)
-  if (linked !== undefined && inPlace === undefined) return linked
+  if (linked !== undefined && inPlace === undefined) return ['filenode', { ro_uri: linked }]
   const content = await contentOf(context, source)
-  try {
-    const options = { signal, onProgress }
-    if (inPlace === undefined) {
-      return client.createNodeFromUri((await client.upload(content, options)).uri)
-    }
-    await inPlace.overwrite(content, options)
-    return undefined
-  } finally {
-    await content.close()
-  }
+  const place = inPlace && { root: bestCap(inPlace), path: '' }
+  const { cap } = await storeFile(context, place, content, { onProgress })
+  return inPlace === undefined ? ['filenode', { ro_uri: cap }] : undefined
 }
 
-/** The file itself where another link to it is a copy: it cannot change. */
-function linkable(source: FileSource): IFilesystemNode | undefined {
-  return source.kind === 'grid-file' && isImmutableFileNode(source.node) ? source.node : undefined
-}
-
-async function contentOf({ signal }: CopyContext, source: FileSource): Promise<IUploadable> {
-  if (source.kind === 'local-file') return uploadableFromFile(source.path)
-  const readable = await readableOf(source.node, { signal })
-  return {
-    size: readable.size,
-    read: ({ offset, signal: passSignal = signal } = {}) =>
-      readable.read({ offset, signal: passSignal }),
-    close: () => Promise.resolve(),
-  }
-}
-
-/** The entries of a new directory with the times that an existing one would note. */
-function linkedNow(
-  { terminal }: CopyContext,
+/** Makes a directory, whose entries have the times that an existing one would note. */
+async function makeDirectory(
+  { api, signal, terminal }: CopyContext,
   children: ReadonlyMap<string, NewChild>,
-): Map<string, NewChild> {
+): Promise<string> {
   const seconds = terminal.now() / 1000
   const metadata = { tahoe: { linkcrtime: seconds, linkmotime: seconds } }
-  return new Map([...children].map(([name, { node }]) => [name, { node, metadata }]))
+  const entries = [...children].map(([name, [type, caps]]) => [name, [type, { ...caps, metadata }]])
+  const target = '/uri?t=mkdir-with-children'
+  return (await askText(api, 'POST', target, { signal, body: jsonBody(entries) })).trim()
+}
+
+async function setChildren(
+  { api, signal }: CopyContext,
+  directory: string,
+  children: ReadonlyMap<string, NewChild>,
+): Promise<void> {
+  const query = { t: 'set_children', replace: 'only-files' }
+  const target = placeTarget({ root: directory, path: '' }, query)
+  await askText(api, 'POST', target, { signal, body: jsonBody([...children]) })
+}
+
+function jsonBody(entries: readonly (readonly unknown[])[]): Uint8Array {
+  // Any name may be a key, even __proto__.
+  const children: unknown = Object.fromEntries(entries as [string, unknown][])
+  return new TextEncoder().encode(JSON.stringify(children))
+}
+
+/** The cap of a file where another link to it is a copy: it cannot change. */
+function linkable(source: FileSource): string | undefined {
+  return source.kind === 'grid-file' && !source.facts.mutable ? bestCap(source.facts) : undefined
+}
+
+async function contentOf(context: CopyContext, source: FileSource): Promise<FileContent> {
+  if (source.kind === 'local-file') return localFileContent(source.path, context.signal)
+  const place = { root: bestCap(source.facts), path: '' }
+  return { size: undefined, pieces: readFile(context, place, () => undefined) }
 }
 
 function inTheWay(name: string, what: string, wanted: string): CommandError {

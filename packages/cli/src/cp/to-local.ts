@@ -5,7 +5,8 @@ import type { ProgressListener } from '@lafs/filesystem-interface'
 import { CommandError } from '../failure.ts'
 import { writeFileWhole } from '../local-file.ts'
 import { quoteOutput } from '../quote.ts'
-import { readFileNode } from '../read-file.ts'
+import { readFile } from '../web-file.ts'
+import { bestCap } from '../web-path.ts'
 import { mapConcurrently } from './concurrently.ts'
 import { FILES_AT_ONCE } from './copy-progress.ts'
 import type { CopyProgress } from './copy-progress.ts'
@@ -65,14 +66,18 @@ async function fillFolder(
 }
 
 async function* contentOf(
-  { signal }: CopyContext,
+  context: CopyContext,
   source: FileSource,
   capsOnly: boolean,
   onProgress: ProgressListener,
 ): AsyncIterable<Uint8Array> {
-  if (source.kind === 'local-file') yield* createReadStream(source.path, { signal })
-  else if (capsOnly) yield new TextEncoder().encode(source.node.readonlyUri ?? '')
-  else yield* readFileNode(source.node, { signal, onProgress })
+  if (source.kind === 'local-file') {
+    yield* createReadStream(source.path, { signal: context.signal })
+  } else if (capsOnly) {
+    yield new TextEncoder().encode(source.facts.readonlyUri ?? '')
+  } else {
+    yield* readFile(context, { root: bestCap(source.facts), path: '' }, onProgress)
+  }
 }
 
 /** Whoever may write to a directory on the grid chooses its names, and they must not lead elsewhere. */

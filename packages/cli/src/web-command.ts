@@ -1,0 +1,57 @@
+import { readAliases } from './aliases.ts'
+import type { Aliases } from './aliases.ts'
+import { readCapWord } from './cap-word.ts'
+import type { CommandContext } from './command-context.ts'
+import type { GridOptions } from './grid-command.ts'
+import { pythonJson } from './python-json.ts'
+import { writeTo } from './terminal.ts'
+import { openWebApi } from './web-api.ts'
+import type { WebApi } from './web-api.ts'
+
+/** The options that every command over the web API has. */
+export interface WebOptions extends GridOptions {
+  /** The address of a gateway. Default: that of the node directory. */
+  readonly nodeUrl?: string
+}
+
+/** The same, for a command that prints something. */
+export interface PrintOptions extends WebOptions {
+  readonly json?: boolean
+}
+
+/** What a command over the web API works with. */
+export interface WebContext extends CommandContext {
+  readonly api: WebApi
+  readonly aliases: Aliases
+  readonly signal: AbortSignal
+}
+
+/**
+ * Does something with the web API of a gateway and the aliases of the node directory.
+ *
+ * @param keyPoolSize - RSA keys that a gateway of this process makes ahead: none for what makes one
+ *   mutable object at most.
+ */
+export async function withWebApi<T>(
+  context: CommandContext,
+  { dirCap, nodeUrl }: WebOptions,
+  work: (web: WebContext) => Promise<T>,
+  keyPoolSize = 0,
+): Promise<T> {
+  const { nodeDirectory, terminal } = context
+  const cap = dirCap === undefined ? undefined : await readCapWord(terminal, dirCap)
+  const aliases = await readAliases(nodeDirectory, cap)
+  terminal.signal.throwIfAborted()
+  await using api = await openWebApi(nodeDirectory, nodeUrl, keyPoolSize)
+  return await work({ ...context, aliases, api, signal: terminal.signal })
+}
+
+/** Prints how a command has ended. @param json - the same as JSON, where that is asked for. */
+export async function writeOutcome(
+  { terminal }: CommandContext,
+  options: PrintOptions,
+  text: string,
+  json: object,
+): Promise<void> {
+  await writeTo(terminal.stdout, `${options.json === true ? pythonJson(json) : text}\n`)
+}

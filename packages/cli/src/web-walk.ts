@@ -1,0 +1,58 @@
+import type { DeepCheckLine, FailureLine, ManifestLine, StatsLine } from '@lafs/checker'
+import { gridPlace } from './aliases.ts'
+import { CommandError } from './failure.ts'
+import type { WalkFailures } from './walk-failures.ts'
+import { ask, linesOf } from './web-api.ts'
+import type { WebContext } from './web-command.ts'
+import { WebApiError, webApiError } from './web-error.ts'
+import { placeTarget, rootPlace } from './web-path.ts'
+
+/** What a gateway tells on a walk, a line each. */
+export type WalkLine = ManifestLine | DeepCheckLine | FailureLine | StatsLine
+
+/** One line of a walk: what it says, and how. */
+export interface ToldLine {
+  readonly line: WalkLine
+  readonly json: string
+}
+
+/**
+ * Walks over everything that can be reached from a directory. What goes wrong below it is noted and
+ * the walk goes on, as far as the gateway does.
+ *
+ * @param word - where to begin.
+ * @param query - `t` and the arguments of the walk.
+ * @param failures - hears of what goes wrong: gateways of ours tell it in a line of its own, upstream's
+ *   end the walk with it.
+ * @throws what {@link ask} throws.
+ */
+export async function* walk(
+  web: WebContext,
+  word: string,
+  query: Readonly<Record<string, string | undefined>>,
+  failures: WalkFailures,
+): AsyncGenerator<ToldLine> {
+  const { aliases, api, signal } = web
+  const target = placeTarget(rootPlace(gridPlace(aliases, word)), query)
+  const response = await ask(api, 'POST', target, { signal })
+  for await (const json of linesOf(response)) {
+    if (!json.startsWith('{')) {
+      // Nothing after such a line is told of the tree.
+      if (!failures.any) await failures.tell(undefined, lateError(json))
+      return
+    }
+    yield { line: JSON.parse(json) as WalkLine, json }
+  }
+}
+
+/** The error that a line of a walk tells of. */
+export function errorOfLine({ error, message }: FailureLine): Error {
+  return new WebApiError(error, 500, message)
+}
+
+/** What a gateway wrote when it could not go on, such as `ERROR: UnrecoverableFileError(None)`. */
+function lateError(text: string): Error {
+  const [, name, message] = /^ERROR: *(\w+)\((.*)\)\s*$/.exec(text) ?? []
+  if (name === undefined || message === undefined) return new CommandError('CLI_CUT_SHORT', text)
+  return webApiError(500, `${name}: ${message.replace(/^None$/, '')}`)
+}
