@@ -9,6 +9,7 @@ import type {
 import { isStorageError, StorageError } from '@lafs/storage-interface'
 import { identifyServer } from './announcement.ts'
 import type { ServerDescription } from './announcement.ts'
+import { uploadGate } from './grid-manager.ts'
 import { GridServer, UnusableServer } from './server.ts'
 
 /** A server's place in the order of a file. */
@@ -46,6 +47,11 @@ export interface StorageBrokerOptions {
   readonly transports: readonly StorageTransport[]
   /** Ids of the servers that come first in every file's order. Default: none. */
   readonly preferredServerIds?: Iterable<string>
+  /**
+   * The Ed25519 keys of grid managers: new shares go only to servers that one of them vouches for.
+   * Default: none, and shares go to every server.
+   */
+  readonly gridManagerKeys?: readonly Uint8Array[]
   readonly crypto?: CryptoProvider
   /** Milliseconds since 1970; paces the attempts to reach a failed server. */
   readonly now?: () => number
@@ -71,7 +77,9 @@ export function createStorageBroker(options: StorageBrokerOptions): StorageBroke
   const preferred = new Set(options.preferredServerIds)
   const servers = new Map<string, GridServer | UnusableServer>()
   for (const description of options.servers) {
-    servers.set(description.serverId, makeServer(description, options.transports, crypto, now))
+    const gate = uploadGate(description, options.gridManagerKeys ?? [], now, crypto)
+    const server = makeServer(description, options.transports, { crypto, now, gate })
+    servers.set(description.serverId, server)
   }
   const usable = (): GridServer[] =>
     [...servers.values()].filter((server) => server instanceof GridServer)
@@ -101,14 +109,13 @@ export function createStorageBroker(options: StorageBrokerOptions): StorageBroke
 function makeServer(
   description: ServerDescription,
   transports: readonly StorageTransport[],
-  crypto: CryptoProvider,
-  now: () => number,
+  { crypto, now, gate }: { crypto: CryptoProvider; now: () => number; gate: () => boolean },
 ): GridServer | UnusableServer {
   const { serverId, announcement } = description
   try {
     const identity = identifyServer(description, crypto)
     const transport = transports.find((one) => one.accepts(announcement))
-    if (transport !== undefined) return new GridServer(identity, announcement, transport, now)
+    if (transport !== undefined) return new GridServer(identity, announcement, transport, now, gate)
     const names = transports.map(({ name }) => name).join(', ') || 'none'
     throw new StorageError(
       'STORAGE_BAD_ANNOUNCEMENT',

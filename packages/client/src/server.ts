@@ -38,6 +38,7 @@ export class GridServer implements IServer {
   readonly announcement: ServerAnnouncement
   readonly #transport: StorageTransport
   readonly #now: () => number
+  readonly #gate: () => boolean
   readonly #ending = new AbortController()
   #connection: StorageConnection | undefined
   #connecting: Promise<IStorageServer> | undefined
@@ -53,6 +54,7 @@ export class GridServer implements IServer {
     announcement: ServerAnnouncement,
     transport: StorageTransport,
     now: () => number,
+    gate: () => boolean,
   ) {
     this.serverId = identity.serverId
     this.nickname = identity.nickname
@@ -63,6 +65,7 @@ export class GridServer implements IServer {
     this.announcement = announcement
     this.#transport = transport
     this.#now = now
+    this.#gate = gate
   }
 
   /** Whether it failed so recently that it is not worth asking. */
@@ -89,9 +92,8 @@ export class GridServer implements IServer {
     }
   }
 
-  /** Grid managers, who may say no, are not configured here. */
   uploadPermitted(): boolean {
-    return true
+    return this.#gate()
   }
 
   async storageServer(options: OperationOptions = {}): Promise<IStorageServer> {
