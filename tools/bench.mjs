@@ -1,12 +1,13 @@
 // Figures of this machine in one run: the codec, a file through a local grid over HTTPS (client and
 // servers as separate processes), mutable files and directories and checks in the same way, a server's
-// walk through its shares, each beside upstream's, and the memory of the client.
-//   pnpm bench [codec] [transfer] [mutable] [checks] [crawl] [memory] [--size MB] [--profile FOLDER]
+// walk through its shares, files through the web API of a gateway, each beside upstream's, and the memory
+// of the client.
+//   pnpm bench [codec] [transfer] [mutable] [checks] [crawl] [gateway] [memory] [--size MB] [--profile FOLDER]
 import { spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, mkdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,6 +19,16 @@ import { root, setup } from './setup.mjs'
 
 const SERVER_COUNT = 10
 const CRAWLED_SHARES = 100_000
+/** Aims for a file of 100 MB, and a tenth of what upstream took for the others. */
+const GATEWAY_OPERATIONS = [
+  { name: 'put the file', aimMs: 1000 },
+  { name: 'get the file', aimMs: 400 },
+  { name: 'get 1 KiB of it', aimMs: 20 },
+  { name: 'put 20 files of 1 MB', aimMs: 340 },
+  { name: 'get 20 files of 1 MB', aimMs: 90 },
+  { name: 'put 100 files of 10 kB', aimMs: 1440 },
+  { name: 'get 100 files of 10 kB', aimMs: 370 },
+]
 const TARGETS = { up: 100, down: 250, memory: 150 }
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -120,7 +131,7 @@ async function withUpstream(work) {
       encoding: { requiredShares: 3, happyShares: 7, totalShares: 10 },
     })
     nodes.push(client)
-    return await work(client.webUrl)
+    return await work(client.webUrl, client.folder)
   } finally {
     for (const node of nodes) await node.stop()
   }
@@ -226,8 +237,7 @@ function compare(operations, ours, theirs) {
   say(
     `  ${''.padEnd(30)}${cell('ours', 10)}${cell('aim', 10)}${cell('upstream', 10)}${cell('times', 8)}`,
   )
-  for (const { name, upstreamMs } of operations) {
-    const aim = upstreamMs / 10
+  for (const { name, upstreamMs, aimMs: aim = upstreamMs / 10 } of operations) {
     const missed = ours[name] > aim ? '  misses its aim' : ''
     const beside =
       theirs === undefined
@@ -276,6 +286,49 @@ async function crawlByUpstream(storage) {
   return JSON.parse(stdout)
 }
 
+/** Runs a gateway of ours for a node directory, in another process. */
+async function withGateway(clientFolder, work) {
+  const cfg = join(clientFolder, 'tahoe.cfg')
+  const text = await readFile(cfg, 'utf8')
+  await writeFile(cfg, text.replace('[node]\n', '[node]\nweb.port = tcp:0:interface=127.0.0.1\n'))
+  const node = spawn(
+    process.execPath,
+    [...profiling('gateway'), join(root, 'packages/lafs/bin/lafs.js'), 'run', clientFolder],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  const exited = once(node, 'exit')
+  try {
+    let said = ''
+    for await (const piece of node.stdout) {
+      said += piece
+      if (said.includes('client running')) break
+    }
+    const webUrl = (await readFile(join(clientFolder, 'node.url'), 'utf8')).trim()
+    return await work(webUrl, node.pid)
+  } finally {
+    node.kill('SIGTERM')
+    await exited
+  }
+}
+
+async function benchGateway() {
+  const file = await makeFile(Number(values.size) * MB)
+  const measure = (webUrl, pid) => runClient('gateway-client.mjs', [webUrl, pid, file.path])
+  say(
+    `a gateway through HTTP, a file of ${values.size} MB and smaller ones, any 3 of 10 shares, ${SERVER_COUNT} servers`,
+  )
+  const ours = await withGrid('grid-gateway', (client) => withGateway(client, measure))
+  const theirs = await withUpstream(async (webUrl, nodeFolder) => {
+    const [pid] = (await readFile(join(nodeFolder, 'running.process'), 'utf8')).split(' ')
+    return measure(webUrl, pid)
+  })
+  compare(GATEWAY_OPERATIONS, ours, theirs)
+  const peak = (row) => (row?.peakBytes ? `${(row.peakBytes / MB).toFixed(0)} MB` : '')
+  const beside = `${cell(peak(ours), 10)}${cell('', 10)}${cell(peak(theirs), 10)}`
+  say(`  ${'memory while the file passes'.padEnd(30)}${beside}`)
+  say()
+}
+
 async function benchMemory() {
   const file = await makeFile(1000 * MB)
   const row = await withGrid('grid-memory', (client) =>
@@ -308,6 +361,7 @@ try {
   if (wanted('mutable')) await benchMutable()
   if (wanted('checks')) await benchChecks()
   if (wanted('crawl')) await benchCrawl()
+  if (wanted('gateway')) await benchGateway()
   if (wanted('memory')) await benchMemory()
 } finally {
   await rm(folder, { recursive: true, force: true })

@@ -2,12 +2,14 @@ export { freePort } from './free-port.ts'
 export { describeWithUpstream, upstreamAbsence, upstreamFolder } from './upstream.ts'
 export {
   startUpstreamClient,
+  startUpstreamGateway,
   startUpstreamNode,
   startUpstreamServer,
   tahoe,
 } from './upstream-node.ts'
 export type {
   UpstreamClient,
+  UpstreamClientOptions,
   UpstreamEncoding,
   UpstreamNode,
   UpstreamServer,
@@ -21,6 +23,8 @@ export { runUpstreamCrawlers } from './upstream-crawlers.ts'
 export type { UpstreamCrawl, UpstreamExpiration } from './upstream-crawlers.ts'
 export { startOwnServer } from './own-server.ts'
 export type { OwnServer, OwnServerOptions } from './own-server.ts'
+export { startOwnGateway, startOwnNode } from './own-gateway.ts'
+export type { OwnNode } from './own-gateway.ts'
 export { startMixedGrid } from './mixed-grid.ts'
 export type { MixedGrid } from './mixed-grid.ts'
 export {

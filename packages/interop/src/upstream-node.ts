@@ -50,15 +50,26 @@ export interface UpstreamClient extends UpstreamNode {
 
 /** Makes a storage server of upstream in a new folder and starts it. */
 export async function startUpstreamServer(folder: string): Promise<UpstreamServer> {
+  await createStorageNode(folder, [])
+  return startStorageNode(folder)
+}
+
+/** Makes the node directory of a storage server. @param args - more options of the command. */
+async function createStorageNode(folder: string, args: readonly string[]): Promise<void> {
   await tahoe([
     'create-node',
     '--listen=tcp',
     '--location=tcp:127.0.0.1:1',
     '--port=tcp:1:interface=127.0.0.1',
     '--webport=tcp:0:interface=127.0.0.1',
+    ...args,
     folder,
   ])
   await editConfig(folder, 'storage', { reserved_space: '0' })
+}
+
+/** Starts a storage server on a port that is free. */
+async function startStorageNode(folder: string): Promise<UpstreamServer> {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort()
     await editConfig(folder, 'node', {
@@ -76,40 +87,81 @@ export async function startUpstreamServer(folder: string): Promise<UpstreamServe
   }
 }
 
+/** What a client of upstream is made with. */
+export interface UpstreamClientOptions {
+  readonly servers: readonly ServerDescription[]
+  readonly encoding: UpstreamEncoding
+  /** The secret of convergent keys; a random one where it is not given. */
+  readonly convergence?: Uint8Array
+}
+
+/**
+ * Makes a node of upstream in a new folder that is a client of the given servers and stores shares
+ * itself, starts it and waits until it is connected to all of them.
+ */
+export async function startUpstreamGateway(
+  folder: string,
+  options: UpstreamClientOptions,
+): Promise<UpstreamClient> {
+  await createStorageNode(folder, encodingArgs(options.encoding))
+  await configureClient(folder, options)
+  return asClient(await startStorageNode(folder), options)
+}
+
+/** Starts a node of upstream that has a directory already. */
+export function startUpstreamNode(folder: string): Promise<UpstreamNode> {
+  return startNode(folder)
+}
+
 /**
  * Makes a client of upstream in a new folder that knows the given servers, starts it and waits until
  * it is connected to all of them.
- *
- * @param options.convergence - the secret of convergent keys; a random one where it is not given.
  */
 export async function startUpstreamClient(
   folder: string,
-  options: {
-    readonly servers: readonly ServerDescription[]
-    readonly encoding: UpstreamEncoding
-    readonly convergence?: Uint8Array
-  },
+  options: UpstreamClientOptions,
 ): Promise<UpstreamClient> {
-  const { requiredShares, happyShares, totalShares, maxSegmentSize } = options.encoding
   await tahoe([
     'create-client',
     '--webport=tcp:0:interface=127.0.0.1',
+    ...encodingArgs(options.encoding),
+    folder,
+  ])
+  await configureClient(folder, options)
+  return asClient(await startNode(folder), options)
+}
+
+function encodingArgs({ requiredShares, happyShares, totalShares }: UpstreamEncoding): string[] {
+  return [
     `--shares-needed=${requiredShares}`,
     `--shares-happy=${happyShares}`,
     `--shares-total=${totalShares}`,
-    folder,
-  ])
+  ]
+}
+
+/** Puts in a node directory what no option of the command says. */
+async function configureClient(
+  folder: string,
+  { servers, encoding, convergence }: UpstreamClientOptions,
+): Promise<void> {
+  const { maxSegmentSize } = encoding
   if (maxSegmentSize !== undefined) {
     const name = 'shares._max_immutable_segment_size_for_testing'
     await editConfig(folder, 'client', { [name]: String(maxSegmentSize) })
   }
   const inPrivate = (name: string): string => join(folder, 'private', name)
-  await writeFile(inPrivate('servers.yaml'), formatServersYaml(options.servers))
-  if (options.convergence !== undefined) {
-    await writeFile(inPrivate('convergence'), `${toBase32(options.convergence)}\n`)
+  await writeFile(inPrivate('servers.yaml'), formatServersYaml(servers))
+  if (convergence !== undefined) {
+    await writeFile(inPrivate('convergence'), `${toBase32(convergence)}\n`)
   }
-  const node = await startNode(folder)
-  await waitForServers(node, options.servers.length)
+}
+
+/** A node as a client, once it is connected to its servers. */
+async function asClient(
+  node: UpstreamNode,
+  { servers }: UpstreamClientOptions,
+): Promise<UpstreamClient> {
+  await waitForServers(node, servers.length)
   const web = (path: string, init?: RequestInit): Promise<Uint8Array> =>
     askWeb(node.webUrl, path, init)
   return {

@@ -1,0 +1,21 @@
+import { checkGroups } from './scenario/checks.ts'
+import { directoryGroups } from './scenario/directories.ts'
+import { fileGroups } from './scenario/files.ts'
+import { nodeGroups } from './scenario/node.ts'
+import { unlinkedGroups } from './scenario/unlinked.ts'
+import type { WebGroup } from './scenario.ts'
+
+/** All requests that a gateway is judged by. */
+export const webApiScenario: readonly WebGroup[] = [
+  ...unlinkedGroups,
+  ...fileGroups,
+  ...directoryGroups,
+  ...checkGroups,
+  ...nodeGroups,
+]
+export { compareObservations, judge } from './compare.ts'
+export type { Difference, DifferenceRule, KnownDifference, Verdict } from './compare.ts'
+export { knownDifferences } from './differences.ts'
+export { makeOwnFiles, makeSharedFiles } from './fixtures.ts'
+export { differenceRules } from './rules.ts'
+export { runScenario } from './run-scenario.ts'

@@ -1,0 +1,104 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { defaultCrypto } from '@lafs/crypto'
+import {
+  createResourceStack,
+  describeWithUpstream,
+  startOwnGateway,
+  startOwnServer,
+  startUpstreamGateway,
+  temporaryFolder,
+} from '@lafs/interop'
+import {
+  compareObservations,
+  differenceRules,
+  judge,
+  knownDifferences,
+  makeOwnFiles,
+  makeSharedFiles,
+  runScenario,
+  webApiScenario,
+} from '@lafs/interop/web-api'
+import type { Verdict } from '@lafs/interop/web-api'
+import { loadBytes, loadVectors } from '@lafs/vectors'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+
+/** New RSA keys of this process are ones that upstream has published: to make them takes long. */
+async function usePublishedKeys(): Promise<void> {
+  const { cases } = await loadVectors<{ cases: { offset: number; length: number }[] }>(
+    'mutable/published',
+  )
+  const bytes = await loadBytes('mutable/published-keys.bytes')
+  const keys = cases.map(({ offset, length }) => bytes.slice(offset, offset + length))
+  const makeKey = defaultCrypto.generateRsaKey.bind(defaultCrypto)
+  vi.spyOn(defaultCrypto, 'generateRsaKey').mockImplementation(() => {
+    const key = keys.pop()
+    return key === undefined ? makeKey() : defaultCrypto.importRsaSigningKey(key)
+  })
+}
+
+/** Keys that two gateways are given; no two files of a grid may share one. */
+async function givenKeys(): Promise<string[]> {
+  const { cases } = await loadVectors<{ cases: { signingKey: string }[] }>('mutable/pem')
+  return cases.map(({ signingKey }) =>
+    Buffer.from(signingKey, 'hex').toString('base64').replaceAll('+', '-').replaceAll('/', '_'),
+  )
+}
+
+// On one grid, upstream's gateway and ours are sent the same requests.
+describeWithUpstream('the web API of a gateway', () => {
+  const resources = createResourceStack()
+  let verdict: Verdict
+  let answered: number
+
+  beforeAll(async () => {
+    await usePublishedKeys()
+    const folder = resources.use(await temporaryFolder()).path
+    const servers = await Promise.all(
+      [0, 1, 2].map((number) => startOwnServer(join(folder, `server-${number}`))),
+    )
+    for (const server of servers) resources.use(server)
+    const options = {
+      servers: servers.map((server) => server.description),
+      encoding: { requiredShares: 2, happyShares: 2, totalShares: 3, maxSegmentSize: 65_536 },
+      convergence: new Uint8Array(32).fill(7),
+    }
+    const storages = servers.map((server) => server.storage)
+    const upstream = resources.use(await startUpstreamGateway(join(folder, 'theirs'), options))
+    const own = resources.use(await startOwnGateway(join(folder, 'ours'), options))
+    const shared = await makeSharedFiles(upstream, storages)
+    const keys = await givenKeys()
+    const ask = async (webUrl: string, whose: string, key: string | undefined) => {
+      const files = await makeOwnFiles(upstream, storages, whose)
+      return runScenario(
+        webUrl,
+        webApiScenario,
+        shared,
+        new Map([...files, ['private-key', key ?? '']]),
+      )
+    }
+    const theirs = await ask(upstream.webUrl, 'upstream', keys[0])
+    const ours = await ask(own.webUrl, 'ours', keys[1])
+    const differences = compareObservations(theirs, ours)
+    answered = ours.size
+    verdict = judge(differences, differenceRules, knownDifferences)
+    const report = process.env['LAFS_WEB_API_REPORT']
+    if (report !== undefined) {
+      const all = { ...verdict, differences, upstream: [...theirs], own: [...ours] }
+      await writeFile(report, JSON.stringify(all, undefined, 1))
+    }
+  }, 180_000)
+  afterAll(async () => {
+    vi.restoreAllMocks()
+    await resources[Symbol.asyncDispose]()
+  }, 60_000)
+
+  it('answers some hundred requests as upstream does, but for what has a reason', () => {
+    expect(answered).toBeGreaterThan(900)
+    expect(verdict.unexplained).toEqual([])
+  })
+
+  it('still differs wherever a reason is given', () => {
+    expect(verdict.outdated).toEqual([])
+  })
+})
