@@ -16,6 +16,8 @@ export type FilesystemErrorCode =
   | 'UPLOAD_NO_SERVERS'
   /** The source gave more or fewer bytes than it announced. */
   | 'UPLOAD_SOURCE_CHANGED'
+  /** The upload was given up for good, see {@link UploadCancelledError}. */
+  | 'UPLOAD_CANCELLED'
   /** The file is larger than its format can hold. */
   | 'UPLOAD_FILE_TOO_LARGE'
   /** The cap gives too little authority for what was asked of it. */
@@ -192,6 +194,18 @@ export class UploadSourceChangedError extends FilesystemError {
   override name = 'UploadSourceChangedError'
   constructor(message: string, details?: FilesystemErrorDetails) {
     super('UPLOAD_SOURCE_CHANGED', message, details)
+  }
+}
+
+/**
+ * What to abort the signal of an upload with that is given up for good: servers drop what they hold of
+ * it. Any other interruption leaves it for a later upload of the same data, where uploads are
+ * remembered at all.
+ */
+export class UploadCancelledError extends FilesystemError {
+  override name = 'UploadCancelledError'
+  constructor(message = 'the upload was cancelled', details?: FilesystemErrorDetails) {
+    super('UPLOAD_CANCELLED', message, details)
   }
 }
 

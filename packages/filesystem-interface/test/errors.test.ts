@@ -17,6 +17,7 @@ const table = [
   [contracts.BadCiphertextHashError, 'BadCiphertextHashError', 'DOWNLOAD_BAD_CIPHERTEXT_HASH'],
   [contracts.UploadUnhappinessError, 'UploadUnhappinessError', 'UPLOAD_UNHAPPINESS'],
   [contracts.NoServersError, 'NoServersError', 'UPLOAD_NO_SERVERS'],
+  [contracts.UploadCancelledError, 'UploadCancelledError', 'UPLOAD_CANCELLED'],
   [contracts.UploadSourceChangedError, 'UploadSourceChangedError', 'UPLOAD_SOURCE_CHANGED'],
   [contracts.FileTooLargeError, 'FileTooLargeError', 'UPLOAD_FILE_TOO_LARGE'],
   [contracts.NotCapableError, 'NotCapableError', 'NODE_NOT_CAPABLE'],

@@ -32,6 +32,7 @@ import { SegmentPool } from './segment-pool.ts'
 import type { SegmentMemory } from './segment-pool.ts'
 import { failureMessage, serversOfHappiness, sharesByServer } from './happiness.ts'
 import { sourceChanged } from './key.ts'
+import { ResumptionError } from './resume/resumption.ts'
 
 /** Segments that may be on their way through the encoder at once. */
 const SEGMENTS_IN_FLIGHT = 3
@@ -55,6 +56,13 @@ export interface EncoderOptions {
    * it are not theirs; and there is nothing left to do once every shareholder has failed.
    */
   readonly uriExtension?: Uint8Array | undefined
+  /** Told the hash of each segment before a block of it is sent; when it rejects the upload fails. */
+  readonly beforeSending?: ((segment: number, hash: Uint8Array) => Promise<void>) | undefined
+  /**
+   * Whether shareholders keep what they have got when the upload fails so, for another try. Default:
+   * they drop it.
+   */
+  readonly keepsShares?: ((error: unknown) => boolean) | undefined
 }
 
 /**
@@ -69,7 +77,7 @@ export interface EncoderOptions {
 export function createEncoder(
   uploadable: IEncryptedUploadable,
   dependencies: EncoderDependencies,
-  { uriExtension }: EncoderOptions = {},
+  encoderOptions: EncoderOptions = {},
 ): IEncoder {
   const { encodingParameters, storageIndex, size } = uploadable
   const geometry = fileGeometry({ ...encodingParameters, size })
@@ -88,10 +96,10 @@ export function createEncoder(
     parameters,
     start: (shareholders, servermap, options = {}) =>
       new Encoding(uploadable, geometry, dependencies, {
+        ...encoderOptions,
         ...options,
         shareholders,
         servermap,
-        uriExtension,
       }).run(),
   }
 }
@@ -158,6 +166,10 @@ class Encoding {
   readonly #shareholders: Map<number, Shareholder>
   readonly #servermap: Map<number, Set<string>>
   readonly #uriExtension: Uint8Array | undefined
+  readonly #beforeSending: EncoderOptions['beforeSending']
+  readonly #keepsShares: EncoderOptions['keepsShares']
+  /** Shareholders that were given up and may be of use to another try. */
+  readonly #givenUp: IStorageBucketWriter[] = []
   readonly #onProgress: ProgressListener | undefined
   readonly #cancellation: Cancellation
   readonly #pool: SegmentPool
@@ -173,8 +185,9 @@ class Encoding {
     uploadable: IEncryptedUploadable,
     geometry: FileGeometry,
     { codec, crypto, clock }: EncoderDependencies,
-    { shareholders, servermap, uriExtension, signal, onProgress }: EncodingRun,
+    run: EncodingRun,
   ) {
+    const { shareholders, servermap, uriExtension, signal, onProgress } = run
     this.#uploadable = uploadable
     this.#geometry = geometry
     this.#crypto = crypto
@@ -186,6 +199,8 @@ class Encoding {
     this.#shareholders = new Map(shareholders)
     this.#servermap = new Map([...servermap].map(([share, ids]) => [share, new Set(ids)]))
     this.#uriExtension = uriExtension
+    this.#beforeSending = run.beforeSending
+    this.#keepsShares = run.keepsShares
     this.#onProgress = onProgress
     this.#cancellation = new Cancellation(signal)
     this.#pool = new SegmentPool(geometry)
@@ -199,6 +214,7 @@ class Encoding {
       await this.#pushSegments()
       const hashingMs = this.#clock.nowMs()
       const result = await this.#finish()
+      for (const writer of this.#givenUp) void this.#abort(writer)
       const endMs = this.#clock.nowMs()
       return {
         ...result,
@@ -211,7 +227,10 @@ class Encoding {
       }
     } catch (error) {
       this.#cancellation.abort(error)
-      await Promise.all([...this.#shareholders.values()].map(({ writer }) => this.#abort(writer)))
+      if (this.#keepsShares?.(error) !== true) {
+        const writers = [...this.#shareholders.values()].map(({ writer }) => writer)
+        await Promise.all([...writers, ...this.#givenUp].map((writer) => this.#abort(writer)))
+      }
       throw error
     } finally {
       this.#cancellation.dispose()
@@ -285,7 +304,10 @@ class Encoding {
       this.#codec.encode(input, { into: parity }),
       this.#crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext.subarray(0, size)]),
     ])
-    if (segmentHash !== undefined) this.#crypttextHashes[segment] = segmentHash
+    if (segmentHash !== undefined) {
+      this.#crypttextHashes[segment] = segmentHash
+      await this.#beforeSending?.(segment, segmentHash)
+    }
     this.#encodingMs += this.#clock.nowMs() - startMs
     return blocks
   }
@@ -386,6 +408,7 @@ class Encoding {
           )
         } catch (error) {
           this.#cancellation.signal.throwIfAborted()
+          if (error instanceof ResumptionError) throw error
           this.#drop(share, holder, where, error)
         }
       }),
@@ -396,7 +419,8 @@ class Encoding {
   #drop(share: number, holder: Shareholder, where: string, error: unknown): void {
     if (this.#shareholders.get(share) !== holder) return
     this.#shareholders.delete(share)
-    void this.#abort(holder.writer)
+    if (this.#keepsShares === undefined) void this.#abort(holder.writer)
+    else this.#givenUp.push(holder.writer)
     const servers = this.#servermap.get(share)
     servers?.delete(holder.serverId)
     if (servers?.size === 0) this.#servermap.delete(share)

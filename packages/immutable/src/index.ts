@@ -5,6 +5,8 @@ export { encryptUploadable } from './encrypt.ts'
 export * from './geometry.ts'
 export * from './happiness.ts'
 export { deriveKey } from './key.ts'
+export type { PlacedShares, UploadJournal, UploadJournalEntry } from './resume/upload-journal.ts'
+export { uploadStream, type UploadStreamOptions } from './stream/upload-stream.ts'
 export * from './upload.ts'
 export {
   STREAM_MEMORY_LIMIT,

@@ -27,6 +27,7 @@ import type { Clock } from '@lafs/storage-protocol/waiting'
 import { failureMessage, serversOfHappiness } from './happiness.ts'
 import type { ShareMap } from './happiness.ts'
 import { PeerSelector } from './peer-selector.ts'
+import type { Resumption } from './resume/resumption.ts'
 
 /** How long a server may take to answer a question of the selection. */
 const QUERY_TIMEOUT_MS = 15_000
@@ -49,6 +50,8 @@ export interface SelectionDependencies extends ProgressOptions {
   readonly clock: Clock
   /** 32 bytes: the client's own, from which all its lease secrets derive. */
   readonly leaseSecret: Uint8Array
+  /** What an interrupted upload of this file has left. */
+  readonly resumption?: Resumption | undefined
 }
 
 /** Who takes the shares of an upload, and who has some already. */
@@ -99,6 +102,8 @@ class ServerSelector {
   readonly #serversWithShares = new Set<string>()
   readonly #errors: unknown[] = []
   readonly #queries = { total: 0, good: 0, full: 0, error: 0 }
+  /** The buckets that an earlier upload began. */
+  readonly #resumed = new Set<RIBucketWriter>()
   #trackers: Tracker[] = []
 
   constructor(request: SelectionRequest, dependencies: SelectionDependencies) {
@@ -121,11 +126,16 @@ class ServerSelector {
     this.#peers.addPeers(this.#trackers.map(({ server }) => server.serverId))
     try {
       await Promise.all(this.#trackers.map((tracker) => this.#probe(tracker)))
+      await Promise.all(this.#trackers.map((tracker) => this.#resume(tracker)))
       const happiness = this.#isSettled() ? await this.#renew() : await this.#placeAll()
       if (happiness < happyShares) throw this.#unhappy(happiness)
       return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
     } catch (error) {
-      for (const { buckets } of this.#trackers) abortAll(buckets.values())
+      for (const { buckets } of this.#trackers) {
+        // What holds data already is left for another try.
+        const kept = this.#dependencies.resumption?.keeps(error) === true
+        abortAll([...buckets.values()].filter((bucket) => !kept || !this.#resumed.has(bucket)))
+      }
       throw error
     } finally {
       this.#cancellation.dispose()
@@ -187,6 +197,53 @@ class ServerSelector {
     return { storage, version, buckets }
   }
 
+  /** Takes up what an interrupted upload had begun on a server, as far as it can be relied upon. */
+  async #resume(tracker: Tracker): Promise<void> {
+    const { serverId } = tracker.server
+    const placed = this.#dependencies.resumption?.entry.placed.get(serverId) ?? []
+    await Promise.all(
+      [...placed].map(async (share) => {
+        if (tracker.held.has(share)) return
+        const writer = await this.#reopen(tracker, share)
+        if (writer === undefined) return
+        tracker.buckets.set(share, writer)
+        this.#homeless.delete(share)
+        this.#peers.addPeerWithShare(serverId, share)
+        this.#serversWithShares.add(serverId)
+      }),
+    )
+  }
+
+  /**
+   * Opens an upload of an earlier run. One that cannot be relied upon is dropped, since servers give
+   * no room for a share that is being uploaded.
+   */
+  async #reopen({ server, storage }: Tracker, share: number): Promise<RIBucketWriter | undefined> {
+    const { resumption } = this.#dependencies
+    if (resumption?.entry.interrupted !== true || storage === undefined) return undefined
+    const request = {
+      uploadSecret: resumption.secretOn(server.serverId),
+      allocatedSize: this.#allocatedSize,
+      firstBytes: resumption.firstBytes,
+    }
+    try {
+      const upload = await this.#inTime(async (signal) =>
+        storage.resumeUpload?.(this.#request.storageIndex, share, request, { signal }),
+      )
+      if (upload === undefined) return undefined
+      const { writer, missing } = upload
+      if (resumption.canUse(server.serverId, share, missing)) {
+        const resumed = resumption.writer(writer, missing)
+        this.#resumed.add(resumed)
+        return resumed
+      }
+      await this.#inTime((signal) => writer.abort({ signal }))
+    } catch {
+      this.#cancellation.signal.throwIfAborted()
+    }
+    return undefined
+  }
+
   /** Whether every share has a home already, on servers enough. */
   #isSettled(): boolean {
     return this.#homeless.size === 0 && this.#happiness() >= this.#request.happyShares
@@ -205,6 +262,7 @@ class ServerSelector {
     for (;;) {
       const failuresBefore = this.#queries.full + this.#queries.error
       const placement = this.#peers.sharePlacements()
+      this.#keepResumed(placement)
       await Promise.all(
         this.#trackers.map((tracker) => this.#allocate(tracker, sharesFor(placement, tracker))),
       )
@@ -215,6 +273,22 @@ class ServerSelector {
         (last !== undefined && happiness <= last) || failures === failuresBefore || !writable
       if (happiness >= happyShares || stuck) return happiness
       last = happiness
+    }
+  }
+
+  /** Lets shares that were taken up again stay where they are: they change places with others. */
+  #keepResumed(placement: Map<number, string>): void {
+    for (const { server, buckets } of this.#trackers) {
+      for (const [share, bucket] of buckets) {
+        if (!this.#resumed.has(bucket)) continue
+        const elsewhere = placement.get(share)
+        if (elsewhere === server.serverId) continue
+        const other = [...placement].find(
+          ([candidate, id]) => id === server.serverId && !buckets.has(candidate),
+        )
+        if (other !== undefined && elsewhere !== undefined) placement.set(other[0], elsewhere)
+        placement.set(share, server.serverId)
+      }
     }
   }
 
@@ -232,18 +306,16 @@ class ServerSelector {
     for (const share of shareNumbers) this.#homeless.delete(share)
     this.#queries.total += 1
     try {
-      const { storageIndex } = this.#request
-      // Not to be aborted: the answer must come, so that what it reserves can be given back.
-      const allocation = tracker.storage.allocateBuckets(storageIndex, {
-        ...tracker.secrets,
-        shareNumbers,
-        allocatedSize: this.#allocatedSize,
-      })
-      const result = await this.#inTime(
-        () => allocation,
-        ({ writers }) => abortAll(writers.values()),
-      )
-      this.#allocated(tracker, shareNumbers, result)
+      const begun = new Map<number, RIBucketWriter>()
+      for (const share of shareNumbers) {
+        if (tracker.held.has(share)) continue
+        const writer = await this.#reopen(tracker, share)
+        if (writer !== undefined) begun.set(share, writer)
+      }
+      const rest = new Set([...shareNumbers].filter((share) => !begun.has(share)))
+      const { alreadyGot, writers } = await this.#reserve(tracker.storage, tracker, rest)
+      for (const [share, writer] of begun) writers.set(share, writer)
+      this.#allocated(tracker, shareNumbers, { alreadyGot, writers })
     } catch (error) {
       this.#cancellation.signal.throwIfAborted()
       this.#errors.push(error)
@@ -252,6 +324,24 @@ class ServerSelector {
       tracker.readonly = true
       this.#peers.markReadonlyPeer(tracker.server.serverId)
     }
+  }
+
+  async #reserve(
+    storage: IStorageServer,
+    { server, secrets }: Tracker,
+    shareNumbers: ReadonlySet<number>,
+  ): Promise<AllocateResult> {
+    // Not to be aborted: the answer must come, so that what it reserves can be given back.
+    const allocation = storage.allocateBuckets(this.#request.storageIndex, {
+      ...secrets,
+      shareNumbers,
+      allocatedSize: this.#allocatedSize,
+      uploadSecret: this.#dependencies.resumption?.secretOn(server.serverId),
+    })
+    return this.#inTime(
+      () => allocation,
+      ({ writers }) => abortAll(writers.values()),
+    )
   }
 
   #allocated(

@@ -15,12 +15,15 @@ import { ChkCap, LitCap } from '@lafs/uri'
 import { concatBytes } from '@lafs/crypto'
 import { interruptible, systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
+import { planChkLayout } from '@lafs/storage-protocol/layout'
 import { encryptUploadable } from './encrypt.ts'
 import { createEncoder, uriExtensionSize } from './encoder.ts'
 import { checkShareCounts, fileGeometry, segmentSizeFor, shareShape } from './geometry.ts'
 import { sharesByServer } from './happiness.ts'
 import type { ShareMap } from './happiness.ts'
 import { deriveKey, sourceChanged } from './key.ts'
+import { Resumption, ResumptionError } from './resume/resumption.ts'
+import type { UploadJournal, UploadJournalEntry } from './resume/upload-journal.ts'
 import { selectServers } from './server-selector.ts'
 import type { Selection } from './server-selector.ts'
 import { UploadStatus } from './status.ts'
@@ -46,6 +49,11 @@ export interface UploadOptions extends ProgressOptions {
   /** Hears of the upload as it begins; its status is live. */
   readonly history?: Pick<OperationHistory, 'addUpload'> | undefined
   readonly clock?: Clock | undefined
+  /**
+   * Remembers uploads under convergent keys, so that one that is interrupted goes on later without
+   * sending again what servers hold. Default: nothing is remembered.
+   */
+  readonly journal?: UploadJournal | undefined
 }
 
 /**
@@ -54,7 +62,8 @@ export interface UploadOptions extends ProgressOptions {
  * @param uploadable - stays the caller's, who closes it.
  * @throws {@link FilesystemError} `UPLOAD_NO_SERVERS`, `UPLOAD_UNHAPPINESS`, `UPLOAD_SOURCE_CHANGED`;
  *   RangeError for encoding parameters that make no sense; the reason of `signal`. Shares that were
- *   begun are dropped in each case.
+ *   begun are dropped in each case, unless a journal remembers them: then only when the source has
+ *   changed, or `signal` was aborted with an {@link UploadCancelledError}.
  * @see allmydata.immutable.upload.Uploader.upload
  */
 export async function uploadImmutable(
@@ -158,24 +167,93 @@ async function uploadLit(
   }
 }
 
+/** What one CHK upload is made of. */
+interface ChkUpload {
+  readonly uploadable: IUploadable
+  readonly parameters: EncodingParameters
+  /** 16 bytes. */
+  readonly key: Uint8Array
+  readonly storageIndex: Uint8Array
+  readonly options: UploadOptions & { readonly crypto: CryptoProvider; readonly clock: Clock }
+  readonly startedMs: number
+  /** When the key was known. */
+  readonly keyedMs: number
+}
+
 async function uploadChk(
   uploadable: IUploadable,
   parameters: EncodingParameters,
-  options: UploadOptions & { readonly crypto: CryptoProvider; readonly clock: Clock },
+  options: ChkUpload['options'],
   status: UploadStatus,
 ): Promise<IUploadResults> {
-  const { broker, codec, crypto, clock, secrets } = options
-  const started = clock.nowMs()
-  const key = await deriveKey(uploadable, parameters, {
-    ...options,
-    convergence: secrets.convergence,
-  })
+  const { crypto, clock, secrets } = options
+  const startedMs = clock.nowMs()
+  const { convergence } = secrets
+  const key = await deriveKey(uploadable, parameters, { ...options, convergence })
   const storageIndex = storageIndexHash(key, crypto)
   status.storageIndex = storageIndex
-  const keyed = clock.nowMs()
+  const keyedMs = clock.nowMs()
+  const upload = { uploadable, parameters, key, storageIndex, options, startedMs, keyedMs }
+  // Only of a convergent key does the storage index say what the shares hold.
+  const isConvergent = (uploadable.encryptionKey ?? 'convergent') === 'convergent'
+  const entry =
+    isConvergent && convergence !== undefined ? await openEntry(storageIndex, options) : undefined
+  return entry === undefined ? storeShares(upload) : storeRemembered(upload, entry)
+}
 
+/** A journal that does not work is no reason not to upload. */
+async function openEntry(
+  storageIndex: Uint8Array,
+  { journal, signal }: UploadOptions,
+): Promise<UploadJournalEntry | undefined> {
+  try {
+    return await journal?.open(storageIndex, signal && { signal })
+  } catch {
+    signal?.throwIfAborted()
+    return undefined
+  }
+}
+
+/** Goes on with what an interrupted upload has left, and leaves this one so if it is interrupted. */
+async function storeRemembered(
+  upload: ChkUpload,
+  entry: UploadJournalEntry,
+): Promise<IUploadResults> {
+  const { uploadable, parameters, options } = upload
+  const geometry = fileGeometry({ ...parameters, size: uploadable.size })
+  const layout = planChkLayout(shareShape(geometry, uriExtensionSize(geometry)))
+  let outcome: 'keep' | 'drop' = 'keep'
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      const resumption = new Resumption(entry, layout, geometry, options)
+      try {
+        const results = await storeShares(upload, resumption)
+        outcome = 'drop'
+        return results
+      } catch (error) {
+        resumption.end()
+        outcome = resumption.keeps(error) ? 'keep' : 'drop'
+        if (!isFirst || !(error instanceof ResumptionError)) throw error
+        await entry.renew()
+      }
+    }
+  } finally {
+    await entry.close(outcome).catch(() => {})
+  }
+}
+
+async function storeShares(upload: ChkUpload, resumption?: Resumption): Promise<IUploadResults> {
+  const { uploadable, parameters, key, storageIndex, options, startedMs, keyedMs } = upload
+  const { broker, codec, crypto, clock, secrets } = options
   const encrypted = encryptUploadable(uploadable, key, parameters, crypto)
-  const encoder = createEncoder(encrypted, { codec, crypto, clock })
+  const encoder = createEncoder(
+    encrypted,
+    { codec, crypto, clock },
+    resumption && {
+      beforeSending: (segment, hash) => resumption.check(segment, hash),
+      keepsShares: (error) => resumption.keeps(error),
+    },
+  )
   const geometry = fileGeometry({ ...parameters, size: uploadable.size })
   const selection = await selectServers(
     {
@@ -185,27 +263,21 @@ async function uploadChk(
       totalShares: parameters.totalShares,
       shape: shareShape(geometry, uriExtensionSize(geometry)),
     },
-    { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret },
+    { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret, resumption },
   )
   const { shareholders, preexisting } = selection
-  const selected = clock.nowMs()
+  await resumption?.place(shareholders)
+  const selectedMs = clock.nowMs()
 
   const planned = holders(selection, shareholders.keys())
   const encoded = await encoder.start(shareholders, planned, options)
   const sharemap = holders(selection, encoded.sharesPlaced)
   const { uriExtensionHash, uriExtensionData, verifyCap, timings } = encoded
-  const cap = new ChkCap(
-    {
-      key,
-      uriExtensionHash,
-      requiredShares: parameters.requiredShares,
-      totalShares: parameters.totalShares,
-      size: uploadable.size,
-    },
-    crypto,
-  )
+  const { requiredShares, totalShares } = parameters
+  const { size } = uploadable
+  const cap = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size }, crypto)
   return {
-    fileSize: uploadable.size,
+    fileSize: size,
     uri: cap.format(),
     ciphertextFetched: 0,
     preexistingShares: preexisting.size,
@@ -213,9 +285,9 @@ async function uploadChk(
     sharemap,
     servermap: sharesByServer(sharemap),
     timings: {
-      totalMs: clock.nowMs() - started,
-      storageIndexMs: keyed - started,
-      peerSelectionMs: selected - keyed,
+      totalMs: clock.nowMs() - startedMs,
+      storageIndexMs: keyedMs - startedMs,
+      peerSelectionMs: selectedMs - keyedMs,
       ...timings,
     },
     uriExtensionData,

@@ -56,6 +56,28 @@ export interface AllocateRequest extends LeaseSecrets {
   readonly shareNumbers: ReadonlySet<ShareNumber>
   /** Bytes of each share, the whole share with its layout. */
   readonly allocatedSize: number
+  /**
+   * What opens these uploads again, see {@link IStorageServer.resumeUpload}: 20 bytes that were never
+   * told to another server. Default: a random one that nobody knows.
+   */
+  readonly uploadSecret?: Uint8Array | undefined
+}
+
+/** Which upload to take up again. */
+export interface ResumeRequest {
+  /** The one that it was begun with. */
+  readonly uploadSecret: Uint8Array
+  /** The one that it was begun with. */
+  readonly allocatedSize: number
+  /** What stands at the beginning of the share. It is written (once more) to learn what is missing. */
+  readonly firstBytes: Uint8Array
+}
+
+/** An upload that was taken up again. */
+export interface ResumedUpload {
+  readonly writer: RIBucketWriter
+  /** The spans that the server still wants, in order. It holds all others. */
+  readonly missing: readonly ByteRange[]
 }
 
 /** What came of an {@link AllocateRequest}. A share in neither found no room on the server. */
@@ -87,6 +109,21 @@ export interface IStorageServer {
     request: AllocateRequest,
     options?: OperationOptions,
   ): Promise<AllocateResult>
+
+  /**
+   * Takes up an upload again that {@link allocateBuckets} began, be it over another connection or by
+   * another process. Absent where a transport cannot do that.
+   *
+   * @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server knows of no such upload (any
+   *   more), `STORAGE_UNAUTHORIZED` when it was begun with another secret, `STORAGE_CONFLICTING_WRITE`
+   *   when the share begins otherwise.
+   */
+  resumeUpload?(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    request: ResumeRequest,
+    options?: OperationOptions,
+  ): Promise<ResumedUpload>
 
   /** Adds or renews a lease on every share of a file. Does nothing when there are none. */
   addLease(

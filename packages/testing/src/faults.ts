@@ -1,11 +1,13 @@
 import {
   type IStorageServer,
   type OperationOptions,
+  type ResumedUpload,
   type RIBucketReader,
   type RIBucketWriter,
   type ServerVersion,
   StorageError,
 } from '@lafs/storage-interface'
+import { taken } from './taken.ts'
 
 /** The operations of a storage server, its readers and its writers, each by one name. */
 export type OperationName =
@@ -36,6 +38,14 @@ export function withFault(server: IStorageServer, fault: Fault): IStorageServer 
       )
       return { alreadyGot, writers: new Map(wrapped) }
     },
+    ...(server.resumeUpload && {
+      resumeUpload: async (storageIndex, shareNumber, request, options) => {
+        const resume = (): Promise<ResumedUpload> =>
+          taken(server.resumeUpload?.(storageIndex, shareNumber, request, options))
+        const { writer, missing } = await fault('resumeUpload', resume, options)
+        return { writer: writerWithFault(writer, fault), missing }
+      },
+    }),
     addLease: (storageIndex, secrets, options) =>
       fault('addLease', () => server.addLease(storageIndex, secrets, options), options),
     cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>

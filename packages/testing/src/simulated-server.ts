@@ -11,6 +11,7 @@ import {
 import { SimulatedSlots } from './simulated-slots.ts'
 import { describeFaultPlan, type FaultPlan, FAULTLESS } from './fault-plan.ts'
 import type { SeededRandom } from './random.ts'
+import { taken } from './taken.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** What a simulated server is made of. */
@@ -158,6 +159,17 @@ export class SimulatedServer {
         this.#exchange(
           `allocateBuckets ${[...request.shareNumbers].join(',')} of ${request.allocatedSize} bytes`,
           () => this.#allocate(storageIndex, request, options),
+          options,
+        ),
+      resumeUpload: (storageIndex, share, request, options) =>
+        this.#exchange(
+          `resumeUpload ${share} of ${request.allocatedSize} bytes`,
+          async () => {
+            const resuming = server.resumeUpload?.(storageIndex, share, request, options)
+            const { writer, missing } = await taken(resuming)
+            const lost = { key: keyOf(storageIndex, share), lose: async (): Promise<void> => {} }
+            return { writer: this.#writer(writer, share, lost), missing }
+          },
           options,
         ),
       getBuckets: (storageIndex, options) =>

@@ -5,6 +5,7 @@ import {
   type RIBucketReader,
   type RIBucketWriter,
   type RIStorageServer,
+  type ServedBucketWriter,
   type ShareNumber,
   type StorageConnection,
   StorageError,
@@ -54,8 +55,15 @@ function clientSide(server: RIStorageServer, run: Run): IStorageServer {
     allocateBuckets: (storageIndex, request, options) =>
       run(options, async () => {
         const { alreadyGot, writers } = await server.allocateBuckets(storageIndex, request)
+        remember(server, storageIndex, writers, request.uploadSecret)
         const entries = [...writers].map(([n, writer]) => [n, clientWriter(writer, run)] as const)
         return { alreadyGot, writers: new Map(entries) }
+      }),
+    resumeUpload: (storageIndex, shareNumber, { uploadSecret, firstBytes }, options) =>
+      run(options, async () => {
+        const writer = openUpload(server, storageIndex, shareNumber, uploadSecret)
+        await writer.write(0, [firstBytes])
+        return { writer: clientWriter(writer, run), missing: writer.requiredRanges() }
       }),
     addLease: (storageIndex, secrets, options) =>
       run(options, () => ignoreAbsence(server.addLease(storageIndex, secrets))),
@@ -88,6 +96,54 @@ function clientSide(server: RIStorageServer, run: Run): IStorageServer {
         ignoreAbsence(server.adviseCorruptShare(kind, storageIndex, shareNumber, reason)),
       ),
   }
+}
+
+interface Upload {
+  readonly writer: ServedBucketWriter
+  readonly secret: Uint8Array
+}
+
+/** The uploads under way on each server that can be taken up again, whichever connection began them. */
+const uploads = new WeakMap<RIStorageServer, Map<string, Upload>>()
+
+function uploadKey(storageIndex: StorageIndex, shareNumber: ShareNumber): string {
+  return `${storageIndex.join('.')}/${shareNumber}`
+}
+
+function remember(
+  server: RIStorageServer,
+  storageIndex: StorageIndex,
+  writers: ReadonlyMap<ShareNumber, ServedBucketWriter>,
+  secret: Uint8Array | undefined,
+): void {
+  if (secret === undefined) return
+  const known = uploads.get(server) ?? new Map<string, Upload>()
+  uploads.set(server, known)
+  for (const [shareNumber, writer] of writers) {
+    const key = uploadKey(storageIndex, shareNumber)
+    known.set(key, { writer, secret: secret.slice() })
+    const forget = (): void => {
+      if (known.get(key)?.writer === writer) known.delete(key)
+    }
+    writer.ended.addEventListener('abort', forget, { once: true })
+  }
+}
+
+function openUpload(
+  server: RIStorageServer,
+  storageIndex: StorageIndex,
+  shareNumber: ShareNumber,
+  secret: Uint8Array,
+): ServedBucketWriter {
+  const upload = uploads.get(server)?.get(uploadKey(storageIndex, shareNumber))
+  if (upload === undefined) {
+    throw new StorageError('STORAGE_NO_SUCH_SHARE', 'there is no such upload', { shareNumber })
+  }
+  const { length } = secret
+  if (length !== upload.secret.length || secret.some((byte, at) => byte !== upload.secret[at])) {
+    throw new StorageError('STORAGE_UNAUTHORIZED', 'the upload has another secret', { shareNumber })
+  }
+  return upload.writer
 }
 
 function clientWriter(writer: RIBucketWriter, run: Run): RIBucketWriter {

@@ -1,4 +1,5 @@
 import {
+  type ByteRange,
   DataTooLargeError,
   type OperationOptions,
   type RIBucketWriter,
@@ -50,16 +51,38 @@ export class HttpBucketWriter implements RIBucketWriter {
     }
     // A range of HTTP cannot be empty.
     if (size === 0) return
+    await this.#send(range, pieces, options)
+  }
+
+  /**
+   * Writes the first bytes once more, and learns which spans the server still wants.
+   *
+   * @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when it does not know the upload.
+   */
+  async resume(firstBytes: Uint8Array, options?: OperationOptions): Promise<readonly ByteRange[]> {
+    const range = { begin: 0, end: firstBytes.length }
+    const missing = await this.#send(range, [firstBytes], options, 'STORAGE_NO_SUCH_SHARE')
+    if (missing.every(({ begin, end }) => begin < end && end <= this.#allocatedSize)) return missing
+    throw badResponse('spans that do not lie within the share', 200)
+  }
+
+  async #send(
+    range: ByteRange,
+    pieces: readonly Uint8Array[],
+    options: OperationOptions | undefined,
+    codeOf404: 'STORAGE_UPLOAD_ENDED' | 'STORAGE_NO_SUCH_SHARE' = 'STORAGE_UPLOAD_ENDED',
+  ): Promise<readonly ByteRange[]> {
     const headers = [['content-range', formatContentRange(range)]] as const
     const call = { ...this.#upload, route: 'writeShare', headers, pieces } as const
     const response = await this.#makeCall(call, options)
-    if (response.status === 404) throw this.#ended(404)
+    if (response.status === 404) throw this.#ended(404, codeOf404)
     if (response.status !== 200 && response.status !== 201) {
       throw refusal(response, this.#upload.shareNumber)
     }
-    decodeResponse(response, decodeRequired)
+    const missing = decodeResponse(response, decodeRequired)
     // The server commits the share by itself with the write that completes it.
     if (response.status === 201) this.#state = 'complete'
+    return missing
   }
 
   /** Settles at once: a share is committed by the write that completes it. */
@@ -85,8 +108,11 @@ export class HttpBucketWriter implements RIBucketWriter {
     throw status < 300 ? badResponse(`the status ${status}`, status) : refusal(response)
   }
 
-  #ended(status?: number): StorageError {
+  #ended(
+    status?: number,
+    code: 'STORAGE_UPLOAD_ENDED' | 'STORAGE_NO_SUCH_SHARE' = 'STORAGE_UPLOAD_ENDED',
+  ): StorageError {
     const { shareNumber } = this.#upload
-    return new StorageError('STORAGE_UPLOAD_ENDED', 'the upload has ended', { status, shareNumber })
+    return new StorageError(code, 'the upload has ended', { status, shareNumber })
   }
 }

@@ -7,6 +7,8 @@ import {
   type OperationOptions,
   type ReadTestWriteResult,
   type ReadVector,
+  type ResumedUpload,
+  type ResumeRequest,
   type RIBucketReader,
   type ServerVersion,
   type ShareKind,
@@ -95,7 +97,7 @@ class HttpStorageServer implements IStorageServer {
     request: AllocateRequest,
     options?: OperationOptions,
   ): Promise<AllocateResult> {
-    const uploadSecret = defaultCrypto.randomBytes(UPLOAD_SECRET_SIZE)
+    const uploadSecret = request.uploadSecret ?? defaultCrypto.randomBytes(UPLOAD_SECRET_SIZE)
     const response = await this.#call(
       {
         route: 'allocate',
@@ -116,6 +118,22 @@ class HttpStorageServer implements IStorageServer {
       writers.set(number, writer)
     }
     return { alreadyGot: new Set(alreadyHave), writers }
+  }
+
+  async resumeUpload(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    { uploadSecret, allocatedSize, firstBytes }: ResumeRequest,
+    options?: OperationOptions,
+  ): Promise<ResumedUpload> {
+    const writer = new HttpBucketWriter(
+      this.#call,
+      storageIndex,
+      shareNumber,
+      uploadSecret,
+      allocatedSize,
+    )
+    return { writer, missing: await writer.resume(firstBytes, options) }
   }
 
   async addLease(

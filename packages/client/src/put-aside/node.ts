@@ -1,0 +1,1 @@
+export { uploadableFromStream } from '@lafs/immutable/node'
