@@ -71,12 +71,8 @@ function row(columns: readonly Column[], cells: readonly Part[]): Html {
   const rest = others.map((cell, index) => {
     const column = columns[index + 1]
     const label = column?.short ?? (typeof column?.label === 'string' ? column.label : '')
-    return html`<td
-      role="cell"
-      ${label !== '' && html` data-label="${label}"`}${column?.numeric === true && html` class="number"`}
-    >
-      ${cell}
-    </td>`
+    const attributes = html`${label !== '' && html` data-label="${label}"`}${column?.numeric === true && html` class="number"`}`
+    return html`<td role="cell" ${attributes}>${cell}</td>`
   })
   return html`<tr role="row">
     <th role="rowheader" scope="row">${first}</th>
@@ -132,9 +128,9 @@ export function copyField(id: string, label: string, value: Html | string, hint?
   </div>`
 }
 
-/** What is folded away until somebody asks for it; works without script. */
-export function fold(summary: Part, content: Part, classes = 'fold'): Html {
-  return html`<details class="${classes}">
+/** What is folded away until somebody asks for it; works without script. Of one group, one is open. */
+export function fold(summary: Part, content: Part, classes = 'fold', group?: string): Html {
+  return html`<details class="${classes}" ${group !== undefined && html` name="${group}"`}>
     <summary>${summary}</summary>
     <div class="folded">${content}</div>
   </details>`

@@ -193,73 +193,75 @@ function sortEntries(entries: readonly Entry[], { sort, descending }: View): Ent
   )
 }
 
+/** What can be done in a folder. */
 function tools({ root, path, here }: Place): Html {
+  const info = infoAddress(root, path)
   return html`<div class="toolbar">
-      ${fold(
-        'Store a file',
-        html`<form
-          method="post"
-          action="${here}?t=upload"
-          enctype="multipart/form-data"
-          data-upload="${exact(here)}"
-        >
-          <input type="hidden" name="when_done" value="." />
-          <div class="field">
-            <label for="upload-file">File</label
-            ><input id="upload-file" name="file" type="file" required />
-          </div>
-          ${formatChoice('upload', 'file')}
-          ${checkbox('replace', 'Replace a file of the same name', 'false')}
-          <button type="submit" class="primary">Store</button>
-        </form>`,
-        'tool',
-      )}
-      ${fold(
-        'New folder',
-        html`<form method="post" action="${here}?t=mkdir" enctype="multipart/form-data">
-          <input type="hidden" name="when_done" value="." />
-          <div class="field">
-            <label for="mkdir-name">Name</label
-            ><input id="mkdir-name" name="name" type="text" required autocomplete="off" />
-          </div>
-          ${formatChoice('mkdir', 'folder')}
-          <button type="submit" class="primary">Make the folder</button>
-        </form>`,
-        'tool',
-      )}
-      ${fold(
-        'Add by key',
-        html`<form method="post" action="${here}?t=uri" enctype="multipart/form-data">
-          <input type="hidden" name="when_done" value="." />
-          <p>
-            Puts a file or folder that is in the grid already into this folder, too. Nothing is
-            copied.
-          </p>
-          <div class="field">
-            <label for="attach-name">Name here</label
-            ><input id="attach-name" name="name" type="text" required autocomplete="off" />
-          </div>
-          <div class="field">
-            <label for="attach-cap">Key</label
-            ><input
-              id="attach-cap"
-              name="uri"
-              type="text"
-              required
-              spellcheck="false"
-              autocomplete="off"
-              autocapitalize="off"
-            />
-          </div>
-          ${checkbox('replace', 'Replace what has the same name', 'false')}
-          <button type="submit" class="primary">Add</button>
-        </form>`,
-        'tool',
-      )}
-      <a class="button" href="${infoAddress(root, path)}#share">Share</a>
-      <a class="button" href="${infoAddress(root, path)}#health">Check</a>
+      ${fold('Store a file', uploadForm(here), 'tool', 'tools')}
+      ${fold('New folder', newFolderForm(here), 'tool', 'tools')}
+      ${fold('Add by key', attachForm(here), 'tool', 'tools')}
+      <a class="button" href="${info}#share">Share</a>
+      <a class="button" href="${info}#health">Check</a>
     </div>
+    ${path.length === 1 && html`<p class="hint">The address of this page is the key of this folder: keep it as a bookmark, since nobody can find the folder again without it.</p>`}
     <div id="uploads" role="region" aria-label="Files being stored"></div>`
+}
+
+function uploadForm(here: string): Html {
+  return html`<form
+    method="post"
+    action="${here}?t=upload"
+    enctype="multipart/form-data"
+    data-upload
+  >
+    <input type="hidden" name="when_done" value="." />
+    <div class="field">
+      <label for="upload-file">File</label
+      ><input id="upload-file" name="file" type="file" required />
+    </div>
+    ${formatChoice('upload', 'file')}
+    ${checkbox('replace', 'Replace a file of the same name', 'false')}
+    <button type="submit" class="primary">Store</button>
+  </form>`
+}
+
+function newFolderForm(here: string): Html {
+  return html`<form method="post" action="${here}?t=mkdir" enctype="multipart/form-data">
+    <input type="hidden" name="when_done" value="." />
+    <div class="field">
+      <label for="mkdir-name">Name</label
+      ><input id="mkdir-name" name="name" type="text" required autocomplete="off" />
+    </div>
+    ${formatChoice('mkdir', 'folder')}
+    <button type="submit" class="primary">Make the folder</button>
+  </form>`
+}
+
+function attachForm(here: string): Html {
+  return html`<form method="post" action="${here}?t=uri" enctype="multipart/form-data">
+    <input type="hidden" name="when_done" value="." />
+    <p>
+      Puts a file or folder that is in the grid already into this folder, too. Nothing is copied.
+    </p>
+    <div class="field">
+      <label for="attach-name">Name here</label
+      ><input id="attach-name" name="name" type="text" required autocomplete="off" />
+    </div>
+    <div class="field">
+      <label for="attach-cap">Key</label
+      ><input
+        id="attach-cap"
+        name="uri"
+        type="text"
+        required
+        spellcheck="false"
+        autocomplete="off"
+        autocapitalize="off"
+      />
+    </div>
+    ${checkbox('replace', 'Replace what has the same name', 'false')}
+    <button type="submit" class="primary">Add</button>
+  </form>`
 }
 
 function finder({ here }: Place, { find }: View): Html {

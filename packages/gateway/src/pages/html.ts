@@ -72,10 +72,8 @@ export function visible(text: string): string {
   return text.replace(UNSEEN, nameOfUnseen)
 }
 
-/** The picture of a control character, or `[U+202E]`. */
+/** `[U+202E]`: fonts with pictures of control characters are not everywhere. */
 export function nameOfUnseen(character: string): string {
   const code = character.codePointAt(0) ?? 0
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code)
-  if (code === 0x7f) return '\u2421'
   return `[U+${code.toString(16).toUpperCase().padStart(4, '0')}]`
 }

@@ -40,13 +40,13 @@ export async function infoPage(exchange: NodeExchange): Promise<GatewayResponse>
   const { node } = exchange
   const { name, root, path } = subject
   const kind = kindOf(node)
-  const body = html`${path.length > 1 && breadcrumbs(root, path)}
+  const body = html`${(path.length > 1 || (path.length > 0 && isDirectoryNode(node))) && breadcrumbs(root, path)}
     <div class="heading">
       <h1>${name === undefined ? kind : nameText(name)}</h1>
       ${name !== undefined && badge('plain', kind)}
     </div>
     ${node.unknown && unknownNote(node)}
-    <p class="toolbar">${openButtons(subject)}</p>
+    <div class="toolbar">${openButtons(subject)}</div>
     ${await mainFacts(exchange)} ${section('share', 'Share', keys(node))}
     ${!node.unknown && section('health', 'Health', health(subject))}
     ${node.kind === 'mutable-file' && !node.readonly && section('replace', 'Change the content', replaceForm(subject))}

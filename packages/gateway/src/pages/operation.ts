@@ -21,7 +21,7 @@ import { exact, html } from './html.ts'
 import type { Html, Part } from './html.ts'
 import { pageResponse } from './layout.ts'
 import { query, rootOf, segment } from './links.ts'
-import { ago, count, nameText, number, size } from './text.ts'
+import { ago, count, nameText, number, plainName, size } from './text.ts'
 import { errorText, serverText } from './words.ts'
 
 /** A long operation, under way or over, by its handle. */
@@ -197,20 +197,23 @@ function repaired(exchange: Exchange, handle: string, results: IDeepCheckAndRepa
   ${fold('Files and sizes', sums(stats))}`
 }
 
+/** What it comes to, so far or in the end. */
 function overall(checkedCount: number, unhealthy: number, lost: number): Html {
-  const of = `of ${count(checkedCount, 'file and folder', 'files and folders')} so far`
-  if (lost > 0) return banner('bad', `${number(lost)} cannot be read now`, `${of}.`)
+  const all = count(checkedCount, 'file or folder', 'files and folders')
+  const of = (some: number): string => `${number(some)} of ${all} ${some === 1 ? 'is' : 'are'}`
+  if (lost > 0)
+    return banner(
+      'bad',
+      `${of(lost)} not readable now`,
+      'If the missing pieces are on servers that are away, they come back with them.',
+    )
   if (unhealthy > 0)
     return banner(
       'warning',
-      `${number(unhealthy)} ${unhealthy === 1 ? 'is' : 'are'} not whole, but readable`,
-      `${of}. Repair them before more is lost.`,
+      `${of(unhealthy)} not whole, but readable`,
+      'Repair them before more is lost.',
     )
-  return banner(
-    'good',
-    'All is well',
-    `${count(checkedCount, 'file and folder', 'files and folders')} checked so far.`,
-  )
+  return banner('good', 'All is well', `Checked: ${all}.`)
 }
 
 type Line<Results> = readonly [path: readonly string[], results: Results]
@@ -298,7 +301,10 @@ function failures(failed: readonly DeepFailure[]): Part {
 function listed({ manifest, stats, failures: failed }: Manifest): Html {
   const rows = manifest
     .slice(0, LINES_MAX)
-    .map(([path, cap], index) => [pathText(path), copyField(`cap-${index}`, 'Key', exact(cap))])
+    .map(([path, cap], index) => [
+      pathText(path),
+      copyField(`cap-${index}`, `Key of ${plainName(path.join('/'))}`, exact(cap)),
+    ])
   return html`<p>${count(manifest.length, 'file and folder', 'files and folders')}.</p>
     ${failures(failed)} ${fold('Files and sizes', sums(stats))}
     <div class="compact">

@@ -42,7 +42,7 @@ export function shareMap(context: Pick<GatewayContext, 'client'>, map: ShareMap)
       ? []
       : [map.serversResponding.has(serverId) ? 'yes' : badge('warning', 'no')]),
   ])
-  return html`${picture(context, holdings, map.totalShares ?? 0)}
+  return html`${picture(context, holdings, map)}
   ${table('Which server holds which piece', columns, rows)}`
 }
 
@@ -64,6 +64,8 @@ function holdingsOf({ client }: Pick<GatewayContext, 'client'>, map: ShareMap): 
   if (map.storageIndex !== undefined && map.serversResponding !== undefined)
     for (const { serverId } of client.broker.serversForStorageIndex(map.storageIndex)) of(serverId)
   for (const serverId of map.serversResponding ?? []) of(serverId)
+  if (map.serversResponding !== undefined)
+    for (const { serverId } of client.broker.knownServers()) of(serverId)
   const best = bestVersion(map.sharemap)
   for (const [identifier, servers] of map.sharemap) {
     const { version, shareNumber } = partsOf(identifier)
@@ -100,39 +102,40 @@ function sharesText(shares: Holding['shares']): Html {
 }
 
 const CELL = 22
-const NAMES_WIDTH = 150
+const CHARACTER_WIDTH = 7.5
 const NAME_LENGTH_MAX = 20
 
+/** A column for each share, a row for each server. */
 function picture(
   context: Pick<GatewayContext, 'client'>,
   holdings: readonly Holding[],
-  totalShares: number,
+  { totalShares = 0, serversResponding }: ShareMap,
 ): Html {
   const highest = Math.max(-1, ...holdings.flatMap(({ shares }) => [...shares.keys()]))
-  const columns = Math.max(totalShares, highest + 1)
-  const width = NAMES_WIDTH + columns * CELL + 8
-  const height = (holdings.length + 1) * CELL + 4
-  const heads = Array.from(
-    { length: columns },
-    (_, shareNumber) =>
+  const columns = Array.from({ length: Math.max(totalShares, highest + 1) }, (_, number) => number)
+  const names = holdings.map(({ serverId }) => shortName(context, serverId))
+  const left = Math.max(...names.map((name) => name.length)) * CHARACTER_WIDTH + 16
+  const middle = (shareNumber: number): number => left + shareNumber * CELL + CELL / 2
+  const heads = columns.map(
+    (shareNumber) =>
       html`<text class="axis" x="${middle(shareNumber)}" y="15" text-anchor="middle"
         >${shareNumber}</text
       >`,
   )
-  const rows = holdings.map((holding, index) =>
-    pictureRow(context, holding, (index + 1) * CELL, columns),
-  )
-  const found = new Set(
-    holdings.flatMap(({ shares }) =>
-      [...shares].filter(([, state]) => state === 'good').map(([shareNumber]) => shareNumber),
-    ),
-  )
-  const title = `${count(found.size, 'good piece')} on ${count(holdings.filter(({ shares }) => shares.size > 0).length, 'server')}; the table below says which`
+  const rows = holdings.map(({ serverId, shares }, index) => {
+    const y = (index + 1) * CELL + CELL / 2
+    const away = serversResponding !== undefined && !serversResponding.has(serverId)
+    const cells = columns.map((share) => cell(shares.get(share), middle(share), y))
+    return html`<text x="0" y="${y + 4}" ${away && html` class="away"`}>${names[index]}</text
+      >${cells}`
+  })
+  const width = middle(columns.length)
+  const height = (holdings.length + 1) * CELL + 4
   return html`<div class="picture" tabindex="0" role="group" aria-label="Picture of the pieces">
       <svg
         class="shares"
         role="img"
-        aria-label="${title}"
+        aria-label="${pictureTitle(holdings)}"
         width="${width}"
         height="${height}"
         viewBox="0 0 ${width} ${height}"
@@ -146,29 +149,22 @@ function picture(
     </p>`
 }
 
-function middle(shareNumber: number): number {
-  return NAMES_WIDTH + shareNumber * CELL + CELL / 2
+function pictureTitle(holdings: readonly Holding[]): string {
+  const good = holdings.flatMap(({ shares }) =>
+    [...shares].flatMap(([shareNumber, state]) => (state === 'good' ? [shareNumber] : [])),
+  )
+  const holders = holdings.filter(({ shares }) => shares.size > 0)
+  return `${count(new Set(good).size, 'good piece')} on ${count(holders.length, 'server')}; the table below says which`
 }
 
-function pictureRow(
-  context: Pick<GatewayContext, 'client'>,
-  { serverId, shares }: Holding,
-  top: number,
-  columns: number,
-): Html {
-  const nickname = context.client.broker.nicknameFor(serverId)
-  const name = plainName(
-    nickname === undefined || nickname === '' ? shortServerId(serverId) : nickname,
-  )
-  const short = shorten(name, NAME_LENGTH_MAX)
-  const y = top + CELL / 2
-  const cells = Array.from({ length: columns }, (_, shareNumber) => {
-    const x = middle(shareNumber)
-    const state = shares.get(shareNumber)
-    if (state === undefined) return html`<circle class="none" cx="${x}" cy="${y}" r="2" />`
-    if (state === 'corrupt')
-      return html`<path class="corrupt" d="M${x - 6} ${y - 6}l12 12m0 -12l-12 12" />`
-    return html`<circle class="${state}" cx="${x}" cy="${y}" r="8" />`
-  })
-  return html`<text x="0" y="${y + 4}">${short}</text>${cells}`
+function shortName({ client }: Pick<GatewayContext, 'client'>, serverId: string): string {
+  const nickname = client.broker.nicknameFor(serverId) ?? ''
+  return shorten(plainName(nickname === '' ? shortServerId(serverId) : nickname), NAME_LENGTH_MAX)
+}
+
+function cell(state: 'good' | 'other' | 'corrupt' | undefined, x: number, y: number): Html {
+  if (state === undefined) return html`<circle class="none" cx="${x}" cy="${y}" r="2" />`
+  if (state === 'corrupt')
+    return html`<path class="corrupt" d="M${x - 6} ${y - 6}l12 12m0 -12l-12 12" />`
+  return html`<circle class="${state}" cx="${x}" cy="${y}" r="8" />`
 }

@@ -80,15 +80,14 @@ function disk(stats: Statistics['stats']): Html | false {
 /** How full the disk of the storage server is, of upstream's statistics. */
 export function diskBar(stats: Statistics['stats']): Html {
   const total = stats['storage_server.disk_total'] ?? 0
-  const free = stats['storage_server.disk_avail'] ?? 0
-  const used = Math.max(0, total - (stats['storage_server.disk_free_for_nonroot'] ?? free))
-  const reserved = Math.max(0, total - used - free)
+  const used = stats['storage_server.disk_used'] ?? 0
+  const available = stats['storage_server.disk_avail'] ?? 0
   return stackedBar(
     'Disk',
     [
       { label: 'Used', value: used, kind: 'used' },
-      { label: 'Kept free', value: reserved, kind: 'reserved' },
-      { label: 'For shares', value: free, kind: 'free' },
+      { label: 'Kept free', value: Math.max(0, total - used - available), kind: 'reserved' },
+      { label: 'For shares', value: available, kind: 'free' },
     ],
     size,
   )

@@ -85,7 +85,8 @@ export function timeText(milliseconds: number | undefined): Html {
 /** `3 min ago`. */
 export function ago(milliseconds: number, nowMs: number): string {
   const past = nowMs - milliseconds
-  return past < 1000 ? 'just now' : `${duration(past)} ago`
+  if (past < 5000) return 'just now'
+  return `${duration(past < 60_000 ? Math.round(past / 1000) * 1000 : past)} ago`
 }
 
 /** `43%`. */

@@ -177,10 +177,13 @@ function explanation({ context }: Exchange): Html {
 
 function serverTable(servers: readonly ServerFacts[], nowMs: number): Html {
   if (servers.length === 0) return html`<p class="empty">None yet.</p>`
-  const rows = servers.map((server) => [
+  const sorted = servers.toSorted((a, b) =>
+    a.nickname.localeCompare(b.nickname, 'en', { numeric: true }),
+  )
+  const rows = sorted.map((server) => [
     html`${server.nickname === '' ? html`<span class="faint">no name</span>` : nameText(server.nickname)}
       <code class="faint" title="${server.serverId}">${shortServerId(server.serverId)}</code>`,
-    html`${server.connected ? badge('good', 'Answers') : badge('bad', 'No answer')}${!server.connected && html` <span class="hint">${server.summary}</span>`}`,
+    html`${server.connected ? badge('good', 'Answers') : badge('bad', 'No answer')}${!server.connected && html` <span class="hint">${reasonOf(server)}</span>`}`,
     sizeText(server.availableSpace),
     lastHeard(server, nowMs),
     server.version === undefined ? html`<span class="faint">–</span>` : nameText(server.version),
@@ -193,6 +196,16 @@ function serverTable(servers: readonly ServerFacts[], nowMs: number): Html {
     { label: 'Version' },
   ]
   return table('Storage servers', columns, rows)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  'failed: STORAGE_UNREACHABLE': 'cannot be reached',
+  'failed: STORAGE_TIMEOUT': 'took too long',
+  'failed: STORAGE_CLOSED': 'ended the connection',
+}
+
+function reasonOf({ summary }: ServerFacts): string {
+  return REASONS[summary] ?? summary
 }
 
 function lastHeard({ lastReceivedMs, lastConnectedMs }: ServerFacts, nowMs: number): Html {
