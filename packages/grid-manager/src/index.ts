@@ -1,0 +1,5 @@
+export * from './command.ts'
+export * from './errors.ts'
+export * from './folder.ts'
+export * from './grid-manager.ts'
+export { main } from './main.ts'
