@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { runningProcess } from '@lafs/node-directory'
+import { runningProcess } from '@lafs/node-directory/running-process'
 import { readIfThere } from './private-file.ts'
 
 /**
