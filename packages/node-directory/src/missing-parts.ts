@@ -53,9 +53,6 @@ function refuse(cfg: TahoeCfg): void {
     if (!/[^\s,]/.test(names)) continue
     throw unavailable(cfg, section, option, 'there are no storage plugins here')
   }
-  if (booleanOption(cfg, 'storage', 'debug_discard', false)) {
-    throw unavailable(cfg, 'storage', 'debug_discard', 'shares are not thrown away here')
-  }
   const tcp = (tahoeCfgOption(cfg, 'connections', 'tcp') ?? 'tcp').toLowerCase()
   if (tcp === 'tor' || tcp === 'i2p') {
     throw unavailable(cfg, 'connections', 'tcp', `${tcp} is not spoken here`)

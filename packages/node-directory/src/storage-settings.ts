@@ -13,6 +13,8 @@ export interface StorageSettings {
   readonly anonymous: boolean
   /** Refuse new immutable shares. */
   readonly readonly: boolean
+  /** Throw the data of new immutable shares away: to measure what all the rest takes. */
+  readonly discard: boolean
   /** Bytes of the disk that are left alone. */
   readonly reservedSpace: number
   /** Whether it announces the certificates in `[grid_manager_certificates]`. */
@@ -79,6 +81,7 @@ export function storageSettings(cfg: TahoeCfg, folder: string): StorageSettings 
     enabled: flag('enabled', true),
     anonymous: flag('anonymous', true),
     readonly: flag('readonly', false),
+    discard: flag('debug_discard', false),
     reservedSpace: reservedSpace(cfg),
     gridManagement: flag('grid_management', false),
     storageFolder: folderIn(folder, storageOption(cfg, 'storage_dir') ?? 'storage'),

@@ -188,7 +188,7 @@ default = gm.json`)
     ['NODEDIR_UNAVAILABLE', 2, '[storage]\nforce_foolscap = true\n'],
     ['NODEDIR_UNAVAILABLE', 2, '[storage]\nplugins = topsecret\n'],
     ['NODEDIR_UNAVAILABLE', 2, '[client]\nstorage.plugins = topsecret\n'],
-    ['NODEDIR_UNAVAILABLE', 2, '[storage]\ndebug_discard = true\n'],
+    ['NODEDIR_BAD_CONFIG', 2, '[storage]\ndebug_discard = perhaps\n'],
     ['NODEDIR_BAD_CONFIG', 2, '[storage]\nenabled = perhaps\n'],
     ['NODEDIR_BAD_CONFIG', undefined, '[sftpd]\nenabled = true\n'],
     [

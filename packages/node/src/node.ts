@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import type { Client, ServerDescription } from '@lafs/client'
 import type { Gateway } from '@lafs/gateway'
 import { claimFolder, openNodeIdentity, openNodeKey, readNodeConfig } from '@lafs/node-directory'
@@ -56,6 +57,8 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
   const closers = [await claimFolder(place)]
   const close = closerOf(closers)
   try {
+    // Until this process has an address, that of the one before it must not lead anybody astray.
+    await rm(join(place, 'node.url'), { force: true })
     for (const note of config.notes) log(note)
     const identity = await openNodeIdentity(place)
     const storage = await startStorage(place, config, identity, log)

@@ -10,7 +10,7 @@ import {
 } from '@lafs/node-directory'
 import type { ListenAddress, NodeConfig, NodeIdentity } from '@lafs/node-directory'
 import { createDiskStore } from '@lafs/share-store-disk'
-import type { StorageListener } from '@lafs/storage-interface'
+import type { IShareStore, StorageListener } from '@lafs/storage-interface'
 import { createStorageServer } from '@lafs/storage-server'
 import type { StorageServer } from '@lafs/storage-server'
 import { httpsTransport } from '@lafs/transport-https'
@@ -87,13 +87,23 @@ async function openStorage(
   log: (line: string) => void,
 ): Promise<StorageServer> {
   const store = await createDiskStore({ folder: settings.storageFolder, nodeId: https.tubId })
+  if (settings.discard) log('[storage] debug_discard: what is stored here is lost')
   return createStorageServer({
-    store,
+    store: settings.discard ? discarding(store) : store,
     readonly: settings.readonly,
     reservedSpace: settings.reservedSpace,
     expiration: settings.expiration,
     applicationVersion: await nodeVersion(),
     log,
+  })
+}
+
+/** The store, with immutable shares that are as long as they are to be, and empty. */
+function discarding(store: IShareStore): IShareStore {
+  const create = store.createImmutable.bind(store)
+  return Object.assign(store, {
+    createImmutable: async (...share: Parameters<typeof create>) =>
+      Object.assign(await create(...share), { write: () => Promise.resolve() }),
   })
 }
 

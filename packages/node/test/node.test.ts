@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isImmutableFileNode } from '@lafs/filesystem-interface'
 import { createNodeDirectory, runningProcess } from '@lafs/node-directory'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openNode, startNode } from '../src/index.ts'
@@ -223,6 +224,22 @@ describe('startNode', () => {
     await using node = await startNode(folder)
     expect(node.server).toBeUndefined()
     expect(await readdir(join(folder, 'private'))).not.toContain('storage.furl')
+  })
+
+  it('throws away what is stored where it is told to', async () => {
+    await createNode()
+    await changeCfg((text) => text.replace('[storage]', '[storage]\ndebug_discard = true'))
+    await (await startNode(folder)).close()
+    await copyFile(join(folder, 'private/announcement.yaml'), join(folder, 'private/servers.yaml'))
+    const lines: string[] = []
+    await using node = await startNode(folder, { log: (line) => lines.push(line) })
+    expect(lines[0]).toBe('[storage] debug_discard: what is stored here is lost')
+    const { uri } = await node.client.upload(new TextEncoder().encode(TEXT))
+    const file = node.client.createNodeFromUri(uri)
+    if (!isImmutableFileNode(file)) throw new TypeError('expected a file')
+    await expect(file.downloadBestVersion()).rejects.toMatchObject({
+      code: expect.stringMatching(/^DOWNLOAD_/),
+    })
   })
 
   it('announces the certificates that it was given', async () => {
