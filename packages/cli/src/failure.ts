@@ -62,6 +62,8 @@ export type CommandErrorCode =
   | 'CLI_SOURCE_CHANGED'
   /** Nobody answers where the gateway should be. */
   | 'CLI_NO_GATEWAY'
+  /** An answer of the gateway is none that it should give. */
+  | 'CLI_BAD_ANSWER'
   /** An answer of the gateway ended too early. */
   | 'CLI_CUT_SHORT'
 
@@ -116,6 +118,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   STORAGE_UNREACHABLE: 'Check that the servers are running.',
   CLI_NO_GATEWAY: "Start the node with 'lafs run', or name another gateway with -u.",
   CLI_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
+  CLI_BAD_ANSWER: 'Check that -u or node.url names a Tahoe-LAFS node.',
   CLI_CUT_SHORT: 'Try again; the log of the node may say more.',
   ENOENT: 'Check the name of the file.',
   EACCES: 'Check who may read or write the file.',

@@ -1,6 +1,6 @@
 import type { ProgressListener } from '@lafs/filesystem-interface'
 import type { ProgressBar } from './progress.ts'
-import { askText } from './web-api.ts'
+import { askText, parseAnswer } from './web-api.ts'
 import type { WebContext } from './web-command.ts'
 
 /** How often the gateway is asked how far it is. */
@@ -26,7 +26,7 @@ export function watchUpload({ api, terminal }: WebContext, bar: ProgressBar): Up
   const look = async (): Promise<void> => {
     try {
       const { signal } = ended
-      const status: unknown = JSON.parse(await askText(api, 'GET', '/status?t=json', { signal }))
+      const status = parseAnswer(await askText(api, 'GET', '/status?t=json', { signal }))
       const part = pushedPart(status, size)
       if (part !== undefined && size !== undefined && !signal.aborted) {
         bar.update({ phase: 'pushing', done: Math.round(part * size), total: size })

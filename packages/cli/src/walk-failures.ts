@@ -24,9 +24,9 @@ export class WalkFailures {
     this.#count++
   }
 
-  /** Whether anything has gone wrong so far. */
-  get any(): boolean {
-    return this.#count > 0
+  /** How many there are so far. */
+  get count(): number {
+    return this.#count
   }
 
   /** @throws {@link CommandError} `CLI_INCOMPLETE` once something has gone wrong. */

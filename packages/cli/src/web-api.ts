@@ -167,6 +167,16 @@ export async function textOf({ body }: WebResponse): Promise<string> {
   return text + decoder.decode()
 }
 
+/** A value of JSON that a gateway answered. @throws {@link CommandError} `CLI_BAD_ANSWER`. */
+export function parseAnswer(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    // What the parser says would show what is there, such as caps.
+    throw new CommandError('CLI_BAD_ANSWER', 'expected JSON from the gateway, got something else')
+  }
+}
+
 /** The lines of the body as they come, without their ends. */
 export async function* linesOf({ body }: WebResponse): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

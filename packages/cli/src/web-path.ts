@@ -2,7 +2,7 @@ import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
 import { isUriError, parseCapStrict } from '@lafs/uri'
 import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
-import { askText, capTarget } from './web-api.ts'
+import { askText, capTarget, parseAnswer } from './web-api.ts'
 import type { WebContext } from './web-command.ts'
 
 /** What the web API says of something with `t=json`. */
@@ -93,15 +93,18 @@ export async function describe(
   return { facts: parseNodeFacts(json), json }
 }
 
-/** Reads what the web API says of something with `t=json`. @throws SyntaxError for anything else. */
+/** Reads what the web API says of something with `t=json`. @throws {@link CommandError} `CLI_BAD_ANSWER`. */
 export function parseNodeFacts(json: string): NodeFacts {
-  return nodeFacts(JSON.parse(json))
+  return nodeFacts(parseAnswer(json))
 }
 
 function nodeFacts(value: unknown): NodeFacts {
   const [type, facts] = Array.isArray(value) ? (value as unknown[]) : []
   if ((type !== 'filenode' && type !== 'dirnode' && type !== 'unknown') || !isRecord(facts)) {
-    throw new SyntaxError('expected [type, facts] from the gateway, got something else')
+    throw new CommandError(
+      'CLI_BAD_ANSWER',
+      'expected [type, facts] from the gateway, got something else',
+    )
   }
   const text = (name: string): string | undefined => {
     const cap = facts[name]

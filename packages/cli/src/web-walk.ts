@@ -2,7 +2,7 @@ import type { DeepCheckLine, FailureLine, ManifestLine, StatsLine } from '@lafs/
 import { gridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import type { WalkFailures } from './walk-failures.ts'
-import { ask, linesOf } from './web-api.ts'
+import { ask, linesOf, parseAnswer } from './web-api.ts'
 import type { WebContext } from './web-command.ts'
 import { WebApiError, webApiError } from './web-error.ts'
 import { placeTarget, rootPlace } from './web-path.ts'
@@ -34,14 +34,15 @@ export async function* walk(
 ): AsyncGenerator<ToldLine> {
   const { aliases, api, signal } = web
   const target = placeTarget(rootPlace(gridPlace(aliases, word)), query)
+  const before = failures.count
   const response = await ask(api, 'POST', target, { signal })
   for await (const json of linesOf(response)) {
     if (!json.startsWith('{')) {
-      // Nothing after such a line is told of the tree.
-      if (!failures.any) await failures.tell(undefined, lateError(json))
+      // Nothing after such a line is told of the tree; ours says it again of what had its own line.
+      if (failures.count === before) await failures.tell(undefined, lateError(json))
       return
     }
-    yield { line: JSON.parse(json) as WalkLine, json }
+    yield { line: parseAnswer(json) as WalkLine, json }
   }
 }
 

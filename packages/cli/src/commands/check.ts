@@ -4,7 +4,7 @@ import { checkLines, repairFailure } from '../check-text.ts'
 import type { AnyResults } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
-import { askText } from '../web-api.ts'
+import { askText, parseAnswer } from '../web-api.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
 import { placeTarget, rootPlace } from '../web-path.ts'
@@ -43,7 +43,7 @@ async function checkOne(
   const query = { t: 'check', output: 'JSON', ...checkQuery(options) }
   const target = placeTarget(rootPlace(gridPlace(web.aliases, word)), query)
   const json = await askText(api, 'POST', target, { signal })
-  const results = JSON.parse(json) as AnyResults
+  const results = parseAnswer(json) as AnyResults
   if (options.raw === true || options.json === true) await writeTo(terminal.stdout, `${json}\n`)
   else for (const line of checkLines(results)) await writeLine(terminal.stdout, line)
   const failure = repairFailure(results)
