@@ -136,7 +136,7 @@ class ChkNode extends ImmutableNode {
     this.#crypto = crypto
     if (cap.size > 0) this.#file = new FileState(cap.verifyCap(), { broker, codec, crypto, clock })
     this.#history = options.history
-    this.#status = new DownloadStatus(cap.storageIndex, cap.size, clock)
+    this.#status = new DownloadStatus(cap.storageIndex, cap.size, clock, this.#file?.events)
   }
 
   read(options: ReadOptions = {}): AsyncIterable<Uint8Array> {
@@ -177,6 +177,8 @@ class ChkNode extends ImmutableNode {
     }
     file.acquire()
     status.begin()
+    const { events } = file
+    const event = events.read(offset, size)
     let outcome = 'Stopped'
     try {
       const pieces = readCrypttext(file, {
@@ -187,14 +189,21 @@ class ChkNode extends ImmutableNode {
         onServers: (ids) => status.used(ids),
       })
       for await (const piece of pieces) {
+        const fetchedMs = events.nowMs
         await this.#crypto.aesCtrInPlace(this.cap.key, piece.bytes, { offset: piece.offset })
+        const handedOutMs = events.nowMs
+        event.decryptMs += handedOutMs - fetchedMs
+        // The piece is the reader's once it is handed out.
+        event.bytesReturned += piece.bytes.length
         yield piece.bytes
+        event.pausedMs += events.nowMs - handedOutMs
       }
       outcome = 'Finished'
     } catch (error) {
       outcome = 'Failed'
       throw error
     } finally {
+      event.finishMs = events.nowMs
       status.end(outcome, file)
       file.release()
       reading.dispose()

@@ -1,4 +1,5 @@
 import type {
+  DownloadEvents,
   DownloadTimings,
   IDownloadResults,
   IDownloadStatus,
@@ -40,14 +41,21 @@ export class DownloadStatus implements IDownloadStatus {
   status = 'Not started'
   progress = 0
   results: IDownloadResults | undefined
+  readonly events: DownloadEvents | undefined
   readonly #clock: Clock
   readonly #serversUsed = new Set<string>()
   #reads = 0
   #locatedMs: number | undefined
 
-  constructor(storageIndex: Uint8Array, size: number, clock: Clock) {
+  constructor(
+    storageIndex: Uint8Array,
+    size: number,
+    clock: Clock,
+    events: DownloadEvents | undefined,
+  ) {
     this.storageIndex = storageIndex
     this.size = size
+    this.events = events
     this.#clock = clock
     this.startedMs = clock.nowMs()
   }
@@ -88,6 +96,7 @@ export class DownloadStatus implements IDownloadStatus {
       totalMs: nowMs - this.startedMs,
       peerSelectionMs: (this.#locatedMs ?? nowMs) - this.startedMs,
       ...(this.#locatedMs !== undefined && { segmentsMs: nowMs - this.#locatedMs }),
+      ...eventTimings(file.events, this.startedMs),
     }
     this.results = {
       fileSize: this.size,
@@ -97,5 +106,33 @@ export class DownloadStatus implements IDownloadStatus {
       timings,
     }
     this.#locatedMs = undefined
+  }
+}
+
+/** What the events since a moment add up to. */
+function eventTimings(events: DownloadEvents, sinceMs: number): DownloadTimings {
+  const serversPeerSelectionMs = new Map<string, number>()
+  for (const { serverId, success, startMs, finishMs } of events.shareQueries) {
+    if (startMs < sinceMs || success !== true || finishMs === undefined) continue
+    serversPeerSelectionMs.set(serverId, finishMs - startMs)
+  }
+  const fetchPerServerMs = new Map<string, number[]>()
+  let cumulativeFetchMs = 0
+  for (const { serverId, success, startMs, finishMs } of events.blockRequests) {
+    if (startMs < sinceMs || success !== true || finishMs === undefined) continue
+    const fetches = fetchPerServerMs.get(serverId) ?? []
+    fetches.push(finishMs - startMs)
+    fetchPerServerMs.set(serverId, fetches)
+    cumulativeFetchMs += finishMs - startMs
+  }
+  const recent = <Event extends { readonly startMs: number }>(all: readonly Event[]): Event[] =>
+    all.filter(({ startMs }) => startMs >= sinceMs)
+  const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0)
+  return {
+    serversPeerSelectionMs,
+    fetchPerServerMs,
+    cumulativeFetchMs,
+    cumulativeDecodeMs: sum(recent(events.segments).map(({ decodeMs = 0 }) => decodeMs)),
+    cumulativeDecryptMs: sum(recent(events.reads).map(({ decryptMs }) => decryptMs)),
   }
 }

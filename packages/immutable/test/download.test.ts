@@ -3,7 +3,7 @@ import { defaultCrypto, uriExtensionHash } from '@lafs/crypto'
 import { HashTree } from '@lafs/hashtree'
 import { createImmutableNode, encodeToShares, uploadableFromBytes } from '@lafs/immutable'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import type { IImmutableFileNode } from '@lafs/filesystem-interface'
+import type { IDownloadStatus, IImmutableFileNode } from '@lafs/filesystem-interface'
 import { parseChkHeader, parseHashes } from '@lafs/storage-protocol/layout'
 import { ChkCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
 import { virtualClock } from '@lafs/testing'
@@ -161,6 +161,61 @@ describe('read', () => {
       size: 5000,
       results: { fileSize: 5000 },
     })
+  })
+
+  it('keeps what has happened, for a timeline', async () => {
+    const grid = await spread(threeOfTen)
+    // The server of share 1 lets nobody read.
+    const broken = grid.servers[1]
+    if (broken !== undefined) broken.hooks.read = () => Promise.reject(new Error('no'))
+    const statuses: IDownloadStatus[] = []
+    const history = { addDownload: (status: IDownloadStatus) => void statuses.push(status) }
+    const node = createImmutableNode(threeOfTen.cap, { broker: grid.broker, codec, history })
+    for await (const _ of node.read({ offset: 1500, size: 2000 })) {
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    const [status] = statuses
+    const {
+      reads = [],
+      segments = [],
+      shareQueries = [],
+      blockRequests = [],
+    } = status?.events ?? {}
+    expect(reads).toHaveLength(1)
+    expect(reads[0]).toMatchObject({ offset: 1500, size: 2000, bytesReturned: 2000 })
+    expect(reads[0]?.pausedMs).toBeGreaterThan(0)
+    expect(segments.map(({ segmentIndex }) => segmentIndex)).toEqual([1, 2, 3])
+    expect(segments.map(({ segmentOffset }) => segmentOffset)).toEqual([999, 1998, 2997])
+    expect(
+      segments.every(({ success, segmentSize }) => success === true && segmentSize === 999),
+    ).toBe(true)
+    expect(shareQueries.length).toBeGreaterThanOrEqual(3)
+    expect(shareQueries[0]).toMatchObject({ serverId: 'v0-000', success: true, shareNumbers: [0] })
+    const failed = blockRequests.filter(({ success }) => success === false)
+    expect(new Set(failed.map(({ serverId }) => serverId))).toEqual(new Set(['v0-001']))
+    const good = blockRequests.filter(({ success }) => success === true)
+    expect(good.length).toBeGreaterThanOrEqual(3)
+    expect(
+      good.every(({ size, responseSize = 0 }) => responseSize > 0 && responseSize <= size),
+    ).toBe(true)
+    const all = [...reads, ...segments, ...shareQueries, ...blockRequests]
+    expect(all.every(({ startMs, finishMs = 0 }) => finishMs >= startMs)).toBe(true)
+    const timings = status?.results?.timings
+    expect(timings?.fetchPerServerMs?.size).toBeGreaterThanOrEqual(3)
+    expect(timings?.cumulativeFetchMs).toBeGreaterThanOrEqual(0)
+  })
+
+  it('forgets what happened long ago', async () => {
+    const grid = await spread(threeOfTen)
+    const statuses: IDownloadStatus[] = []
+    const history = { addDownload: (status: IDownloadStatus) => void statuses.push(status) }
+    const node = createImmutableNode(threeOfTen.cap, { broker: grid.broker, codec, history })
+    for (let count = 0; count < 1003; count++) {
+      for await (const _ of node.read({ offset: count, size: 1 }));
+    }
+    const { reads = [] } = statuses[0]?.events ?? {}
+    expect(reads).toHaveLength(1000)
+    expect(reads[0]?.offset).toBe(3)
   })
 })
 

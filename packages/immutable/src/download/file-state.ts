@@ -6,6 +6,7 @@ import type { ChkVerifierCap } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { FileGeometry } from '../geometry.ts'
+import { EventLog } from './event-log.ts'
 import { isSmallTree } from './hash-windows.ts'
 import { Notifier } from './notifier.ts'
 import { RemoteShare } from './remote-share.ts'
@@ -54,6 +55,8 @@ export class FileState {
   readonly changed: Notifier = new Notifier()
   readonly shares: RemoteShare[] = []
   readonly finder: ShareFinder
+  /** What has happened to the reads so far. */
+  readonly events: EventLog
   /** What was wrong with each server's shares, by its id. */
   readonly problems: Map<string, string> = new Map()
   uriExtension: ValidatedUriExtension | undefined
@@ -70,8 +73,10 @@ export class FileState {
     this.clock = clock
     const { requiredShares, totalShares, storageIndex } = cap
     this.decoder = codec.createDecoder({ requiredShares, maxShares: totalShares })
+    this.events = new EventLog(() => clock.nowMs())
     this.finder = new ShareFinder({
       broker,
+      events: this.events,
       storageIndex,
       clock,
       changed: this.changed,

@@ -68,17 +68,46 @@ export async function* readCrypttext(
   }
 }
 
-/** One segment of ciphertext: its blocks fetched and decoded, its hash checked. */
+/** One segment of ciphertext, with what happens to it in the log. */
 async function fetchSegment(
   file: FileState,
   fetcher: SegmentFetcher,
   segment: number,
   lastSegment: number,
 ): Promise<Uint8Array> {
+  const { events } = file
+  const event = events.segment(segment)
+  event.activeMs = event.startMs
+  try {
+    const crypttext = await checkedSegment(file, fetcher, segment, lastSegment, (decodeMs) => {
+      event.decodeMs = decodeMs
+    })
+    event.success = true
+    event.segmentOffset = segment * file.known().geometry.segmentSize
+    event.segmentSize = crypttext.length
+    return crypttext
+  } catch (error) {
+    event.success = false
+    throw error
+  } finally {
+    event.finishMs = events.nowMs
+  }
+}
+
+/** One segment of ciphertext: its blocks fetched and decoded, its hash checked. */
+async function checkedSegment(
+  file: FileState,
+  fetcher: SegmentFetcher,
+  segment: number,
+  lastSegment: number,
+  onDecoded: (decodeMs: number) => void,
+): Promise<Uint8Array> {
   const blocks = await fetcher.blocks(segment, lastSegment)
   const { geometry, crypttextTree } = file.known()
   const { size, blockSize } = segmentSizes(geometry, segment)
+  const startMs = file.clock.nowMs()
   const padded = await decode(file.decoder, blocks, blockSize)
+  onDecoded(file.clock.nowMs() - startMs)
   const crypttext = padded.subarray(0, size)
   const [hash] = await file.crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext])
   const expected = crypttextTree.leaf(segment)

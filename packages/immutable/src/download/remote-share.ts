@@ -294,9 +294,19 @@ export class RemoteShare {
   }
 
   async #read(offset: number, size: number): Promise<Uint8Array> {
-    const bytes = await this.#file.requests.run((signal) =>
-      this.#bucket.read(offset, size, { signal }),
-    )
+    const { events, requests } = this.#file
+    const event = events.blockRequest(this.server.serverId, this.shareNumber, offset, size)
+    let bytes: Uint8Array
+    try {
+      bytes = await requests.run((signal) => this.#bucket.read(offset, size, { signal }))
+      event.success = true
+      event.responseSize = bytes.length
+    } catch (error) {
+      event.success = false
+      throw error
+    } finally {
+      event.finishMs = events.nowMs
+    }
     if (bytes.length > size) {
       throw this.#damage(offset, offset + size, 'the server sent more than was asked for')
     }

@@ -2,6 +2,7 @@ import type { IServer, IStorageBroker, RIBucketReader } from '@lafs/storage-inte
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import { within } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
+import type { EventLog } from './event-log.ts'
 import type { Notifier } from './notifier.ts'
 
 /** Servers that are asked at once, not counting those that are overdue. */
@@ -16,6 +17,7 @@ export interface ShareFinderOptions {
   readonly storageIndex: Uint8Array
   readonly clock: Clock
   readonly changed: Notifier
+  readonly events: EventLog
   /** Takes each share that is found, with the time that its server took to answer. */
   readonly onShare: (
     server: IServer,
@@ -72,8 +74,9 @@ export class ShareFinder {
   }
 
   async #query(server: IServer, signal: AbortSignal): Promise<void> {
-    const { clock, changed, storageIndex } = this.#options
+    const { clock, changed, storageIndex, events } = this.#options
     const startMs = clock.nowMs()
+    const event = events.shareQuery(server.serverId)
     let overdue = false
     this.#asked.add(server.serverId)
     this.#pending += 1
@@ -83,6 +86,9 @@ export class ShareFinder {
       changed.notify()
     })
     const found = (buckets: Map<number, RIBucketReader>): void => {
+      event.success = true
+      event.shareNumbers = [...buckets.keys()].toSorted((a, b) => a - b)
+      event.finishMs = clock.nowMs()
       for (const [share, bucket] of [...buckets].toSorted(([a], [b]) => a - b)) {
         this.#options.onShare(server, share, bucket, clock.nowMs() - startMs)
       }
@@ -102,6 +108,8 @@ export class ShareFinder {
         }),
       )
     } catch (error) {
+      event.success = false
+      event.finishMs = clock.nowMs()
       this.#failed.add(server.serverId)
       if (!signal.aborted) {
         this.lastFailure = error
