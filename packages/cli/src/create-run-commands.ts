@@ -29,6 +29,7 @@ export function addNodeCommands(program: Command, context: () => CommandContext)
       : { ...defaults, nodeDirectory: resolve(defaults.terminal.cwd, name) }
   }
   addCreateCommands(program, contextAt)
+  addServerCommand(program, context)
   program
     .command('run')
     .description('run the node of a node directory, until it is told to end')
@@ -47,6 +48,17 @@ export function addNodeCommands(program: Command, context: () => CommandContext)
         await runCommand(contextAt(folder, options), rest, options)
       },
     )
+}
+
+function addServerCommand(program: Command, context: () => CommandContext): void {
+  program
+    .command('add-server')
+    .description('make storage servers known to the node directory')
+    .argument('[file]', "a server's private/announcement.yaml; - or nothing: standard input")
+    .action(async (file: string | undefined) => {
+      const { addServerCommand: addServer } = await import('./commands/add-server.ts')
+      await addServer(context(), file)
+    })
 }
 
 function addCreateCommands(

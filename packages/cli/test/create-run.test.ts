@@ -142,6 +142,33 @@ describe('create-node', () => {
   })
 })
 
+describe('add-server', () => {
+  const ENTRY = 'storage: {v0-a: {ann: {nickname: "cel\\elar"}}, v0-b: {ann: {}}}\n'
+
+  it('makes servers known that a file or standard input names', async () => {
+    await writeFile(join(root, 'announcement.yaml'), ENTRY)
+    const { status, stdout } = await lafs('-d', 'node', 'add-server', 'announcement.yaml')
+    expect(status).toBe(0)
+    expect(stdout).toBe('added v0-a ("cel\\x1blar")\nadded v0-b\n')
+    const words = ['-d', 'node', 'add-server']
+    const piped = await runHere(words, { cwd: root, stdin: ENTRY.replaceAll('v0-', 'v0-x') })
+    expect(piped).toMatchObject({ status: 0, stderr: '' })
+    const listed = await textOf('node/private/servers.yaml')
+    for (const id of ['v0-a', 'v0-b', 'v0-xa', 'v0-xb']) expect(listed).toContain(`${id}:`)
+  })
+
+  it.each([
+    ['', 2],
+    ['[', 1],
+    ['storage: topsecret', 1],
+  ])('changes nothing for %j', async (stdin, status) => {
+    const outcome = await runHere(['-d', 'node', 'add-server', '-'], { cwd: root, stdin })
+    expect(outcome.status).toBe(status)
+    expect(outcome.stderr).not.toContain('topsecret')
+    expect(await readdir(root)).toEqual([])
+  })
+})
+
 /** A node that a test waits for. */
 interface Running {
   readonly started: Promise<string>

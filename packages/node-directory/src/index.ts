@@ -1,3 +1,4 @@
+export * from './add-servers.ts'
 export * from './create-node-directory.ts'
 export * from './endpoints.ts'
 export * from './errors.ts'
