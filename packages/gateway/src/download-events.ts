@@ -14,7 +14,10 @@ interface Span {
  *
  * @see allmydata.web.status._EventJson
  */
-export function downloadEventsJson(status: IDownloadStatus, broker: IStorageBroker): object {
+export function downloadEventsJson(
+  status: IDownloadStatus,
+  broker: Pick<IStorageBroker, 'knownServers'>,
+): object {
   const { reads = [], segments = [], shareQueries = [], blockRequests = [] } = status.events ?? {}
   const servers = new Map(broker.knownServers().map((server) => [server.serverId, server]))
   const longName = (id: string): string => servers.get(id)?.longName ?? id

@@ -38,7 +38,8 @@ async function* withErrorLine(
   }
   if (first === undefined) return
   const others = failures === 1 ? '' : `; ${failures} in all could not be read or checked`
-  yield `ERROR: ${first.error}(${first.message}) at ${JSON.stringify(first.path.join('/'))}${others}\n`
+  const message = first.message.replaceAll(/\s+/g, ' ')
+  yield `ERROR: ${first.error}(${message}) at ${pythonJson(first.path.join('/'))}${others}\n`
 }
 
 /** Puts lines together that come in one turn of the event loop. */

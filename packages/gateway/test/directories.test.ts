@@ -161,8 +161,8 @@ describe('mkdir', () => {
     for (const [format, cap] of Object.entries(formats)) {
       expect((await web.post(`${root}?t=mkdir&name=${format}&format=${format}`)).text).toMatch(cap)
     }
-    const children = '?t=mkdir-with-children&name=w&format=mdmf'
-    expect((await web.post(root + children, '{}')).text).toMatch(/^URI:DIR2-MDMF:/)
+    const withChildren = '?t=mkdir-with-children&name=w&format=mdmf'
+    expect((await web.post(root + withChildren, '{}')).text).toMatch(/^URI:DIR2-MDMF:/)
   })
 
   it('replaces a child unless that is forbidden', async () => {

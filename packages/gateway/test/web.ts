@@ -1,5 +1,5 @@
 import { createHistory } from '@lafs/client'
-import type { Client } from '@lafs/client'
+import type { Client, History } from '@lafs/client'
 import { defaultCrypto } from '@lafs/crypto'
 import { createLocalGrid } from '@lafs/node-directory'
 import type { LocalGrid } from '@lafs/node-directory'
@@ -28,6 +28,8 @@ export interface Answered {
 export interface Web {
   readonly grid: LocalGrid
   readonly client: Client
+  /** What the client has done. */
+  readonly history: History
   readonly gateway: Gateway
   /** One request, and the whole of its answer. */
   ask(method: string, target: string, sent?: Sent): Promise<Answered>
@@ -40,11 +42,11 @@ export interface Web {
 export function useWeb(options: Partial<GatewayOptions> = {}): Web {
   let grid: LocalGrid
   let client: Client
+  const history = createHistory()
   let gateway: Gateway
   beforeAll(async () => {
     await usePublishedKeys()
     grid = await createLocalGrid({ transport: 'memory', servers: 3, encoding: { totalShares: 3 } })
-    const history = createHistory()
     client = await grid.createClient({
       convergence: new Uint8Array(32).fill(7),
       history,
@@ -75,6 +77,7 @@ export function useWeb(options: Partial<GatewayOptions> = {}): Web {
     get client() {
       return client
     },
+    history,
     get gateway() {
       return gateway
     },

@@ -53,6 +53,9 @@ export const statusRoutes: readonly PathRoute[] = [
   get('/helper_status', 'json', 'How the upload helper stands, as JSON', async () =>
     jsonResponse({}),
   ),
+  get('/report_incident', '*', 'Nothing: it can only be used with POST', async () => {
+    throw badRequest('/report_incident can only be used with POST')
+  }),
   {
     path: '/report_incident',
     method: 'POST',
@@ -80,7 +83,8 @@ const JSON_TYPE = 'application/json'
 async function welcomeJson(exchange: Exchange): Promise<GatewayResponse> {
   const servers = (await serverFacts(exchange)).map((server) => ({
     nodeid: server.serverId,
-    connection_status: server.summary,
+    // Upstream's word, which scripts wait for.
+    connection_status: server.connected ? 'connected' : server.summary,
     available_space: server.availableSpace ?? null,
     nickname: server.nickname,
     version: server.version ?? null,
