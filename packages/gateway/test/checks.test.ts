@@ -75,7 +75,7 @@ function keysOf(answer: Answered): string[] {
   return Object.keys(answer.json() as object)
 }
 
-describe('check', () => {
+describe('POST DIR?t=check, POST FILE?t=check', () => {
   it.each(['', '/b.bin', '/m.bin', '/sub/s.bin'])(
     'tells of an object as JSON (%s)',
     async (path) => {
@@ -156,7 +156,7 @@ describe('streams', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
-  it('list all that can be reached', async () => {
+  it('POST DIR?t=stream-manifest lists all that can be reached', async () => {
     const found = await lines('t=stream-manifest')
     expect(found.at(-1)).toEqual({ type: 'stats', stats: STATS })
     const objects = found.slice(0, -1)
@@ -168,7 +168,7 @@ describe('streams', () => {
     }
   })
 
-  it('check all that can be reached', async () => {
+  it('POST DIR?t=stream-deep-check checks all that can be reached', async () => {
     for (const how of ['', '&verify=true', '&add-lease=true']) {
       const found = await lines(`t=stream-deep-check${how}`)
       expect(found.at(-1)).toEqual({ type: 'stats', stats: STATS })
@@ -241,8 +241,8 @@ async function start(t: string, handle: string): Promise<string> {
   }
 }
 
-describe('operations under a handle', () => {
-  it('list all that can be reached', async () => {
+describe('GET /operations/:handle, GET /operations/:handle/:storageIndex', () => {
+  it('POST DIR?t=start-manifest lists all that can be reached', async () => {
     const address = await start('start-manifest', 'manifest')
     const answer = await web.get(`${address}?output=json`)
     const found = answer.json() as Record<string, unknown[]>
@@ -265,7 +265,7 @@ describe('operations under a handle', () => {
     expect(text.find((line) => line.startsWith('sub/s.bin URI:SSK:'))).toBeDefined()
   })
 
-  it('sum up sizes', async () => {
+  it('POST DIR?t=start-deep-size sums up sizes', async () => {
     const address = await start('start-deep-size', 'size')
     const found = (await web.get(`${address}?output=json`)).json()
     expect(found).toEqual({ finished: true, size: STATS })
@@ -278,7 +278,7 @@ describe('operations under a handle', () => {
     expect(page.headers.get('content-type')).toBe(HTML)
   })
 
-  it('count and sum up', async () => {
+  it('POST DIR?t=start-deep-stats counts and sums up', async () => {
     const address = await start('start-deep-stats', 'stats')
     for (const query of ['', '?output=json', '?output=text', '?output=xyz']) {
       expect((await web.get(address + query)).json()).toEqual({ ...STATS, finished: true })
@@ -287,7 +287,7 @@ describe('operations under a handle', () => {
     expect(page.headers.get('content-type')).toBe(HTML)
   })
 
-  it('check all that can be reached', async () => {
+  it('POST DIR?t=start-deep-check checks all that can be reached', async () => {
     const address = await start('start-deep-check', 'check')
     const answer = await web.get(`${address}?output=json`)
     expect(answer.json()).toEqual({
@@ -347,13 +347,22 @@ describe('operations under a handle', () => {
     expect(below.headers.get('location')).toBe('../../../operations/below')
   })
 
-  it('end when they are cancelled', async () => {
+  it('POST /operations/:handle?t=cancel ends an operation', async () => {
     await web.post(`${root}?t=start-deep-check&ophandle=cancelled`)
     const answer = await web.post('/operations/cancelled?t=cancel&output=json')
     expect(answer.json()).toMatchObject({ finished: false, 'root-storage-index': rootStorageIndex })
     expect((await web.get('/operations/cancelled')).status).toBe(404)
     const again = await web.post('/operations/cancelled?t=cancel')
     expect([again.status, again.text]).toEqual([404, "unknown/expired handle 'cancelled'"])
+  })
+
+  it('POST /operations/:handle, POST /operations/:handle/:storageIndex answer as GET does', async () => {
+    const address = await start('start-deep-check', 'posted')
+    for (const path of ['', `/${rootStorageIndex}`]) {
+      const got = await web.get(`${address}${path}?output=json`)
+      const posted = await web.post(`${address}${path}?output=json`)
+      expect([posted.status, posted.text]).toEqual([200, got.text])
+    }
   })
 
   it('are forgotten after they are over, where that is asked for', async () => {

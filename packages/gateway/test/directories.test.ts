@@ -44,7 +44,7 @@ function link(target: string, name: string, cap: string, more = ''): Promise<Ans
 }
 
 describe('GET of a directory', () => {
-  it('lists it as JSON, key for key as upstream does', async () => {
+  it('GET DIR?t=json lists it, key for key as upstream does', async () => {
     const root = at(await directory())
     await link(root, 'lit', LIT)
     await web.put(`${root}/sdmf?format=SDMF`, 'x')
@@ -84,7 +84,7 @@ describe('GET of a directory', () => {
     })
   })
 
-  it('gives its caps', async () => {
+  it('GET DIR?t=uri, GET DIR?t=readonly-uri give its caps', async () => {
     const cap = await directory()
     expect(told(await web.get(`${at(cap)}?t=uri`))).toEqual([200, cap])
     const readCap = (await facts(at(cap)))['ro_uri']
@@ -109,7 +109,7 @@ describe('GET of a directory', () => {
     expect([other.status, other.text]).toEqual([200, cap])
   })
 
-  it('shows pages to people', async () => {
+  it('GET DIR, GET DIR?t=info, GET DIR?t=rename-form are pages for people', async () => {
     const root = at(await directory())
     for (const query of ['', '?t=info', '?t=rename-form&name=x']) {
       const answer = await web.get(root + query)
@@ -133,7 +133,7 @@ describe('GET of a directory', () => {
   })
 })
 
-describe('mkdir', () => {
+describe('POST DIR?t=mkdir, PUT DIR?t=mkdir', () => {
   it('makes a directory under a name', async () => {
     const root = at(await directory())
     const made = await web.post(`${root}?t=mkdir&name=a`)
@@ -198,7 +198,7 @@ describe('mkdir', () => {
     expect(Object.keys(await children(root))).toEqual(['größe'])
   })
 
-  it('gives it children', async () => {
+  it('POST DIR?t=mkdir-with-children, POST DIR?t=mkdir-immutable give it children', async () => {
     const root = at(await directory())
     const other = await directory()
     const body = JSON.stringify({
@@ -264,7 +264,7 @@ describe('mkdir', () => {
   })
 })
 
-describe('t=uri', () => {
+describe('POST DIR?t=uri, PUT DIR?t=uri', () => {
   it('links a cap under a name', async () => {
     const cap = await directory()
     const root = at(cap)
@@ -321,8 +321,8 @@ describe('t=uri', () => {
   })
 })
 
-describe('unlinking', () => {
-  it('is what DELETE does, and POST by name', async () => {
+describe('DELETE DIR, POST DIR?t=delete, POST DIR?t=unlink', () => {
+  it('DELETE UNKNOWN, and of anything else, unlinks, as POST by name does', async () => {
     const root = at(await directory())
     for (const name of ['a', 'b', 'c', 'd']) await link(root, name, LIT)
     const sub = await web.put(`${root}/sub?t=mkdir`)
@@ -345,7 +345,7 @@ describe('unlinking', () => {
   })
 })
 
-describe('rename and relink', () => {
+describe('POST DIR?t=rename, POST DIR?t=relink', () => {
   it('give a child another name, with its metadata', async () => {
     const root = at(await directory())
     const body = JSON.stringify({ a: ['filenode', { ro_uri: LIT, metadata: { color: 'red' } }] })
@@ -425,7 +425,7 @@ describe('rename and relink', () => {
   })
 })
 
-describe('set_children', () => {
+describe('POST DIR?t=set_children, POST DIR?t=set-children', () => {
   it.each(['set_children', 'set-children'])('links many at once (t=%s)', async (t) => {
     const cap = await directory()
     const root = at(cap)
@@ -479,7 +479,7 @@ describe('set_children', () => {
   })
 })
 
-describe('upload into a directory', () => {
+describe('POST DIR?t=upload', () => {
   it('takes the name from the form', async () => {
     const root = at(await directory())
     await web.ask('POST', root, form({ t: 'upload', file: ['one.txt', 'hello'] }))
@@ -537,7 +537,7 @@ describe('requests that nobody knows', () => {
 })
 
 describe('what this version does not know', () => {
-  it('is told as it was found', async () => {
+  it('GET UNKNOWN?t=json tells it as it was found', async () => {
     const root = at(await directory())
     const tahoe = { linkcrtime: expect.any(Number), linkmotime: expect.any(Number) }
     await web.post(
@@ -574,7 +574,7 @@ describe('what this version does not know', () => {
     expect((await web.get(`${at(cap)}?t=json`)).json()).toEqual(['unknown', known])
   })
 
-  it('has a page, and nothing else', async () => {
+  it('GET UNKNOWN?t=info is a page, and there is nothing else', async () => {
     const answer = await web.get(`${at('ro.x-future')}?t=info`)
     expect([answer.status, answer.headers.get('content-type')]).toEqual([
       200,

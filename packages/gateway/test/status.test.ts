@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => storage.close())
 
 describe('the welcome page', () => {
-  it('tells as JSON what upstream does', async () => {
+  it('GET /?t=json tells what upstream does', async () => {
     const answer = await web.get('/?t=json')
     expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8')
     const found = answer.json() as { servers: { nodeid: string }[] }
@@ -55,7 +55,7 @@ describe('the welcome page', () => {
     expect(away[0]?.connection_status).not.toBe('connected')
   })
 
-  it('is a page for people', async () => {
+  it('GET / is a page for people', async () => {
     for (const target of ['/', '/?t=']) {
       const answer = await web.get(target)
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, HTML])
@@ -64,7 +64,7 @@ describe('the welcome page', () => {
 })
 
 describe('the operations of the client', () => {
-  it('are told as JSON, the last one first', async () => {
+  it('GET /status?t=json tells of them, the last one first', async () => {
     const answer = await web.get('/status?t=json')
     expect(answer.headers.get('content-type')).toBe('application/json')
     const { active, recent } = answer.json() as Record<string, Record<string, unknown>[]>
@@ -98,7 +98,7 @@ describe('the operations of the client', () => {
     expect(recent?.map(({ type }) => type).indexOf('retrieve')).toBe(0)
   })
 
-  it('have pages', async () => {
+  it('GET /status, GET /status/:operation are pages', async () => {
     expect((await web.get('/status/')).headers.get('content-type')).toBe(HTML)
     const { history } = web
     const pages = [
@@ -114,7 +114,7 @@ describe('the operations of the client', () => {
     }
   })
 
-  it('tell what happened in a download', async () => {
+  it('GET /status/:operation/event_json tells what happened in a download', async () => {
     const { counter } = web.history.listAllDownloads()[0] ?? {}
     const answer = await web.get(`/status/down-${counter}/event_json`)
     expect(answer.headers.get('content-type')).toBe('text/plain')
@@ -153,7 +153,7 @@ describe('the operations of the client', () => {
 })
 
 describe('statistics', () => {
-  it('are told as JSON, by upstream’s names', async () => {
+  it('GET /statistics?t=json tells them by upstream’s names', async () => {
     const answer = await web.get('/statistics?t=json')
     expect(answer.headers.get('content-type')).toBe('text/plain')
     const { counters, stats } = answer.json() as Record<string, Record<string, unknown>>
@@ -173,7 +173,7 @@ describe('statistics', () => {
     })
   })
 
-  it('are told to Prometheus', async () => {
+  it('GET /statistics?t=openmetrics tells them to Prometheus', async () => {
     const answer = await web.get('/statistics?t=openmetrics')
     expect(answer.headers.get('content-type')).toBe(
       'application/openmetrics-text; version=1.0.0; charset=utf-8',
@@ -183,7 +183,7 @@ describe('statistics', () => {
     expect(lines.slice(-2)).toEqual(['# EOF', ''])
   })
 
-  it('have a page', async () => {
+  it('GET /statistics is a page', async () => {
     expect((await web.get('/statistics')).headers.get('content-type')).toBe(HTML)
   })
 
@@ -239,7 +239,7 @@ describe('statistics', () => {
 })
 
 describe('the storage server', () => {
-  it('is told of as JSON', async () => {
+  it('GET /storage?t=json tells of it', async () => {
     expect((await web.get('/storage?t=json')).json()).toEqual({
       stats: expect.objectContaining({ 'storage_server.accepting_immutable_shares': 1 }),
       'bucket-counter': null,
@@ -255,7 +255,7 @@ describe('the storage server', () => {
     })
   })
 
-  it('has a page', async () => {
+  it('GET /storage is a page', async () => {
     expect((await web.get('/storage')).headers.get('content-type')).toBe(HTML)
   })
 
@@ -265,13 +265,13 @@ describe('the storage server', () => {
   })
 })
 
-it('there is no upload helper', async () => {
+it('GET /helper_status, GET /helper_status?t=json tell of no upload helper', async () => {
   const answer = await web.get('/helper_status?t=json')
   expect([answer.status, answer.text]).toEqual([200, '{}\n'])
   expect((await web.get('/helper_status')).headers.get('content-type')).toBe(HTML)
 })
 
-it('incidents are not recorded', async () => {
+it('GET /report_incident, POST /report_incident record nothing', async () => {
   const got = await web.get('/report_incident')
   expect([got.status, got.text]).toEqual([400, '/report_incident can only be used with POST'])
   const answer = await web.post('/report_incident?details=x')
