@@ -44,8 +44,11 @@ export function describeError(error: unknown): WebError {
 
 const CHECK_ADVICE = 'Check this object to learn more.'
 
-/** What a failure says, given its own message and the name that it is about. */
-type Explanation = readonly [status: number, text: (message: string, child: string) => string]
+/** What a failure says, given its own message and the name of the child that it is about. */
+type Explanation = readonly [
+  status: number,
+  text: (message: string, childName: string | undefined) => string,
+]
 
 const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> = {
   DIRECTORY_EMPTY_PATHNAME_COMPONENT: [
@@ -56,7 +59,7 @@ const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> 
     409,
     () => 'There was already a child by that name, and you asked me to not replace it.',
   ],
-  DIRECTORY_NO_SUCH_CHILD: [404, (_message, child) => `No such child: ${child}`],
+  DIRECTORY_NO_SUCH_CHILD: [404, (_message, name) => `No such child: ${quoteName(name ?? '')}`],
   DOWNLOAD_NOT_ENOUGH_SHARES: [
     410,
     (message) =>
@@ -74,18 +77,18 @@ const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> 
   ],
   URI_MUST_NOT_BE_UNKNOWN_RW: [
     400,
-    (_message, child) =>
-      `MustNotBeUnknownRWError: the child named ${child} has an unknown cap in its write slot. A newer version may know it; a read cap goes into the read slot (ro_uri).`,
+    (_message, name) =>
+      `MustNotBeUnknownRWError: ${childNamed(name)} has an unknown cap in its write slot. A newer version may know it; a read cap goes into the read slot (ro_uri).`,
   ],
   URI_MUST_BE_DEEP_IMMUTABLE: [
     400,
-    (_message, child) =>
-      `MustBeDeepImmutableError: the child named ${child} needs an immutable cap, and got another.`,
+    (_message, name) =>
+      `MustBeDeepImmutableError: ${childNamed(name)} needs an immutable cap, and got another.`,
   ],
   URI_MUST_BE_READONLY: [
     400,
-    (_message, child) =>
-      `MustBeReadonlyError: the child named ${child} needs a read-only cap in its read slot (ro_uri), and got another.`,
+    (_message, name) =>
+      `MustBeReadonlyError: ${childNamed(name)} needs a read-only cap in its read slot (ro_uri), and got another.`,
   ],
   NODE_PROHIBITED: [403, (message) => `Access Prohibited: ${message}`],
   UPLOAD_FILE_TOO_LARGE: [413, (message) => `FileTooLargeError: ${message}`],
@@ -95,6 +98,7 @@ const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> 
 const STATUSES: Partial<Readonly<Record<FilesystemErrorCode, number>>> = {
   DIRECTORY_BAD_CHILD_NAME: 400,
   DIRECTORY_CHILD_OF_WRONG_TYPE: 400,
+  UPLOAD_SOURCE_CHANGED: 400,
   NODE_NOT_WRITEABLE: 400,
   NODE_NOT_CAPABLE: 400,
   MUTABLE_UNCOORDINATED_WRITE: 409,
@@ -104,5 +108,9 @@ function describeFilesystemError(error: FilesystemError): WebError {
   const { code, message, name } = error
   const child = 'childName' in error ? error.childName : undefined
   const [status, text] = EXPLANATIONS[code] ?? [STATUSES[code] ?? 500, () => `${name}: ${message}`]
-  return new WebError(status, text(message, typeof child === 'string' ? quoteName(child) : 'it'))
+  return new WebError(status, text(message, typeof child === 'string' ? child : undefined))
+}
+
+function childNamed(name: string | undefined): string {
+  return name === undefined ? 'the child' : `the child named '${quoteName(name)}'`
 }

@@ -9,7 +9,7 @@ const LENGTH_MAX = 300
  */
 export function quoteName(name: string): string {
   const shown = name.length > LENGTH_MAX ? `${name.slice(0, LENGTH_MAX)}…` : name
-  if (SAFE.test(shown)) return shown
+  if (shown === '' || SAFE.test(shown)) return shown
   return JSON.stringify(shown).replaceAll(
     /[\x7F-\x9F\u2028-\u202E\u2066-\u2069\uFEFF]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,

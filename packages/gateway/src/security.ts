@@ -87,10 +87,22 @@ const TOLD_ARGUMENTS: ReadonlySet<string> = new Set([
   'release-after-complete',
 ])
 
+/** Where a path may begin. */
+const TOLD_PLACES =
+  /^\/+(uri|cap|file|named|operations|static|private|status|statistics|storage|helper_status|report_incident|assets|storage-plugins)?(\/.*)?$/s
+
+function censorPath(path: string): string {
+  const found = TOLD_PLACES.exec(path)
+  if (found === null) return '/[CENSORED]'
+  const [, place = '', rest = ''] = found
+  const told = rest === '' || (/^(?:status|assets)$/.test(place) && /^\/[\w.-]{0,40}$/.test(rest))
+  return `/${place}${told ? rest : '/[CENSORED]'}`
+}
+
 /** The target of a request for logs: without caps, names and whatever else may be secret. */
 export function censorTarget(target: string): string {
   const [path = '', ...query] = target.split('?')
-  const shown = path.replace(/^\/+(uri|cap|file|named|operations)\/.+$/s, '/$1/[CENSORED]')
+  const shown = censorPath(path)
   if (query.length === 0) return shown
   const args = query
     .join('?')

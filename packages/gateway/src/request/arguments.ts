@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Overwrite } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
 import { badRequest } from '../errors.ts'
@@ -82,9 +83,13 @@ export function percentDecode(text: string): Uint8Array {
 
 /** @throws {@link WebError} 400 where the bytes are no text, or nobody knows the charset. */
 export function decodeText(bytes: Uint8Array, what: string, charset = 'utf-8'): string {
+  // For the web, Latin-1 is another encoding than for programs.
+  if (/^(?:iso[-_]?8859[-_]1|latin[-_]?1)$/i.test(charset)) {
+    return Buffer.from(bytes).toString('latin1')
+  }
   let decoder
   try {
-    decoder = new TextDecoder(charset, { fatal: true, ignoreBOM: true })
+    decoder = new TextDecoder(charset.replaceAll('_', '-'), { fatal: true, ignoreBOM: true })
   } catch {
     throw badRequest('unknown _charset: I expected the name of an encoding, such as utf-8')
   }
@@ -154,21 +159,12 @@ export function textArgument(args: RequestArguments, name: string): string | und
 }
 
 /**
- * `private-key`, the RSA key of a new mutable file: DER of PKCS #8 in base64 of either alphabet.
- *
- * @throws {@link WebError} 400; the message does not tell the key.
+ * `private-key`, the RSA key of a new mutable file: DER of PKCS #8 in base64 of either alphabet. What
+ * is none is found out where the file is made.
  */
 export function privateKeyArgument(args: RequestArguments): Uint8Array | undefined {
   const text = args.get('private-key')
-  if (text === undefined) return undefined
-  const der = /^[\w+/-]+={0,2}\s*$/.test(text)
-    ? new Uint8Array(Buffer.from(text, 'base64url'))
-    : undefined
-  // A sequence with a length of two bytes, as any key of 2048 bits begins.
-  if (der === undefined || der[0] !== 0x30 || der[1] !== 0x82) {
-    throw badRequest('private-key: I expected an RSA private key, as PKCS #8 DER in base64')
-  }
-  return der
+  return text === undefined ? undefined : new Uint8Array(Buffer.from(text, 'base64url'))
 }
 
 /** A value as an error tells it: cut where it is long. */

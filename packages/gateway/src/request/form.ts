@@ -16,8 +16,8 @@ export interface RequestForm {
 
 /** A file in a form. */
 export interface FormFile {
-  /** Empty or undefined where the form does not tell. */
-  readonly name: string | undefined
+  /** Empty where somebody sent the form without choosing a file. */
+  readonly name: string
   readonly content: IUploadable
 }
 
@@ -65,7 +65,8 @@ async function readParts(
     for await (const { name, fileName, content } of readMultipart(body, boundary)) {
       if (name === 'file') {
         if (file !== undefined) throw badRequest('I expected one file in the form, and got several')
-        file = { name: fileName, content: await spool(content) }
+        // A program that gives a file no name wants one all the same.
+        file = { name: fileName ?? 'unknown-filename', content: await spool(content) }
         continue
       }
       const value = await gather(content, Math.min(FIELD_SIZE_MAX, FIELDS_SIZE_MAX - size))

@@ -9,7 +9,7 @@ export interface ContentType {
 const ENDINGS: Readonly<Record<string, string>> = {
   'application/epub+zip': 'epub',
   'application/java-archive': 'jar',
-  'application/javascript': 'js mjs',
+  'text/javascript': 'js mjs',
   'application/json': 'json',
   'application/ld+json': 'jsonld',
   'application/manifest+json': 'webmanifest',
@@ -145,7 +145,7 @@ const ENCODINGS: ReadonlyMap<string, string> = new Map([
 
 /** What a file is by its name: plain text where that does not tell. @see twisted.web.static.getTypeAndEncoding */
 export function contentTypeOf(name: string): ContentType {
-  const endings = /^.+?((?:\.[^./]*)*)$/u.exec(name)?.[1]?.toLowerCase().split('.').slice(1) ?? []
+  const endings = /^.+?((?:\.[^./]*)*)$/su.exec(name)?.[1]?.toLowerCase().split('.').slice(1) ?? []
   const encoding = ENCODINGS.get(endings.at(-1) ?? '')
   const ending = endings.at(encoding === undefined ? -1 : -2) ?? ''
   return { type: TYPES.get(ending) ?? 'text/plain', encoding }

@@ -4,6 +4,7 @@ import type {
   IDirectoryNode,
   IFilesystemNode,
   IMutableFileNode,
+  IUploadable,
   Overwrite,
 } from '@lafs/filesystem-interface'
 import { ExistingChildError, NotWriteableError } from '@lafs/filesystem-interface'
@@ -270,11 +271,23 @@ async function writeMutable(
     // Once it has begun, a write goes on even where whoever asked for it leaves: half of one would
     // be worse.
     if (offset === undefined) await node.overwrite(source)
-    else await (await node.bestMutableVersion()).update(source, offset)
+    else await updateFrom(node, source, offset)
   } finally {
     await source.close()
   }
   return textResponse(node.uri)
+}
+
+async function updateFrom(
+  node: IMutableFileNode,
+  source: IUploadable,
+  offset: number,
+): Promise<void> {
+  const version = await node.bestMutableVersion()
+  if (offset > version.size) {
+    throw badRequest(`PUT to a mutable file: offset= is past the end, at ${version.size}`)
+  }
+  await version.update(source, offset)
 }
 
 /** Uploads what the request carries and links it. */
@@ -321,6 +334,7 @@ export async function putCap(
 ): Promise<GatewayResponse> {
   const overwrite = replaceArgument(exchange.args)
   const cap = (await readText(exchange)).trim()
+  if (cap === '') throw badRequest('I expected a cap in the body')
   const node = await directory.setUri(name, cap, undefined, { overwrite })
   return textResponse(node.uri ?? cap)
 }

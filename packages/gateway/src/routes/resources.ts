@@ -72,7 +72,8 @@ async function sendStatic({ context, path, request }: Exchange): Promise<Gateway
   const hostile = parts.some((part) => /^\.{1,2}$|[/\\\0]/.test(part))
   const empty = parts.slice(0, -1).includes('')
   if (staticFolder === undefined || hostile || empty) return found(undefined)
-  const folder = await realpath(staticFolder)
+  const folder = await realpath(staticFolder).catch(() => undefined)
+  if (folder === undefined) return found(undefined)
   const wanted = join(folder, ...parts, ...(parts.at(-1) === '' ? ['index.html'] : []))
   const target = await realpath(wanted).catch(() => undefined)
   if (target === undefined || !`${target}${sep}`.startsWith(`${folder}${sep}`)) {

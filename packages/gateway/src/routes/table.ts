@@ -110,7 +110,7 @@ function matchesPath(pattern: string, path: readonly string[]): boolean {
   // A slash at the end is let pass.
   const parts = path.length > 1 && path.at(-1) === '' ? path.slice(0, -1) : path
   if (expected.at(-1) === '*') {
-    return path.length >= expected.length && matchParts(expected.slice(0, -1), path)
+    return path.length >= expected.length - 1 && matchParts(expected.slice(0, -1), path)
   }
   return parts.length === expected.length && matchParts(expected, parts)
 }

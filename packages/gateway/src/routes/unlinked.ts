@@ -92,7 +92,7 @@ export const unlinkedRoutes: readonly Route<Exchange>[] = [
   },
 ]
 
-async function redirectToCap({ args }: Exchange): Promise<GatewayResponse> {
+async function redirectToCap({ args, path }: Exchange): Promise<GatewayResponse> {
   const text = args.get('uri')
   if (text === undefined) throw badRequest('GET /uri requires uri=')
   const cap = text.trim()
@@ -100,7 +100,7 @@ async function redirectToCap({ args }: Exchange): Promise<GatewayResponse> {
   const rest = new URLSearchParams()
   for (const [name, value] of args.query()) if (name !== 'uri') rest.append(name, value)
   const query = rest.size === 0 ? '' : `?${rest.toString()}`
-  return redirectResponse(`uri/${encodeURIComponent(cap)}${query}`)
+  return redirectResponse(`${path[0] ?? 'uri'}/${encodeURIComponent(cap)}${query}`)
 }
 
 async function postFile(exchange: Exchange): Promise<GatewayResponse> {

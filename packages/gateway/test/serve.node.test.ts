@@ -1,0 +1,308 @@
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { noise } from '@lafs/testing'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { serveGateway } from '../src/index.ts'
+import type { GatewayListener, GatewayRequest, GatewayResponse } from '../src/index.ts'
+import { useWeb, whole } from './web.ts'
+
+const temporaryFolder = mkdtempSync(join(tmpdir(), 'lafs-test-'))
+afterAll(() => rmSync(temporaryFolder, { recursive: true }))
+
+const web = useWeb({ temporaryFolder })
+let listener: GatewayListener
+const sockets: Socket[] = []
+
+beforeAll(async () => {
+  listener = await serveGateway(
+    { handle: (request) => handle(request), close: () => web.gateway.close() },
+    { port: 0 },
+  )
+})
+afterAll(() => listener.close())
+afterEach(() => {
+  handle = (request) => web.gateway.handle(request)
+  for (const socket of sockets.splice(0)) socket.destroy()
+})
+
+/** What answers: the gateway, unless a test puts something else there. */
+let handle = (request: GatewayRequest): Promise<GatewayResponse> => web.gateway.handle(request)
+
+/** A connection on which everything can be sent. */
+async function connect(): Promise<Socket> {
+  const socket = createConnection(Number(new URL(listener.url).port), '127.0.0.1')
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** What comes until the other side ends the connection. */
+async function received(socket: Socket): Promise<string> {
+  return Buffer.from(await whole(socket)).toString('latin1')
+}
+
+const HEAD = 'Host: localhost\r\nConnection: close\r\n'
+const q = encodeURIComponent
+
+/** How often a condition is looked at before it is given up. */
+const LOOKS_MAX = 2000
+async function until(condition: () => boolean): Promise<void> {
+  for (let look = 0; !condition() && look < LOOKS_MAX; look++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(condition()).toBe(true)
+}
+
+describe('a server', () => {
+  it('says where it is', () => {
+    expect(listener.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
+  })
+
+  it('answers several requests on one connection', async () => {
+    const data = noise(3_000_000)
+    const put = await fetch(`${listener.url}uri`, { method: 'PUT', body: data })
+    const cap = await put.text()
+    expect(put.headers.get('content-length')).toBe(String(cap.length))
+    const got = await fetch(`${listener.url}uri/${q(cap)}`)
+    expect(Buffer.from(await got.arrayBuffer()).equals(data)).toBe(true)
+    const head = await fetch(`${listener.url}uri/${q(cap)}`, { method: 'HEAD' })
+    expect(head.headers.get('content-length')).toBe('3000000')
+    const tag = got.headers.get('etag') ?? ''
+    const fresh = await fetch(`${listener.url}uri/${q(cap)}`, { headers: { 'if-none-match': tag } })
+    expect(fresh.status).toBe(304)
+    expect(readdirSync(temporaryFolder)).toEqual([])
+  })
+
+  it('hands on the target as it was sent', async () => {
+    const targets: string[] = []
+    handle = async ({ target }) => {
+      targets.push(target)
+      return { status: 200, headers: [], body: new Uint8Array(0) }
+    }
+    const socket = await connect()
+    socket.write(`GET /a/../b//%2e%2E/?x=%zz HTTP/1.1\r\n${HEAD}\r\n`)
+    expect(await received(socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(targets).toEqual(['/a/../b//%2e%2E/?x=%zz'])
+  })
+
+  it('takes a body without a length', async () => {
+    const socket = await connect()
+    socket.write(`PUT /uri HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n`)
+    socket.write('5\r\nhello\r\n')
+    socket.write('0\r\n\r\n')
+    expect(await received(socket)).toMatch(/\r\n\r\nURI:LIT:nbswy3dp$/)
+  })
+
+  it('lets a client wait until its body is wanted', async () => {
+    const socket = await connect()
+    const expecting = `${HEAD}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n`
+    socket.write(`PUT /uri HTTP/1.1\r\n${expecting}`)
+    expect(String((await once(socket, 'data'))[0])).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+    socket.write('hello')
+    expect(await received(socket)).toMatch(/\r\n\r\nURI:LIT:nbswy3dp$/)
+    const refused = await connect()
+    refused.write(`PUT /uri?format=x HTTP/1.1\r\n${expecting}`)
+    expect(await received(refused)).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  it('answers at once where it does not want the body', async () => {
+    const socket = await connect()
+    socket.write(
+      'PUT /uri?format=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx',
+    )
+    const text = String((await once(socket, 'data'))[0])
+    expect(text).toMatch(/^HTTP\/1\.1 400 /)
+    expect(text.toLowerCase()).toContain('connection: close')
+  })
+
+  it.each<[what: string, sent: string, status: number]>([
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    ['a head without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(200_000)}`, 431],
+    ['a target without end', `GET /${'x'.repeat(200_000)} HTTP/1.1\r\n\r\n`, 431],
+    ['a bad length', 'PUT /uri HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n', 400],
+    [
+      'two lengths',
+      'PUT /uri HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+    ],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', 400],
+    ['another host', `GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`, 403],
+    ['bad chunks', `PUT /uri HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400],
+  ])('refuses %s', async (_what, sent, status) => {
+    const socket = await connect()
+    socket.on('error', () => undefined)
+    socket.write(sent)
+    expect(String((await once(socket, 'data'))[0])).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  })
+
+  it('cannot listen where somebody else does', async () => {
+    const port = Number(new URL(listener.url).port)
+    await expect(serveGateway(web.gateway, { port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it('ends what is under way when it is closed', async () => {
+    let signal: AbortSignal | undefined
+    const other = await serveGateway(
+      {
+        handle: async (request) => {
+          signal = request.signal
+          await once(request.signal, 'abort')
+          return { status: 200, headers: [], body: new Uint8Array(0) }
+        },
+        close: async () => undefined,
+      },
+      { port: 0, host: '::1' },
+    )
+    expect(other.url).toMatch(/^http:\/\/\[::1\]:\d+\/$/)
+    const asked = fetch(other.url)
+    asked.catch(() => undefined)
+    await until(() => signal !== undefined)
+    await other.close()
+    await expect(asked).rejects.toThrow('fetch failed')
+    expect(signal?.aborted).toBe(true)
+    await other.close()
+  })
+})
+
+describe('a client that goes away', () => {
+  it.each(['PUT', 'POST'])('in the middle of %s leaves nothing behind', async (method) => {
+    const upload = vi.spyOn(web.client, 'upload')
+    const statuses: number[] = []
+    handle = async (request) => {
+      const response = await web.gateway.handle(request)
+      statuses.push(response.status)
+      return response
+    }
+    const socket = await connect()
+    const type = method === 'POST' ? 'Content-Type: multipart/form-data; boundary=B\r\n' : ''
+    const part = '--B\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    socket.write(`${method} /uri HTTP/1.1\r\n${HEAD}${type}Content-Length: 99999999\r\n\r\n`)
+    if (method === 'POST') socket.write(part)
+    const piece = Buffer.alloc(1024 * 1024)
+    for (let count = 0; count < 8; count++) {
+      if (!socket.write(piece)) await once(socket, 'drain')
+    }
+    socket.destroy()
+    await until(() => statuses.length === 1)
+    expect(statuses).toEqual([400])
+    expect(upload).not.toHaveBeenCalled()
+    await until(() => readdirSync(temporaryFolder).length === 0)
+    upload.mockRestore()
+  })
+
+  it('while its upload is under way has it dropped', async () => {
+    const reasons: unknown[] = []
+    let begun = false
+    const upload = vi.spyOn(web.client, 'upload').mockImplementation(async (_source, options) => {
+      begun = true
+      await once(options?.signal ?? new AbortController().signal, 'abort')
+      reasons.push(options?.signal?.reason)
+      throw options?.signal?.reason
+    })
+    const socket = await connect()
+    socket.write(`PUT /uri HTTP/1.1\r\n${HEAD}Content-Length: 5\r\n\r\nhello`)
+    await until(() => begun)
+    socket.destroy()
+    await until(() => reasons.length === 1)
+    upload.mockRestore()
+  })
+
+  it('in the middle of a download ends that', async () => {
+    let pulled = 0
+    let left = false
+    handle = async () => ({
+      status: 200,
+      headers: [],
+      body: (async function* () {
+        try {
+          for (;;) {
+            pulled += 1
+            yield new Uint8Array(256 * 1024)
+          }
+        } finally {
+          left = true
+        }
+      })(),
+    })
+    const socket = await connect()
+    socket.write(`GET / HTTP/1.1\r\n${HEAD}\r\n`)
+    await once(socket, 'data')
+    socket.pause()
+    // What it does not take is not pulled, once the buffers of both sides are full.
+    for (let before = -1, idle = 0; idle < 200; before = pulled) {
+      idle = pulled === before ? idle + 1 : 0
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(pulled).toBeLessThan(100)
+    socket.destroy()
+    await until(() => left)
+  })
+})
+
+describe('a client that stalls', () => {
+  it('in the middle of a body is answered and let go', async () => {
+    const socket = await connect()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const asked = new Promise<void>((resolve) => {
+        handle = (request) => {
+          const response = web.gateway.handle(request)
+          resolve()
+          return response
+        }
+      })
+      socket.write('PUT /uri HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhell')
+      await asked
+      await until(() => vi.getTimerCount() > 0)
+      vi.advanceTimersByTime(61_000)
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 408 /)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('in the middle of a download is let go', async () => {
+    let left = false
+    handle = async () => ({
+      status: 200,
+      headers: [],
+      body: (async function* () {
+        try {
+          for (;;) yield new Uint8Array(256 * 1024)
+        } finally {
+          left = true
+        }
+      })(),
+    })
+    const socket = await connect()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      socket.write(`GET / HTTP/1.1\r\n${HEAD}\r\n`)
+      await once(socket, 'readable')
+      await until(() => vi.getTimerCount() > 0)
+      await until(() => {
+        vi.advanceTimersByTime(16 * 60_000)
+        return left
+      })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+it('tells a download that breaks from one that ends', async () => {
+  handle = async () => ({
+    status: 200,
+    headers: [['content-length', '100']],
+    body: (async function* () {
+      yield new Uint8Array(50)
+      throw new Error('the servers have gone')
+    })(),
+  })
+  const response = await fetch(listener.url)
+  await expect(response.arrayBuffer()).rejects.toThrow('terminated')
+})
