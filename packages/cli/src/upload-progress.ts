@@ -15,11 +15,11 @@ export interface UploadWatch {
 }
 
 /**
- * Shows how far an upload is: what the gateway has taken of it, and after that how much of it the
- * servers have. Nobody is asked where nobody looks.
+ * Shows how far an upload is, or the last one of several: what the gateway has taken of it, and after
+ * that how much of it the servers have. Nobody is asked where nobody looks.
  */
-export function watchUpload({ api, terminal }: WebContext, bar: ProgressBar): UploadWatch {
-  if (terminal.stderr.isTTY !== true) return { update: bar.update, end: () => undefined }
+export function watchUpload({ api, quiet, terminal }: WebContext, bar: ProgressBar): UploadWatch {
+  if (quiet || terminal.stderr.isTTY !== true) return { update: bar.update, end: () => undefined }
   const ended = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let size: number | undefined
@@ -39,6 +39,7 @@ export function watchUpload({ api, terminal }: WebContext, bar: ProgressBar): Up
   return {
     update: (progress) => {
       bar.update(progress)
+      if (progress.phase !== 'hashing') return
       size = progress.done
       if (progress.done === progress.total) timer ??= setTimeout(() => void look(), ASK_EVERY_MS)
     },

@@ -286,11 +286,14 @@ async function* untilCut(
 }
 
 function noGateway(place: string, cause: unknown): unknown {
-  const reason = cause instanceof Error && 'syscall' in cause ? cause.message : undefined
-  if (reason === undefined) return cause
-  return new CommandError('CLI_NO_GATEWAY', `no answer from the gateway at ${place}: ${reason}`, {
-    cause,
-  })
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  if (code.startsWith('HPE_')) {
+    const message = `expected HTTP from the gateway at ${place}, got something else`
+    return new CommandError('CLI_BAD_ANSWER', message, { cause })
+  }
+  if (!(cause instanceof Error && ('syscall' in cause || isReset(cause)))) return cause
+  const message = `no answer from the gateway at ${place}: ${cause.message}`
+  return new CommandError('CLI_NO_GATEWAY', message, { cause })
 }
 
 function isReset(error: unknown): boolean {

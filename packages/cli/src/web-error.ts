@@ -59,38 +59,66 @@ export function isWebApiError(
  * What went wrong behind a gateway, by its answer.
  *
  * @param text - what upstream writes: a sentence or two; or the name of a class and a message; or the
- *   course of events up to a line with these.
+ *   course of events up to a line with these; any of them in JSON or on a page of its own.
  * @see allmydata.web.common.humanize_exception
  */
 export function webApiError(status: number, text: string): WebApiError {
-  const { name, message } = nameAndMessage(isPage(text) ? '' : text)
+  const { name, message } = nameAndMessage(unwrapped(text.trim()))
   const code =
     CODES_BY_NAME[name] ??
     CODES_BY_WORDS.find(([words]) => words.test(message))?.[1] ??
-    `WEB_${status}`
-  return new WebApiError(
-    code,
-    status,
-    message === ''
-      ? `the gateway answered ${status} ${STATUS_CODES[status] ?? ''}`.trim()
-      : message,
-  )
+    (status === 404 ? 'CLI_NO_SUCH_FILE' : `WEB_${status}`)
+  const said = message === '' ? `the gateway answered ${statusText(status)}` : message
+  return new WebApiError(code, status, said)
 }
 
-/** Some answers are pages for people, come what may. */
-function isPage(text: string): boolean {
-  return /^\s*<(?:!doctype|html)/i.test(text)
+function statusText(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ''}`.trim()
+}
+
+/** What an answer says, out of the JSON or the page that it came in; of other pages nothing. */
+function unwrapped(text: string): string {
+  if (text.startsWith('{')) return jsonError(text)
+  if (!/^<(?:!doctype|html)/i.test(text)) return text
+  const [, paragraph = ''] = /<p>([^<]*)<\/p>/i.exec(text) ?? []
+  const entities: Readonly<Record<string, string>> = {
+    amp: '&',
+    lt: '<',
+    gt: '>',
+    quot: '"',
+    '#39': "'",
+    '#x27': "'",
+  }
+  return paragraph.replaceAll(/&(#?\w+);/g, (whole, entity: string) => entities[entity] ?? whole)
+}
+
+function jsonError(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: unknown }
+    return typeof error === 'string' ? error : ''
+  } catch {
+    return ''
+  }
 }
 
 function nameAndMessage(text: string): { name: string; message: string } {
-  const said = (text.startsWith('Traceback') ? outcomeOf(text) : text).trim()
-  const [, name = '', rest] =
-    /^(?:[\w.]+\.)?(\w+(?:Error|Exception))(?:: *(.*))?$/s.exec(said) ?? []
-  const [first = '', full] = (name === '' ? said : (rest ?? '')).split(
-    'The full error message is:\n',
-  )
-  const message = (full ?? first).trim()
-  return { name, message: message === '' ? name : message }
+  const said = text.startsWith('Traceback') ? outcomeOf(text) : text
+  const [, name = '', rest = ''] =
+    /^(?:Failure: )?(?:[\w.]+\.)?(\w+(?:Error|Exception))(?:: *(.*))?$/s.exec(said) ?? []
+  if (name === '') return { name, message: said }
+  // First comes what all errors of this name have in common, which the next step says in short.
+  const message =
+    rest
+      .split('\n\n')
+      .at(-1)
+      ?.replace(/^The full error message is:\n/, '')
+      .trim() ?? ''
+  if (message === '') return { name, message: name }
+  return { name, message: name === 'UnrecoverableFileError' ? firstSentence(message) : message }
+}
+
+function firstSentence(text: string): string {
+  return text.split(/(?<=\.) /)[0] ?? text
 }
 
 /** What a traceback comes to: the lines after those that are indented. */
@@ -100,5 +128,8 @@ function outcomeOf(traceback: string): string {
     0,
     lines.findLastIndex((line) => line.startsWith(' ')),
   )
-  return lines.slice(last + 1).join('\n')
+  return lines
+    .slice(last + 1)
+    .join('\n')
+    .trim()
 }

@@ -1,6 +1,10 @@
 import { PassThrough } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import type { Progress } from '@lafs/filesystem-interface'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { formatBytes, progressBar, progressLine, surveyLine } from '../src/progress.ts'
+import { watchUpload } from '../src/upload-progress.ts'
+import type { WebApi } from '../src/web-api.ts'
+import type { WebContext } from '../src/web-command.ts'
 
 describe('progressLine', () => {
   it('shows amount, rate and remaining time', () => {
@@ -71,5 +75,60 @@ describe('progressBar', () => {
     expect(lines).toHaveLength(12)
     expect(lines.at(-2)).toContain('100%')
     expect(lines.at(-1)).toBe('')
+  })
+})
+
+describe('watchUpload', () => {
+  afterEach(() => vi.useRealTimers())
+
+  const uploads = (part: number): object => ({
+    active: [
+      { type: 'download', 'total-size': 100, progress: 1 },
+      { type: 'upload', 'total-size': 99, 'progress-encode-push': 1 },
+      { type: 'upload', 'total-size': 100, 'progress-encode-push': part },
+    ],
+  })
+
+  /** What is shown of an upload, and how often the gateway is asked about it. */
+  async function watched(isTTY: boolean, answers: readonly unknown[]): Promise<unknown> {
+    vi.useFakeTimers()
+    const shown: string[] = []
+    let asked = 0
+    const api: Pick<WebApi, 'request'> = {
+      request: () => {
+        const body = new TextEncoder().encode(JSON.stringify(answers[asked++] ?? null))
+        const pieces = (async function* () {
+          await Promise.resolve()
+          yield body
+        })()
+        return Promise.resolve({ status: 200, headers: new Map(), body: pieces })
+      },
+    }
+    const stderr = Object.assign(new PassThrough(), { isTTY })
+    const web = { api, quiet: false, terminal: { stderr } } as unknown as WebContext
+    const bar = {
+      update: ({ phase, done }: Progress) => shown.push(`${phase} ${done}`),
+      end: () => undefined,
+    }
+    const watch = watchUpload(web, bar)
+    watch.update({ phase: 'hashing', done: 50, total: 100 })
+    await vi.advanceTimersByTimeAsync(1000)
+    watch.update({ phase: 'hashing', done: 100, total: 100 })
+    await vi.advanceTimersByTimeAsync(1000)
+    watch.end()
+    await vi.advanceTimersByTimeAsync(1000)
+    return { shown, asked }
+  }
+
+  it('asks the gateway once it has all of it', async () => {
+    const answers = [uploads(0.25), 'nonsense', uploads(0.5)]
+    expect(await watched(true, answers)).toEqual({
+      shown: ['hashing 50', 'hashing 100', 'pushing 25', 'pushing 50'],
+      asked: 3,
+    })
+  })
+
+  it('asks nobody where nobody looks', async () => {
+    expect(await watched(false, [])).toEqual({ shown: ['hashing 50', 'hashing 100'], asked: 0 })
   })
 })

@@ -175,6 +175,14 @@ describe('a web API over HTTP', () => {
     await expect(textOf(response)).rejects.toMatchObject({ code: 'CLI_CUT_SHORT' })
   })
 
+  it('says when the answer is no HTTP', async () => {
+    answer = (request) => request.socket.end('nonsense\r\n\r\n')
+    await expect(overHttp().request('GET', '/', { signal })).rejects.toMatchObject({
+      code: 'CLI_BAD_ANSWER',
+      message: expect.stringMatching(/^expected HTTP from the gateway at http:/),
+    })
+  })
+
   it('says when nobody answers', async () => {
     const gone = createServer()
     await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
@@ -244,6 +252,27 @@ describe('webApiError', () => {
       'only 3: of 7\nand more',
     ],
     [500, 'Traceback (most recent call last):\nbuiltins.KeyError\n', 'WEB_500', 'KeyError'],
+    [
+      500,
+      'Traceback (most recent call last):\nFailure: allmydata.mutable.common.NotWriteableError: \n',
+      'NODE_NOT_WRITEABLE',
+      'NotWriteableError',
+    ],
+    [
+      410,
+      '{"error": "UnrecoverableFileError: it could not be retrieved. This might be why. Or this."}',
+      'MUTABLE_UNRECOVERABLE',
+      'it could not be retrieved.',
+    ],
+    [400, '{"error": 5}', 'WEB_400', 'the gateway answered 400 Bad Request'],
+    [400, '{nonsense', 'WEB_400', 'the gateway answered 400 Bad Request'],
+    [
+      404,
+      '\n<html>\n<body><h1>Error</h1>\n<p>No such child: a&amp;b&lt;&#39;</p></body></html>\n',
+      'CLI_NO_SUCH_FILE',
+      "No such child: a&b<'",
+    ],
+    [404, 'nothing here', 'CLI_NO_SUCH_FILE', 'nothing here'],
     [400, 'PUT to a directory', 'CLI_IS_A_DIRECTORY', 'PUT to a directory'],
     [499, '', 'WEB_499', 'the gateway answered 499'],
     [405, '\n<html>\n …', 'WEB_405', 'the gateway answered 405 Method Not Allowed'],

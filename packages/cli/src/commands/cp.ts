@@ -14,6 +14,7 @@ import { copyToGridDirectory, copyToGridFile, linkAt } from '../cp/to-grid.ts'
 import { copyToLocalFile, copyToLocalFolder } from '../cp/to-local.ts'
 import { CommandError } from '../failure.ts'
 import { progressBar } from '../progress.ts'
+import { watchUpload } from '../upload-progress.ts'
 import { withWebApi, writeOutcome } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
 import { isWebApiError } from '../web-error.ts'
@@ -67,9 +68,11 @@ export async function cpCommand(
     if (verbose) terminal.stderr.write(`${message}\n`)
   }
   const work = async (web: WebContext): Promise<Outcome> => {
+    const watch = watchUpload(web, bar)
     try {
-      return await copy({ ...web, report }, words, options, bar.update)
+      return await copy({ ...web, report }, words, options, watch.update)
     } finally {
+      watch.end()
       bar.end()
     }
   }

@@ -74,11 +74,11 @@ async function store(
 ): Promise<StoredFile> {
   const { terminal, quiet } = web
   const bar = progressBar(terminal.stderr, { now: terminal.now, quiet })
-  const onProgress = watchUpload(web, bar)
+  const watch = watchUpload(web, bar)
   try {
-    return await storeFile(web, place, content, { ...options, onProgress: onProgress.update })
+    return await storeFile(web, place, content, { ...options, onProgress: watch.update })
   } finally {
-    onProgress.end()
+    watch.end()
     bar.end()
   }
 }
