@@ -22,7 +22,7 @@ export interface NodeMakerOptions {
   readonly keyPool: Pick<KeyPool, 'take'>
   readonly uploader: Pick<IUploader, 'upload'>
   /** Hears of downloads; what is done with mutable files goes to that of `mutable`. */
-  readonly history?: Pick<OperationHistory, 'addDownload'> | undefined
+  readonly history?: Pick<OperationHistory, 'addDownload' | 'addRead'> | undefined
   /** `SDMF_VERSION` or `MDMF_VERSION`: of new files and directories that ask for neither. */
   readonly mutableVersion: number
 }

@@ -160,6 +160,8 @@ describe('statistics', () => {
     expect(counters).toMatchObject({
       'uploader.files_uploaded': 1,
       'uploader.bytes_uploaded': 5000,
+      'downloader.files_downloaded': 1,
+      'downloader.bytes_downloaded': 5000,
       'mutable.files_published': 1,
       'mutable.bytes_published': 0,
       'mutable.files_retrieved': 1,

@@ -25,7 +25,7 @@ export interface ImmutableNodeOptions {
   readonly crypto?: CryptoProvider | undefined
   readonly clock?: Clock | undefined
   /** Hears of the node's download as its first read begins; the status is live. */
-  readonly history?: Pick<OperationHistory, 'addDownload'> | undefined
+  readonly history?: Pick<OperationHistory, 'addDownload' | 'addRead'> | undefined
 }
 
 /**
@@ -166,6 +166,7 @@ class ChkNode extends ImmutableNode {
   ): AsyncGenerator<Uint8Array> {
     const { signal } = reading
     signal.throwIfAborted()
+    this.#history?.addRead?.(size)
     const file = this.#file
     if (size === 0 || file === undefined) return
     if (!this.#known) this.#history?.addDownload(this.#status)

@@ -163,6 +163,21 @@ describe('read', () => {
     })
   })
 
+  it('tells of each read, and of the download with the first of them', async () => {
+    const grid = await spread(threeOfTen)
+    const told: (string | number)[] = []
+    const history = {
+      addDownload: () => void told.push('download'),
+      addRead: (size: number) => void told.push(size),
+    }
+    const node = createImmutableNode(threeOfTen.cap, { broker: grid.broker, codec, history })
+    const spans = [{ offset: 10, size: 20 }, { offset: 4990, size: 100 }, { offset: 6000 }, {}]
+    for (const span of spans) {
+      for await (const piece of node.read(span)) void piece
+    }
+    expect(told).toEqual([20, 'download', 10, 0, 5000])
+  })
+
   it('keeps what has happened, for a timeline', async () => {
     const grid = await spread(threeOfTen)
     // The server of share 1 lets nobody read.
