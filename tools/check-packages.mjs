@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pnpm, root, toolEnvironment } from './setup.mjs'
+import { pack, root, toolEnvironment } from './setup.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'lafs-packages-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -27,21 +27,7 @@ const bin = (name) => join(root, 'node_modules', '.bin', name)
 const all = packages()
 const overrides = {}
 
-pnpm(
-  [
-    '-r',
-    '--filter',
-    './packages/*',
-    '--filter',
-    './native/*',
-    'pack',
-    '--pack-destination',
-    folder,
-  ],
-  {
-    quiet: true,
-  },
-)
+pack(folder)
 for (const manifest of all) {
   const tarball = join(
     folder,

@@ -40,6 +40,12 @@ export function pnpm(args, options) {
   run('npx', ['--yes', manifest.packageManager, ...args], options)
 }
 
+/** Packs every public package into a folder. */
+export function pack(folder) {
+  const rooms = ['./packages/*', './native/*'].flatMap((room) => ['--filter', room])
+  pnpm(['-r', ...rooms, 'pack', '--pack-destination', folder], { quiet: true })
+}
+
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major > 20 || (major === 20 && minor >= 19)) return
