@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import type { CreateNodeOptions } from './commands/create-node.ts'
@@ -82,14 +83,14 @@ function addCreateCommands(
     .option('--hostname <name>', 'the name or address that clients reach the server by')
     .option('--port <endpoint>', 'where to listen, such as tcp:12345:interface=192.0.2.7')
     .option('--location <hint>', 'where clients reach it, such as tcp:example.org:12345')
-    .option('--listen <kinds>', 'tcp or none; tor and i2p are not there yet', 'tcp')
+    .option('--listen <kinds>', 'tcp or none', 'tcp')
     .option('--helper', 'ask for a helper service, which upstream runs and this does not yet')
-    .option('--tor-launch', 'not there yet')
-    .option('--tor-executable <file>', 'not there yet')
-    .option('--tor-control-port <endpoint>', 'not there yet')
-    .option('--i2p-launch', 'not there yet')
-    .option('--i2p-executable <file>', 'not there yet')
-    .option('--i2p-sam-port <endpoint>', 'not there yet')
+    .addOption(missing('--tor-launch'))
+    .addOption(missing('--tor-executable <file>'))
+    .addOption(missing('--tor-control-port <endpoint>'))
+    .addOption(missing('--i2p-launch'))
+    .addOption(missing('--i2p-executable <file>'))
+    .addOption(missing('--i2p-sam-port <endpoint>'))
     .action(async (folder: string | undefined, options: CreateNodeOptions & FolderOptions) => {
       const { createNodeCommand } = await import('./commands/create-node.ts')
       await createNodeCommand(contextAt(folder, options), options)
@@ -110,6 +111,11 @@ function withCommonOptions(command: Command): Command {
     .option('--shares-needed <count>', 'how many shares bring a file back', '3')
     .option('--shares-happy <count>', 'on how many servers they are to be at least', '7')
     .option('--shares-total <count>', 'how many shares there are', '10')
-    .option('--join <code>', 'not there yet: an invitation')
-    .option('--hide-ip', 'not there yet: reach others through Tor or I2P alone')
+    .addOption(missing('--join <code>'))
+    .addOption(missing('--hide-ip'))
+}
+
+/** An option of upstream's that is answered with what it needs. */
+function missing(flags: string): Option {
+  return new Option(flags).hideHelp()
 }

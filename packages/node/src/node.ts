@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Client, ServerDescription } from '@lafs/client'
 import type { Gateway } from '@lafs/gateway'
@@ -57,10 +57,13 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
   const closers = [await claimFolder(place)]
   const close = closerOf(closers)
   try {
+    const identity = await openNodeIdentity(place)
     // Until this process has an address, that of the one before it must not lead anybody astray.
     await rm(join(place, 'node.url'), { force: true })
     for (const note of config.notes) log(note)
-    const identity = await openNodeIdentity(place)
+    if (((await stat(join(place, 'private'))).mode & 0o077) !== 0) {
+      log('private/ holds secrets and is open to others: chmod 700 it')
+    }
     const storage = await startStorage(place, config, identity, log)
     closers.push(() => storage.close())
     const { client, history } = await openClient(place, config, options.keyPoolSize)
@@ -109,7 +112,12 @@ export async function openNode(folder: string, options: NodeOptions = {}): Promi
   const { serverId: nodeId } = await openNodeKey(place)
   const { client, history } = await openClient(place, config, options.keyPoolSize ?? 0)
   try {
-    const gateway = await openGateway(place, config, { client, history, nodeId })
+    const gateway = await openGateway(place, config, {
+      client,
+      history,
+      nodeId,
+      allowedHosts: options.allowedHosts,
+    })
     const close = closerOf([() => client.close(), () => gateway.close()])
     return { folder: place, client, gateway, close, [Symbol.asyncDispose]: close }
   } catch (error) {

@@ -1,6 +1,16 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +19,7 @@ import { isImmutableFileNode } from '@lafs/filesystem-interface'
 import { createNodeDirectory, runningProcess } from '@lafs/node-directory'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openNode, startNode } from '../src/index.ts'
-import type { RunningNode } from '../src/index.ts'
+import type { OpenNode, RunningNode } from '../src/index.ts'
 
 const TEXT = 'A file of some size. '.repeat(1000)
 
@@ -144,11 +154,13 @@ describe('startNode', () => {
     await createNode()
     await put('private/introducers.yaml', 'introducers: {ours: {furl: "pb://topsecret"}}')
     await changeCfg((text) => text.replace('helper.furl =', 'helper.furl = pb://topsecret'))
+    await chmod(join(folder, 'private'), 0o750)
     const lines: string[] = []
     await using node = await startNode(folder, { log: (line) => lines.push(line) })
     expect(lines).toEqual([
       expect.stringMatching(/^tahoe.cfg line \d+: \[client\] helper\.furl: no helper is used/),
       expect.stringContaining('introducers (ours) are not joined'),
+      'private/ holds secrets and is open to others: chmod 700 it',
       expect.stringMatching(/^storage server on port \d+; private\/announcement\.yaml/),
       `web API at ${node.url}`,
     ])
@@ -288,24 +300,45 @@ describe('startNode', () => {
 })
 
 describe('openNode', () => {
-  it('has the web API of a directory, and serves nothing', async () => {
-    await createNode()
-    await using node = await openNode(folder)
+  const ask = async (
+    node: OpenNode,
+    target: string,
+    host: string,
+  ): Promise<{ status: number; text: string }> => {
     const { status, body } = await node.gateway.handle({
       method: 'GET',
-      target: '/uri/URI:LIT:onwwc3dm',
-      headers: new Map(),
+      target,
+      headers: new Map([['host', host]]),
       body: (async function* (): AsyncGenerator<Uint8Array> {})(),
       signal: new AbortController().signal,
     })
-    expect(status).toBe(200)
     const pieces: Uint8Array[] = []
     if (body instanceof Uint8Array) pieces.push(body)
     else for await (const piece of body) pieces.push(piece)
-    expect(Buffer.concat(pieces).toString()).toBe('small')
+    return { status, text: Buffer.concat(pieces).toString() }
+  }
+
+  it('has the web API of a directory, and serves nothing', async () => {
+    await createNode()
+    await using node = await openNode(folder)
+    expect(await ask(node, '/uri/URI:LIT:onwwc3dm', 'localhost')).toEqual({
+      status: 200,
+      text: 'small',
+    })
     expect(await runningProcess(folder)).toBeUndefined()
     const names = await readdir(folder)
     expect(names).not.toContain('node.url')
     expect(names).not.toContain('storage')
+  })
+
+  it('may be known by names of its owner’s', async () => {
+    await createNode()
+    await using node = await openNode(folder, { allowedHosts: ['grid.example.org'] })
+    expect(await ask(node, '/uri/URI:LIT:onwwc3dm', 'grid.example.org')).toMatchObject({
+      status: 200,
+    })
+    expect(await ask(node, '/uri/URI:LIT:onwwc3dm', 'other.example.org')).toMatchObject({
+      status: 403,
+    })
   })
 })
