@@ -19,7 +19,12 @@ import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
 import type { CommandContext } from './command-context.ts'
 import { addNodeCommands } from './create-run-commands.ts'
-import { addBackupCommand } from './node-commands.ts'
+import {
+  addAdminKeyCommands,
+  addBackupCommand,
+  addGridManagerCommand,
+  addLookingCommands,
+} from './node-commands.ts'
 import type { Terminal } from './terminal.ts'
 import type { PrintOptions, WebOptions } from './web-command.ts'
 
@@ -66,7 +71,11 @@ export function createProgram(terminal: Terminal, version: string): Command {
   addLinkCommands(program, context)
   addTreeCommands(program, context)
   addCareCommands(program, context)
-  addBackupCommand((name, description) => webCommand(program, name, description), context)
+  const command = (name: string, description: string): Command =>
+    webCommand(program, name, description)
+  addBackupCommand(command, context)
+  addLookingCommands(program, command, context)
+  addGridManagerCommand(program, context)
   addAdminCommands(program, context)
   addDebugCommands(program, context)
   return program
@@ -253,6 +262,7 @@ function addCareCommands(program: Command, context: ContextMaker): void {
   gridCommand(program, 'renew', 'renew the leases of all that can be reached from a directory')
     .argument('[where]', "ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the alias 'tahoe'", '')
     .option('--resume', 'go on where the last renewal of this directory was interrupted')
+    .option('--json', 'what came of it as JSON')
     .action(async (where: string, options: RenewOptions) => {
       const { renewCommand } = await import('./commands/renew.ts')
       await renewCommand(context(), where, options)
@@ -261,6 +271,7 @@ function addCareCommands(program: Command, context: ContextMaker): void {
     .argument('[where...]', "ALIAS:PATH, DIRCAP/PATH or caps; nothing: the alias 'tahoe'")
     .option('--dry-run', 'show what would move and why, and move nothing')
     .option('-r, --recursive', 'everything that can be reached from the directories, too')
+    .option('--json', 'as lines of JSON')
     .action(async (where: string[], options: RebalanceOptions) => {
       const { rebalanceCommand } = await import('./commands/rebalance.ts')
       await rebalanceCommand(context(), where, options)
@@ -270,7 +281,10 @@ function addCareCommands(program: Command, context: ContextMaker): void {
 function addAdminCommands(program: Command, context: ContextMaker): void {
   const admin = program
     .command('admin')
-    .description('look at what a storage server keeps, while it runs or not; nothing is changed')
+    .description(
+      'look at what a storage server keeps, while it runs or not, and manage its keys and certificates',
+    )
+  addAdminKeyCommands(admin, context)
   const command = (name: string, description: string): Command =>
     admin
       .command(name)

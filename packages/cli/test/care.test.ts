@@ -105,6 +105,22 @@ describe('rebalance', () => {
     expect(plan.stdout).toMatch(/\ndone: 4 objects looked at, 3 shares to move\n$/)
     expect(plan.stderr).toMatch(/^lafs: 'lost': [^\n]+\nlafs: CLI_INCOMPLETE: /)
 
+    const listed = await lafs('rebalance', '-r', '--dry-run', '--json', directory)
+    const lines = listed.stdout.trim().split('\n')
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(told.map(({ type, path }) => [type, path])).toEqual([
+      ['object', []],
+      ['object', ['a']],
+      ['object', ['b']],
+      ['stats', undefined],
+    ])
+    expect(told[0]).toMatchObject({
+      'happiness-before': 2,
+      'happiness-after': 3,
+      moves: [{ made: false, 'old-share-released': false }],
+    })
+    expect(told[3]).toEqual({ type: 'stats', objects: 4, moves: 3, 'moves-made': 0 })
+
     const { stdout } = await lafs('rebalance', '--recursive', directory)
     expect(stdout.match(/^ share [012]: moved$/gm)).toHaveLength(3)
     expect(stdout).toMatch(/\ndone: 4 objects looked at, 3 shares moved\n$/)
@@ -285,6 +301,21 @@ describe('renew', () => {
     expect(stdout).toMatch(/^done: 9 leases of 3 objects renewed\n/)
     expect(stderr).toMatch(
       /^lafs: 'c': DOWNLOAD_NO_SHARES: [^\n]+\nlafs: CLI_INCOMPLETE: the leases of one object [^\n]+\n$/,
+    )
+    const again = await lafs('renew', '--json', directory)
+    expect(again).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^lafs: CLI_INCOMPLETE: [^\n]+\n$/),
+    })
+    const told = JSON.parse(again.stdout) as { servers: object }
+    expect(told).toMatchObject({
+      objects: 3,
+      leases: 9,
+      'failure-count': 1,
+      failures: [{ path: ['c'], error: 'DOWNLOAD_NO_SHARES' }],
+    })
+    expect(Object.values(told.servers)).toEqual(
+      Array.from({ length: 3 }, () => ({ leases: 3, failures: 0, 'not-asked': 0 })),
     )
   })
 

@@ -9,6 +9,7 @@ import type { GridContext, GridOptions } from '../grid-command.ts'
 import { findCheckTarget, rootDirectory } from '../grid-object.ts'
 import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
+import { pythonJson } from '../python-json.ts'
 import { quoteOutput, quotePath } from '../quote.ts'
 import { writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
@@ -19,6 +20,8 @@ export interface RebalanceOptions extends GridOptions {
   readonly dryRun?: boolean
   /** Everything that can be reached from the directories, too. */
   readonly recursive?: boolean
+  /** A line of JSON about each object whose shares are to move. */
+  readonly json?: boolean
 }
 
 /** What is told beside the plans. */
@@ -64,21 +67,20 @@ export async function rebalanceCommand(
 async function rebalanceOne(
   grid: GridContext,
   target: CheckTarget,
-  { dryRun }: RebalanceOptions,
+  options: RebalanceOptions,
   bar: ProgressBar,
 ): Promise<number> {
   const { client, signal } = grid
   const plan = await planRebalance(target, client.checker, { signal, onProgress: bar.update })
   bar.end()
-  await writeLines(grid, planLines(plan, serverNames(grid)))
-  return dryRun === true ? 0 : makeMoves(grid, target, plan, bar)
+  return carryOut(grid, { target, path: undefined, plan }, options, bar)
 }
 
 /** The same for a tree: only what there is to move is told. */
 async function rebalanceTree(
   grid: GridContext,
   where: string,
-  { dryRun }: RebalanceOptions,
+  options: RebalanceOptions,
   { bar, failures }: Beside,
 ): Promise<number> {
   const { client, signal } = grid
@@ -91,10 +93,8 @@ async function rebalanceTree(
       const plan = await planRebalance(entry.node, client.checker, { signal })
       if (plan.moves.length === 0) continue
       bar.end()
-      const lines = planLines(plan, serverNames(grid))
-      await writeLines(grid, [`${quotePath(entry.path)}:`, ...lines])
       moves += plan.moves.length
-      if (dryRun !== true) notMade += await makeMoves(grid, entry.node, plan, bar)
+      notMade += await carryOut(grid, { target: entry.node, path: entry.path, plan }, options, bar)
     } catch (error) {
       signal.throwIfAborted()
       bar.end()
@@ -102,32 +102,77 @@ async function rebalanceTree(
     }
   }
   bar.end()
-  const what = dryRun === true ? `${moves} shares to move` : `${moves - notMade} shares moved`
-  await writeLines(grid, [`done: ${objects} objects looked at, ${what}`])
+  const dryRun = options.dryRun === true
+  const what = dryRun ? `${moves} shares to move` : `${moves - notMade} shares moved`
+  const text = `done: ${objects} objects looked at, ${what}`
+  const done = { type: 'stats', objects, moves, 'moves-made': dryRun ? 0 : moves - notMade }
+  await writeLines(grid, [options.json === true ? pythonJson(done) : text])
   return notMade
 }
 
-/** Moves shares as planned, and tells what came of it. @returns how many moves were not made. */
-async function makeMoves(
+/** What is to be done to one object. */
+interface Task {
+  readonly target: CheckTarget
+  /** In a tree: from where the walk began. */
+  readonly path: readonly string[] | undefined
+  readonly plan: RebalancePlan
+}
+
+/** Tells of a plan, and makes its moves unless it is for show. @returns how many moves were not made. */
+async function carryOut(
   grid: GridContext,
-  target: CheckTarget,
-  plan: RebalancePlan,
+  task: Task,
+  { dryRun, json }: RebalanceOptions,
   bar: ProgressBar,
 ): Promise<number> {
-  const { client, signal, terminal } = grid
-  if (plan.moves.length === 0) return 0
-  const outcomes = await rebalance(target, plan, client.checker, {
-    signal,
-    onProgress: bar.update,
-  })
-  bar.end()
-  await writeLines(grid, outcomes.map(outcomeLine))
+  const { path, plan } = task
+  if (json !== true) {
+    const title = path === undefined ? [] : [`${quotePath(path)}:`]
+    await writeLines(grid, [...title, ...planLines(plan, serverNames(grid))])
+  }
+  const outcomes = dryRun === true ? [] : await makeMoves(grid, task, bar)
+  if (json === true) await writeLines(grid, [pythonJson(taskJson(task, outcomes))])
+  else await writeLines(grid, outcomes.map(outcomeLine))
   const failed = outcomes.filter(({ error }) => error !== undefined)
   for (const { move, error } of failed) {
     const place = `share ${move.shareNumber}`
-    await writeTo(terminal.stderr, `${describeFailure(error, place)}\n`)
+    await writeTo(grid.terminal.stderr, `${describeFailure(error, place)}\n`)
   }
   return failed.length
+}
+
+async function makeMoves(
+  { client, signal }: GridContext,
+  { target, plan }: Task,
+  bar: ProgressBar,
+): Promise<readonly MoveOutcome[]> {
+  if (plan.moves.length === 0) return []
+  const options = { signal, onProgress: bar.update }
+  const outcomes = await rebalance(target, plan, client.checker, options)
+  bar.end()
+  return outcomes
+}
+
+/** A plan and what came of it, by names like those of checks. */
+function taskJson({ path, plan }: Task, outcomes: readonly MoveOutcome[]): object {
+  return {
+    type: 'object',
+    path,
+    'storage-index': toBase32(plan.storageIndex),
+    'happiness-before': plan.happinessBefore,
+    'happiness-after': plan.happinessAfter,
+    moves: plan.moves.map(({ shareNumber, from, to, reason }, index) => {
+      const outcome = outcomes[index]
+      return {
+        'share-number': shareNumber,
+        from,
+        to,
+        reason,
+        made: outcome !== undefined && outcome.error === undefined,
+        'old-share-released': outcome?.oldShareReleased === true,
+      }
+    }),
+  }
 }
 
 async function writeLines({ terminal }: GridContext, lines: readonly string[]): Promise<void> {

@@ -2,11 +2,12 @@ import { renewLeases } from '@lafs/checker'
 import type { RenewalStatus } from '@lafs/checker'
 import type { IDirectoryNode, IMonitor } from '@lafs/filesystem-interface'
 import type { CommandContext } from '../command-context.ts'
-import { CommandError, describeFailure } from '../failure.ts'
+import { blotOutSecrets, CommandError, describeFailure } from '../failure.ts'
 import { withGrid } from '../grid-command.ts'
 import type { GridContext, GridOptions } from '../grid-command.ts'
 import { rootDirectory } from '../grid-object.ts'
 import { progressBar } from '../progress.ts'
+import { pythonJson } from '../python-json.ts'
 import { quotePath } from '../quote.ts'
 import { readRenewalRecord, renewalFile, saveRenewalRecord } from '../renewal-record.ts'
 import type { RenewalRecord } from '../renewal-record.ts'
@@ -16,6 +17,7 @@ import { writeTo } from '../terminal.ts'
 export interface RenewOptions extends GridOptions {
   /** Go on where the last renewal of this tree was interrupted. */
   readonly resume?: boolean
+  readonly json?: boolean
 }
 
 /** How often it is looked how far a renewal is, and how often that is kept. */
@@ -37,14 +39,11 @@ export async function renewCommand(
     return renewTree(grid, root, options)
   })
   const { terminal } = context
-  await writeTo(
-    terminal.stdout,
-    summaryLines(status)
-      .map((line) => `${line}\n`)
-      .join(''),
-  )
+  const text =
+    options.json === true ? pythonJson(statusJson(status), 1) : summaryLines(status).join('\n')
+  await writeTo(terminal.stdout, `${text}\n`)
   if (status.failureCount === 0) return
-  for (const { path, serverId, error } of status.failures) {
+  for (const { path, serverId, error } of options.json === true ? [] : status.failures) {
     const place = serverId === undefined ? quotePath(path) : `${quotePath(path)} on ${serverId}`
     await writeTo(terminal.stderr, `${describeFailure(error, place)}\n`)
   }
@@ -125,6 +124,27 @@ const NOTHING_YET: RenewalStatus = {
   failures: [],
   servers: new Map(),
   cursor: undefined,
+}
+
+/** What came of a renewal, by names like those of checks. */
+function statusJson({ objects, leases, failureCount, failures, servers }: RenewalStatus): object {
+  return {
+    objects,
+    leases,
+    'failure-count': failureCount,
+    failures: failures.map(({ path, serverId, error }) => ({
+      path,
+      'server-id': serverId,
+      error: error instanceof Error && 'code' in error ? String(error.code) : 'Error',
+      message: blotOutSecrets(error instanceof Error ? error.message : String(error)),
+    })),
+    servers: new Map(
+      [...servers].map(([serverId, server]) => [
+        serverId,
+        { leases: server.leases, failures: server.failures, 'not-asked': server.notAsked },
+      ]),
+    ),
+  }
 }
 
 function summaryLines({ objects, leases, servers }: RenewalStatus): string[] {
