@@ -25,6 +25,8 @@ export { startOwnServer } from './own-server.ts'
 export type { OwnServer, OwnServerOptions } from './own-server.ts'
 export { startOwnGateway, startOwnNode } from './own-gateway.ts'
 export type { OwnNode } from './own-gateway.ts'
+export { lafs, startTahoe } from './command-line.ts'
+export type { CommandLine, CommandOutcome } from './command-line.ts'
 export { startMixedGrid } from './mixed-grid.ts'
 export type { MixedGrid } from './mixed-grid.ts'
 export {
