@@ -48,10 +48,10 @@ async function received(socket: Socket): Promise<string> {
 const HEAD = 'Host: localhost\r\nConnection: close\r\n'
 const q = encodeURIComponent
 
-/** How often a condition is looked at before it is given up. */
-const LOOKS_MAX = 2000
+/** How long a condition is waited for before it is given up. */
+const PATIENCE_MS = 20_000
 async function until(condition: () => boolean): Promise<void> {
-  for (let look = 0; !condition() && look < LOOKS_MAX; look++) {
+  for (const end = performance.now() + PATIENCE_MS; !condition() && performance.now() < end;) {
     await new Promise((resolve) => setImmediate(resolve))
   }
   expect(condition()).toBe(true)

@@ -19,7 +19,7 @@ import {
   replaceArgument,
 } from '../request/arguments.ts'
 import { readText } from '../request/body.ts'
-import { uploadSource } from '../request/upload.ts'
+import { mutableContent, uploadImmutable } from '../request/upload.ts'
 import { emptyResponse, jsonResponse, textResponse } from '../response.ts'
 import { isFresh, nodeTag } from './entity-tag.ts'
 import { sendContent } from './file-content.ts'
@@ -266,7 +266,7 @@ async function writeMutable(
   node: IMutableFileNode,
   offset: number | undefined,
 ): Promise<GatewayResponse> {
-  const source = await uploadSource(exchange, 'mutable')
+  const source = await mutableContent(exchange)
   try {
     // Once it has begun, a write goes on even where whoever asked for it leaves: half of one would
     // be worse.
@@ -298,30 +298,24 @@ async function linkUpload(
 ): Promise<GatewayResponse> {
   const { args } = exchange
   const overwrite = replaceArgument(args)
-  const node = await uploadFile(exchange, directory)
+  if (directory.readonly) throw new NotWriteableError('the directory is read-only')
+  const node = await uploadedNode(exchange)
   await directory.setNode(name, node, { overwrite })
   return textResponse(node.uri ?? '', status)
 }
 
 /** Uploads what the request carries, as a file of the format that it asks for. */
-async function uploadFile(exchange: Exchange, directory: IDirectoryNode): Promise<IFilesystemNode> {
-  if (directory.readonly) throw new NotWriteableError('the directory is read-only')
-  return uploadedNode(exchange)
-}
-
-/** Uploads what the request carries, as a file of the format that it asks for. */
 export async function uploadedNode(exchange: Exchange): Promise<IFilesystemNode> {
-  const { args, context, request } = exchange
+  const { args, context } = exchange
   const { client } = context
   const version = mutableVersion(formatArgument(args))
+  if (version === undefined) {
+    return client.createNodeFromUri((await uploadImmutable(exchange)).uri)
+  }
   const privateKey = privateKeyArgument(args)
-  const source = await uploadSource(exchange, version === undefined ? 'immutable' : 'mutable')
+  const source = await mutableContent(exchange)
   try {
-    if (version !== undefined) {
-      return await client.createMutableFile(source, { version, privateKey })
-    }
-    const { uri } = await client.upload(source, { signal: request.signal })
-    return client.createNodeFromUri(uri)
+    return await client.createMutableFile(source, { version, privateKey })
   } finally {
     await source.close()
   }

@@ -10,7 +10,7 @@ import {
 } from '../request/arguments.ts'
 import { readBody, readText } from '../request/body.ts'
 import { childNodes } from '../request/children.ts'
-import { uploadSource } from '../request/upload.ts'
+import { uploadImmutable } from '../request/upload.ts'
 import { redirectResponse, textResponse } from '../response.ts'
 import { uploadedNode } from './files.ts'
 import type { Exchange, Route } from './route.ts'
@@ -42,7 +42,7 @@ export const unlinkedRoutes: readonly Route<Exchange>[] = [
   ...['', 'upload'].map((t): Route<Exchange> => ({
     method: 'POST',
     t,
-    args: ['file', 'when_done', 'format', 'mutable', 'private-key'],
+    args: ['file', 'when_done', 'format', 'mutable', 'private-key', 'random-key'],
     summary: 'Uploads the file of a form',
     handle: postFile,
   })),
@@ -104,12 +104,11 @@ async function redirectToCap({ args, path }: Exchange): Promise<GatewayResponse>
 }
 
 async function postFile(exchange: Exchange): Promise<GatewayResponse> {
-  const { args, context, request } = exchange
+  const { args } = exchange
   if (mutableVersion(formatArgument(args)) !== undefined) {
     return textResponse((await uploadedNode(exchange)).uri ?? '')
   }
-  const source = await uploadSource(exchange, 'immutable')
-  const results = await context.client.upload(source, { signal: request.signal })
+  const results = await uploadImmutable(exchange)
   const target = args.get('when_done')
   if (target === undefined || target === '') return uploadResultsPage(exchange, results)
   return redirectTo(target.replaceAll('%(uri)s', encodeURIComponent(results.uri)))
