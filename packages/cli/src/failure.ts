@@ -50,6 +50,14 @@ export type CommandErrorCode =
   | 'CLI_INCOMPLETE'
   /** The state of an earlier run is not there, or is of no use. */
   | 'CLI_NO_STATE'
+  /** A key is none. */
+  | 'CLI_BAD_KEY'
+  /** The storage server has a certificate of this name. */
+  | 'CLI_EXISTING_CERTIFICATE'
+  /** A file of Python's is none, or holds more than plain data. */
+  | 'CLI_BAD_PICKLE'
+  /** No node runs from the node directory. */
+  | 'CLI_NO_NODE_RUNNING'
   /** A local folder cannot be read. */
   | 'CLI_UNREADABLE_FOLDER'
   /** Something is to be changed with a cap that reads. */
@@ -101,6 +109,9 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLIENT_SERVERS_YAML_SYNTAX: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
+  CLI_EXISTING_CERTIFICATE: 'Choose another name, or remove that one first.',
+  CLI_BAD_PICKLE: 'Remove the file to have the server begin anew: only counts are lost.',
+  CLI_NO_NODE_RUNNING: "Start it with 'lafs run', or name another node directory with -d.",
   CLI_UNREADABLE_FOLDER: 'Check the name of the folder, and who may read it.',
   CLI_READ_ONLY: 'Use a cap that writes.',
   CLI_BAD_BACKUPDB:

@@ -59,6 +59,29 @@ export function surveyBar(
   }
 }
 
+/** How far a backup is. */
+export interface BackupProgress {
+  /** Files and directories. */
+  readonly done: number
+  readonly total: number
+  /** Bytes that were sent to the gateway. */
+  readonly bytes: number
+}
+
+/** The same for a backup. */
+export function backupBar(
+  stream: OutputStream,
+  options: BarOptions,
+): { readonly update: (progress: BackupProgress) => void; end(): void } {
+  const line = statusLine(stream, options)
+  return {
+    update: (progress) => {
+      line.draw('backing up', false, (elapsedMs) => backupLine(progress, elapsedMs))
+    },
+    end: () => line.end(),
+  }
+}
+
 /** A line that is drawn over and over. */
 interface StatusLine {
   /** @param what - what goes on; times count from where that changes. */
@@ -126,6 +149,12 @@ export function surveyLine({ part, shares }: SurveyProgress, elapsedMs: number):
   if (elapsedMs <= 0 || part === 0) return amount
   const left = formatSeconds(Math.ceil((elapsedMs * (1 - part)) / part / 1000))
   return `${amount}   ${Math.round((shares / elapsedMs) * 1000)}/s   ${left} left`
+}
+
+/** The text of a bar, such as `backing up  120 of 1024   15/s   1:01 left   38.4 MB sent`. */
+export function backupLine({ done, total, bytes }: BackupProgress, elapsedMs: number): string {
+  const label = 'backing up'.padEnd(11)
+  return `${label} ${paceText({ done, total }, elapsedMs)}   ${formatBytes(bytes)} sent`
 }
 
 function amountText({ done, total }: Pick<Progress, 'done' | 'total'>): string {

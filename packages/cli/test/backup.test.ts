@@ -99,9 +99,7 @@ async function answer(
 }
 
 /** A node directory of its own and a folder to back up. */
-async function makePlace(
-  files: Record<string, string>,
-): Promise<{
+async function makePlace(files: Record<string, string>): Promise<{
   node: string
   folder: string
   readonly backUp: (...words: string[]) => Promise<Outcome>

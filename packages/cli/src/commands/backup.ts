@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { gridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
+import { readCapWord } from '../cap-word.ts'
 import { openBackupDb } from '../backup/backupdb.ts'
 import { excluder, VCS_PATTERNS } from '../backup/exclude.ts'
 import { paceLine, summary, warning } from '../backup/report.ts'
@@ -56,7 +57,7 @@ export async function backupCommand(
     throw new UsageError(`expected a folder to back up, got a file: ${quoteOutput(from)}`)
   }
   const counts = await withWebApi(context, options, async (web) => {
-    const place = gridPlace(web.aliases, to)
+    const place = gridPlace(web.aliases, await readCapWord(terminal, to))
     return backUp(web, { folder, place, excludes }, options)
   })
   const { filesSkipped, directoriesSkipped } = counts

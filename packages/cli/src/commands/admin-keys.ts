@@ -1,0 +1,59 @@
+import {
+  createSigningKeypair,
+  EncodingError,
+  signingKeypairFromString,
+  stringFromSigningKey,
+  stringFromVerifyingKey,
+} from '@lafs/crypto'
+import type { SigningKeypair } from '@lafs/crypto'
+import { readCapWord } from '../cap-word.ts'
+import { CommandError } from '../failure.ts'
+import { kebabJson } from '../kebab-json.ts'
+import type { CommandContext } from '../command-context.ts'
+import { writeTo } from '../terminal.ts'
+
+/** The options of the commands that print keys. */
+export interface KeyOptions {
+  readonly json?: boolean
+}
+
+/** Makes a key pair and prints it. @see allmydata.scripts.admin.print_keypair */
+export async function generateKeypairCommand(
+  context: CommandContext,
+  options: KeyOptions,
+): Promise<void> {
+  await printKeypair(context, createSigningKeypair(), options)
+}
+
+/**
+ * Prints a private key and the public one that goes with it.
+ *
+ * @param word - the private key; `-`: it comes from standard input.
+ * @see allmydata.scripts.admin.derive_pubkey
+ */
+export async function derivePubkeyCommand(
+  context: CommandContext,
+  word: string,
+  options: KeyOptions,
+): Promise<void> {
+  const text = await readCapWord(context.terminal, word)
+  try {
+    await printKeypair(context, signingKeypairFromString(text), options)
+  } catch (error) {
+    if (!(error instanceof EncodingError)) throw error
+    throw new CommandError('CLI_BAD_KEY', 'expected a private key, priv-v0-…')
+  }
+}
+
+async function printKeypair(
+  { terminal }: CommandContext,
+  { seed, publicKey }: SigningKeypair,
+  { json }: KeyOptions,
+): Promise<void> {
+  const [secret, identity] = [stringFromSigningKey(seed), stringFromVerifyingKey(publicKey)]
+  const text =
+    json === true
+      ? kebabJson({ private: secret, public: identity }, 1)
+      : `private: ${secret}\npublic: ${identity}`
+  await writeTo(terminal.stdout, `${text}\n`)
+}

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process'
+import { gridPlace, readAliases } from '../aliases.ts'
+import type { CommandContext } from '../command-context.ts'
+import { readCapWord } from '../cap-word.ts'
+import { CommandError, UsageError } from '../failure.ts'
+import { runningNodeUrl } from '../running-node.ts'
+import { writeTo } from '../terminal.ts'
+import type { WebOptions } from '../web-command.ts'
+import { placeTarget } from '../web-path.ts'
+
+/** The options of `webopen`. */
+export interface WebopenOptions extends WebOptions {
+  readonly info?: boolean
+}
+
+/** What opens an address, where the environment names no browser. */
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ['open'],
+  win32: ['explorer.exe'],
+}
+
+/**
+ * Shows a file or a directory in a web browser. Where there is none, the address is printed.
+ *
+ * @param where - empty for the welcome page.
+ * @see allmydata.scripts.tahoe_webopen
+ */
+export async function webopenCommand(
+  context: CommandContext,
+  where: string,
+  options: WebopenOptions,
+): Promise<void> {
+  const { terminal, nodeDirectory } = context
+  const base = options.nodeUrl ?? (await runningNodeUrl(nodeDirectory))
+  if (base === undefined) {
+    const what = 'pages come from a node that runs, and none runs from the node directory'
+    throw new CommandError('CLI_NO_NODE_RUNNING', what)
+  }
+  if (!URL.canParse(base) || !/^https?:/.test(base)) {
+    throw new UsageError('expected the address of a gateway, such as http://127.0.0.1:3456/')
+  }
+  const target = await pageTarget(context, where, options)
+  const address = `${base.replace(/\/$/, '')}${target}`
+  if (await open(address)) return
+  await writeTo(terminal.stderr, 'There is no browser to open; the address is:\n')
+  await writeTo(terminal.stdout, `${address}\n`)
+}
+
+async function pageTarget(
+  { nodeDirectory, terminal }: CommandContext,
+  where: string,
+  { dirCap, info }: WebopenOptions,
+): Promise<string> {
+  const query = { t: info === true ? 'info' : undefined }
+  if (where === '') return info === true ? '/?t=info' : '/'
+  const cap = dirCap === undefined ? undefined : await readCapWord(terminal, dirCap)
+  const place = gridPlace(await readAliases(nodeDirectory, cap), await readCapWord(terminal, where))
+  return placeTarget(place.path === '/' ? { ...place, path: '' } : place, query)
+}
+
+/** @returns whether a browser was started. */
+async function open(address: string): Promise<boolean> {
+  const [command = '', ...words] = process.env['BROWSER']?.split(' ').filter(Boolean) ??
+    OPENERS[process.platform] ?? ['xdg-open']
+  const browser = spawn(command, [...words, address], { stdio: 'ignore', detached: true })
+  return new Promise((resolve) => {
+    browser.once('error', () => resolve(false))
+    browser.once('spawn', () => {
+      browser.unref()
+      resolve(true)
+    })
+  })
+}
