@@ -133,6 +133,27 @@ describe('POST DIR?t=check, POST FILE?t=check', () => {
     }
   })
 
+  it('POST UNKNOWN checks what a verify cap names, and nothing else', async () => {
+    const manifest = await web.post(`${root}?t=stream-manifest`)
+    const caps = manifest.text
+      .split('\n')
+      .flatMap((line) => /"verifycap": "([^"]+)"/.exec(line)?.[1] ?? [])
+    expect(caps.map((cap) => cap.split(':')[1])).toEqual(
+      expect.arrayContaining(['CHK-Verifier', 'DIR2-Verifier', 'MDMF-Verifier', 'SSK-Verifier']),
+    )
+    for (const cap of caps) {
+      const target = `/uri/${encodeURIComponent(cap)}`
+      const answer = await web.post(`${target}?t=check&output=json&verify=true`)
+      expect(answer.json()).toEqual(HEALTHY)
+      expect((await web.post(`${target}?t=check`)).headers.get('content-type')).toBe(HTML)
+      expect((await web.post(`${target}?t=mkdir`)).status).toBe(405)
+    }
+    for (const target of [`${root}/future`, '/uri/x-future']) {
+      const answer = await web.post(`${target}?t=check`)
+      expect([answer.status, answer.text]).toEqual([405, 'I only allow GET, HEAD, DELETE here.'])
+    }
+  })
+
   it('makes no directories on a path that leads nowhere', async () => {
     const answer = await web.post(`${root}/nosuch/dir?t=check`)
     expect([answer.status, answer.text]).toEqual([404, 'No such child: nosuch'])

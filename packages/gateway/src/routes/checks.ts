@@ -6,17 +6,25 @@ import {
   deepCheckLines,
   manifestLines,
 } from '@lafs/checker'
-import { badRequest } from '../errors.ts'
+import type { CheckTarget } from '@lafs/checker'
+import { parseCap } from '@lafs/uri'
+import { badRequest, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { jsonLines } from '../json-lines.ts'
 import type { OperationMonitor } from '../operations.ts'
 import { formArgument } from '../output.ts'
 import { checkAndRepairResultsPage, checkResultsPage } from '../pages/index.ts'
 import { rootOf, segment } from '../pages/links.ts'
-import { booleanArgument } from '../request/arguments.ts'
+import { booleanArgument, operationArgument } from '../request/arguments.ts'
 import { jsonResponse, redirectResponse } from '../response.ts'
 import { retainForArgument } from './operations.ts'
-import type { DirectoryExchange, FileExchange, NodeExchange, Route } from './route.ts'
+import type {
+  DirectoryExchange,
+  FileExchange,
+  NodeExchange,
+  Route,
+  UnknownExchange,
+} from './route.ts'
 import { whenDone } from './when-done.ts'
 
 const CHECK_ARGS = ['verify', 'repair', 'add-lease'] as const
@@ -29,7 +37,19 @@ export const fileCheckRoutes: readonly Route<FileExchange>[] = [
     t: 'check',
     args: [...CHECK_ARGS, 'output', 'return_to', 'when_done'],
     summary: 'Checks the file, and repairs it where that is asked for',
-    handle: checkNode,
+    handle: (exchange) => checkNode(exchange),
+  },
+]
+
+/** Checks by verify caps, which lead to no file or directory that could be read. */
+export const unknownCheckRoutes: readonly Route<UnknownExchange>[] = [
+  {
+    method: 'POST',
+    // Whatever else is posted is refused as upstream does: it has no row of POST here.
+    t: '*',
+    args: [...CHECK_ARGS, 'output', 'return_to', 'when_done'],
+    summary: 'With `t=check`: checks what a verify cap names',
+    handle: checkByVerifyCap,
   },
 ]
 
@@ -40,7 +60,7 @@ export const directoryCheckRoutes: readonly Route<DirectoryExchange>[] = [
     t: 'check',
     args: [...CHECK_ARGS, 'output', 'return_to', 'when_done'],
     summary: 'Checks the directory itself, and repairs it where that is asked for',
-    handle: checkNode,
+    handle: (exchange) => checkNode(exchange),
   },
   {
     method: 'POST',
@@ -113,11 +133,25 @@ function checkOptions({ args }: NodeExchange): CheckArguments {
   }
 }
 
-async function checkNode(exchange: NodeExchange): Promise<GatewayResponse> {
-  const { args, context, node, request } = exchange
+async function checkByVerifyCap(exchange: UnknownExchange): Promise<GatewayResponse> {
+  const { args, parent, path } = exchange
+  const [, text = ''] = path
+  if (operationArgument(args) === 'check' && parent === undefined) {
+    const cap = parseCap(text)
+    if (cap.kind.endsWith('verifier')) return checkNode(exchange, cap)
+  }
+  const allowed = 'GET, HEAD, DELETE'
+  throw new WebError(405, `I only allow ${allowed} here.`, [['allow', allowed]])
+}
+
+async function checkNode(
+  exchange: NodeExchange,
+  target: CheckTarget = exchange.node,
+): Promise<GatewayResponse> {
+  const { args, context, request } = exchange
   const { repair, ...options } = checkOptions(exchange)
   const form = formArgument(args, 'output', ['html', 'json'])
-  const checkable = createCheckable(node, context.client.checker)
+  const checkable = createCheckable(target, context.client.checker)
   if (repair) {
     // A repair that has begun goes on, whoever leaves.
     const results = await checkable.checkAndRepair(options)

@@ -2,7 +2,7 @@ import type { GatewayResponse } from '../exchange.ts'
 import { badRequest, NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import { quoteName } from '../quote.ts'
 import { operationArgument } from '../request/arguments.ts'
-import { fileCheckRoutes, directoryCheckRoutes } from './checks.ts'
+import { fileCheckRoutes, directoryCheckRoutes, unknownCheckRoutes } from './checks.ts'
 import { directoryRoutes, unknownRoutes } from './directories.ts'
 import { fileRoutes, placeholderRoutes } from './files.ts'
 import { operationRoutes } from './operations.ts'
@@ -62,7 +62,7 @@ export const PLACEHOLDERS: RouteTable<PlaceholderExchange> = {
 
 /** Rows for caps that are not understood. */
 export const UNKNOWN: RouteTable<UnknownExchange> = {
-  routes: unknownRoutes,
+  routes: [...unknownRoutes, ...unknownCheckRoutes],
   refusal: (_method, t) =>
     `GET unknown URI type: can only do t=info and t=json, not t=${t}.\nUsing a webapi server that supports a later version of Tahoe may help.`,
 }
