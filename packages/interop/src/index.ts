@@ -1,6 +1,7 @@
 export { freePort } from './free-port.ts'
 export { describeWithUpstream, upstreamAbsence, upstreamFolder } from './upstream.ts'
 export {
+  describeServer,
   startUpstreamClient,
   startUpstreamGateway,
   startUpstreamNode,

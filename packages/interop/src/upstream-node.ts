@@ -108,9 +108,15 @@ export async function startUpstreamGateway(
   return asClient(await startStorageNode(folder), options)
 }
 
-/** Starts a node of upstream that has a directory already. */
-export function startUpstreamNode(folder: string): Promise<UpstreamNode> {
-  return startNode(folder)
+/**
+ * Starts a node of upstream that has a directory already.
+ *
+ * @param serverCount - waits until it is connected to so many servers. Default: to none.
+ */
+export async function startUpstreamNode(folder: string, serverCount = 0): Promise<UpstreamNode> {
+  const node = await startNode(folder)
+  if (serverCount > 0) await waitForServers(node, serverCount)
+  return node
 }
 
 /**
@@ -285,8 +291,8 @@ async function editConfig(
   await writeFile(file, lines.join('\n'))
 }
 
-/** What a server would announce, from the files of its node directory. */
-async function describeServer(folder: string, port: number): Promise<ServerDescription> {
+/** What a server of either kind would announce, from the files of its node directory. */
+export async function describeServer(folder: string, port: number): Promise<ServerDescription> {
   const read = async (...path: string[]): Promise<string> =>
     (await readFile(join(folder, ...path), 'utf8')).trim()
   const furl = await read('private', 'storage.furl')
@@ -298,7 +304,7 @@ async function describeServer(folder: string, port: number): Promise<ServerDescr
     serverId: (await read('node.pubkey')).replace(/^pub-/, ''),
     announcement: {
       'service-name': 'storage',
-      nickname: `upstream-${port}`,
+      nickname: `server-${port}`,
       'anonymous-storage-FURL': furl,
       'anonymous-storage-NURLs': [`pb://${pin}@127.0.0.1:${port}/${swissnum}#v=1`],
       'permutation-seed-base32': await read('permutation-seed'),

@@ -157,7 +157,10 @@ async function play(command: CommandLine, node: string, cwd: string): Promise<Pl
 /** JSON with its keys in order, and lists of servers too. */
 function ordered(printed: string): string {
   const inOrder = (key: string, value: unknown): unknown => {
-    if (Array.isArray(value)) return key === 'servers-responding' ? value.toSorted() : value
+    if (key === 'servers-responding' && Array.isArray(value)) {
+      return value.map(String).toSorted((a, b) => (a < b ? -1 : 1))
+    }
+    if (Array.isArray(value)) return value
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
   }
