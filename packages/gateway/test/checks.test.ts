@@ -423,22 +423,45 @@ describe('GET /operations/:handle, GET /operations/:handle/:storageIndex', () =>
     }
   })
 
-  it('tell what could not be read below', async () => {
-    const outer = `/uri/${encodeURIComponent((await web.put('/uri?t=mkdir')).text)}`
-    const lost = `URI:DIR2:${'a'.repeat(26)}:${'b'.repeat(51)}a`
-    await web.post(`${outer}?t=uri&name=lost&uri=${encodeURIComponent(lost)}`)
-    await web.post(`${outer}?t=start-deep-check&ophandle=partly`)
-    for (;;) {
-      const found = (await web.get('/operations/partly?output=json')).json() as object
-      if (!('finished' in found && found.finished === true)) continue
-      expect(found).toMatchObject({
-        'count-objects-checked': 2,
-        'count-objects-unhealthy': 1,
-        'list-unhealthy-files': [[['lost'], { results: { recoverable: false } }]],
-        'list-failures': [[['lost'], 'UnrecoverableFileError', expect.any(String)]],
-      })
-      break
-    }
+  describe('where something below could not be read', () => {
+    let outer: string
+
+    beforeAll(async () => {
+      const lost = `URI:DIR2:${'a'.repeat(26)}:${'b'.repeat(51)}a`
+      outer = `/uri/${encodeURIComponent((await web.put('/uri?t=mkdir')).text)}`
+      await web.post(`${outer}?t=uri&name=lost&uri=${encodeURIComponent(lost)}`)
+    })
+
+    it('a check tells of it', async () => {
+      await web.post(`${outer}?t=start-deep-check&ophandle=partly`)
+      for (;;) {
+        const found = (await web.get('/operations/partly?output=json')).json() as object
+        if (!('finished' in found && found.finished === true)) continue
+        expect(found).toMatchObject({
+          'count-objects-checked': 2,
+          'count-objects-unhealthy': 1,
+          'list-unhealthy-files': [[['lost'], { results: { recoverable: false } }]],
+          'list-failures': [[['lost'], 'UnrecoverableFileError', expect.any(String)]],
+        })
+        break
+      }
+    })
+
+    it.each(['manifest', 'deep-size', 'deep-stats'])(
+      'a %s is no outcome for programs',
+      async (kind) => {
+        await web.post(`${outer}?t=start-${kind}&ophandle=lost-${kind}`)
+        const address = `/operations/lost-${kind}`
+        let answer = await web.get(`${address}?output=json`)
+        while (answer.status === 200) answer = await web.get(`${address}?output=json`)
+        expect(answer.status).toBe(410)
+        expect(answer.text).toMatch(/^UnrecoverableFileError: .*\n\nThat was at lost\.$/s)
+        const text = await web.get(`${address}?output=text`)
+        expect(text.status).toBe(410)
+        const page = await web.get(address, { accept: 'text/html' })
+        expect([page.status, page.headers.get('content-type')]).toEqual([200, HTML])
+      },
+    )
   })
 
   it.each(['start-deep-check', 'start-manifest', 'start-deep-size', 'start-deep-stats'])(

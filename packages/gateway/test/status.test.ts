@@ -283,6 +283,19 @@ it('GET /report_incident, POST /report_incident record nothing', async () => {
   ])
 })
 
+it('POST /?t=json, POST /status?t=json, POST /statistics?t=json, POST /storage?t=json, POST /helper_status?t=json answer as GET does', async () => {
+  for (const target of ['/', '/status', '/statistics', '/storage', '/helper_status']) {
+    const body = 't=json&token=secret'
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await web.ask('POST', `${target}?t=json`, { headers, body })
+    const got = await web.get(`${target}?t=json`)
+    expect([answer.status, Object.keys(answer.json() as object)]).toEqual([
+      200,
+      Object.keys(got.json() as object),
+    ])
+  }
+})
+
 it.each(['/', '/status', '/statistics', '/storage', '/helper_status'])(
   '%s has no other form',
   async (target) => {

@@ -11,7 +11,7 @@ import type {
   IDeepCheckResults,
   Manifest,
 } from '@lafs/filesystem-interface'
-import { badRequest, WebError } from '../errors.ts'
+import { badRequest, describeError, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import type { Operation } from '../operations.ts'
 import { formArgument } from '../output.ts'
@@ -107,10 +107,29 @@ function answerOf(exchange: Exchange, operation: Operation): () => Promise<Gatew
   return async () => {
     if (failure !== undefined) throw failure.error
     if (form === 'html') return operationPage(exchange, operation)
+    refuseIncomplete(operation)
     return form === 'text'
       ? textResponse(operationText(operation))
       : jsonResponse(operationJson(operation))
   }
+}
+
+/**
+ * Programs would take sums and lists for complete ones: where something could not be read, they get
+ * what upstream's operation fails with. Those of a check name what is lost.
+ */
+function refuseIncomplete(operation: Operation): void {
+  const { kind, monitor } = operation
+  if (!monitor.finished || kind === 'deep-check' || kind === 'deep-check-and-repair') return
+  const failures = operation.monitor.status?.failures ?? []
+  const [first] = failures
+  if (first === undefined) return
+  const { status, message } = describeError(first.error)
+  const others = failures.length === 1 ? '' : `; ${failures.length} in all could not be read`
+  throw new WebError(
+    status,
+    `${message}\n\nThat was at ${quoteName(first.path.join('/'))}${others}.`,
+  )
 }
 
 function formOf({ args, request }: Exchange, kind: Operation['kind']): 'html' | 'json' | 'text' {
@@ -189,11 +208,11 @@ function operationJson(operation: Operation): object {
     }
     case 'deep-size': {
       const { status } = operation.monitor
-      return { finished, size: status && deepStatsJson(status), ...failuresJson(status) }
+      return { finished, size: status && deepStatsJson(status) }
     }
     case 'deep-stats': {
       const { status } = operation.monitor
-      return { ...(status && deepStatsJson(status)), finished, ...failuresJson(status) }
+      return { ...(status && deepStatsJson(status)), finished }
     }
   }
 }
@@ -259,15 +278,14 @@ function manifestJson(
         verifycaps: [...manifest.verifyCaps],
         'storage-index': [...manifest.storageIndexes],
       }),
-    ...failuresJson(manifest),
   }
 }
 
 /** What could not be read or checked, where anything could not: upstream's operation ends there. */
-function failuresJson(results: { readonly failures: readonly DeepFailure[] } | undefined): object {
-  if (results === undefined || results.failures.length === 0) return {}
+function failuresJson({ failures }: { readonly failures: readonly DeepFailure[] }): object {
+  if (failures.length === 0) return {}
   return {
-    'list-failures': results.failures.map(({ path, error }) => {
+    'list-failures': failures.map(({ path, error }) => {
       const { name, message } = error instanceof Error ? error : new Error(String(error))
       return [path, name, message]
     }),

@@ -32,9 +32,9 @@ export const statusRoutes: readonly PathRoute[] = [
   get('/', '', 'The page to begin with', async (exchange) =>
     welcomePage(exchange, await serverFacts(exchange)),
   ),
-  get('/', 'json', 'The servers of the grid, as JSON', welcomeJson),
+  ...json('/', 'The servers of the grid, as JSON', welcomeJson),
   get('/status', '', 'A page of the operations under way and the last ones', statusPage),
-  get('/status', 'json', 'The operations under way and the last ones, as JSON', statusJson),
+  ...json('/status', 'The operations under way and the last ones, as JSON', statusJson),
   get('/status/:operation', '*', 'A page about one operation, such as `up-3`', operationStatus),
   get(
     '/status/:operation/event_json',
@@ -45,14 +45,12 @@ export const statusRoutes: readonly PathRoute[] = [
   get('/statistics', '', 'A page of what the node counts and measures', async (exchange) =>
     statisticsPage(exchange, await exchange.context.statistics.gather()),
   ),
-  get('/statistics', 'json', 'What the node counts and measures, as JSON', statisticsJson),
+  ...json('/statistics', 'What the node counts and measures, as JSON', statisticsJson),
   get('/statistics', 'openmetrics', 'The same for Prometheus and its like', statisticsMetrics),
   get('/storage', '', 'A page about the storage server of the node', storagePage),
-  get('/storage', 'json', 'How the storage server of the node stands, as JSON', storageJson),
+  ...json('/storage', 'How the storage server of the node stands, as JSON', storageJson),
   get('/helper_status', '', 'A page about the upload helper of the node', helperPage),
-  get('/helper_status', 'json', 'How the upload helper stands, as JSON', async () =>
-    jsonResponse({}),
-  ),
+  ...json('/helper_status', 'How the upload helper stands, as JSON', async () => jsonResponse({})),
   get('/report_incident', '*', 'Nothing: it can only be used with POST', async () => {
     throw badRequest('/report_incident can only be used with POST')
   }),
@@ -75,6 +73,16 @@ function get(
   handle: (exchange: Exchange) => Promise<GatewayResponse>,
 ): PathRoute {
   return { path, method: 'GET', t, args: [], summary, handle }
+}
+
+/** Rows of JSON: upstream's commands ask for it with POST. */
+function json(
+  path: string,
+  summary: string,
+  handle: (exchange: Exchange) => Promise<GatewayResponse>,
+): PathRoute[] {
+  const row = get(path, 'json', summary, handle)
+  return [row, { ...row, method: 'POST' }]
 }
 
 const JSON_TYPE = 'application/json'
