@@ -76,7 +76,11 @@ const INSTRUCTIONS: Readonly<Record<string, Instruction>> = {
   U: push((machine) => latin1(take(machine, machine.data.getUint8(machine.at++)))),
   B: push((machine) => latin1(take(machine, size32(machine)))),
   C: push((machine) => latin1(take(machine, machine.data.getUint8(machine.at++)))),
-  V: push((machine) => line(machine)),
+  V: push((machine) =>
+    line(machine).replaceAll(/\\u([0-9a-f]{4})/g, (_found, hex: string) =>
+      String.fromCharCode(parseInt(hex, 16)),
+    ),
+  ),
   X: push((machine) => new TextDecoder().decode(take(machine, size32(machine)))),
   '\x8c': push((machine) =>
     new TextDecoder().decode(take(machine, machine.data.getUint8(machine.at++))),
