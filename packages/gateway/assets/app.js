@@ -9,6 +9,7 @@ enhance(document)
 closeMenus()
 refreshPage()
 takeFiles()
+takeFileAlone()
 plotRates()
 
 /**
@@ -157,6 +158,10 @@ function exchange(part, next) {
  * A file that is to be stored, and the folders to make on the way to it.
  *
  * @typedef {{ file: File, path: string[] }} Upload
+ *
+ * How it is to be stored.
+ *
+ * @typedef {{ replace: boolean, format: string }} Wanted
  */
 
 /** Stores files that are dropped, or chosen in the form, one after another. */
@@ -172,17 +177,49 @@ function takeFiles() {
   const input = form?.querySelector('input[type=file]')
   if (input instanceof HTMLInputElement) input.multiple = true
   form?.addEventListener('submit', (event) => {
-    const format = new FormData(form).get('format')
-    if (!(input instanceof HTMLInputElement) || (format !== null && format !== 'chk')) return
+    if (!(input instanceof HTMLInputElement)) return
     event.preventDefault()
-    const replace = new FormData(form).get('replace') === 'true'
+    const fields = new FormData(form)
     const files = [...(input.files ?? [])].map((file) => ({ file, path: [file.name] }))
     form.reset()
-    void queue(files, replace)
+    void queue(files, {
+      replace: fields.get('replace') === 'true',
+      format: formatIn(fields),
+    })
   })
   acceptDrops(zone, (transfer) => {
-    void droppedFiles(transfer).then((files) => queue(files, false))
+    void droppedFiles(transfer).then((files) => queue(files, { replace: false, format: 'chk' }))
   })
+}
+
+/** Stores a file that is to stand in no folder, and goes on to the page that gives its key. */
+function takeFileAlone() {
+  /** @type {HTMLFormElement | null} */
+  const form = document.querySelector('form[data-store]')
+  const list = document.getElementById('uploads')
+  const input = form?.querySelector('input[type=file]')
+  form?.addEventListener('submit', (event) => {
+    const file = input instanceof HTMLInputElement ? input.files?.[0] : undefined
+    if (!file || !list) return
+    event.preventDefault()
+    const row = createRow(list, { file, path: [file.name] })
+    const format = formatIn(new FormData(form))
+    send(`${root}uri?format=${segment(format)}`, file, row).then(
+      (cap) => location.assign(`${root}uri/${segment(cap.trim())}?t=info`),
+      (/** @type {unknown} */ error) => row.end(messageOf(error), true),
+    )
+  })
+}
+
+/** @param {FormData} fields */
+function formatIn(fields) {
+  const format = fields.get('format')
+  return typeof format === 'string' ? format : 'chk'
+}
+
+/** @param {unknown} error */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /**
@@ -256,7 +293,7 @@ async function filesBelow(entry, above) {
  *
  * @param {string} here
  * @param {Element} list
- * @returns {(uploads: Upload[], replace: boolean) => Promise<void>}
+ * @returns {(uploads: Upload[], wanted: Wanted) => Promise<void>}
  */
 function createQueue(here, list) {
   let last = Promise.resolve()
@@ -264,7 +301,7 @@ function createQueue(here, list) {
   addEventListener('beforeunload', (event) => {
     if (waiting > 0) event.preventDefault()
   })
-  return (uploads, replace) => {
+  return (uploads, wanted) => {
     waiting += uploads.length
     const rows = uploads.map((upload) => createRow(list, upload))
     last = last.then(async () => {
@@ -274,7 +311,7 @@ function createQueue(here, list) {
       let stored = 0
       for (const [index, upload] of uploads.entries()) {
         const row = rows[index]
-        if (row && (await storeOne(here, upload, row, { taken, replace, forAll }))) stored += 1
+        if (row && (await storeOne(here, upload, row, { ...wanted, taken, forAll }))) stored += 1
         waiting -= 1
       }
       announce(`${stored} of ${uploads.length} files stored`)
@@ -363,10 +400,10 @@ function createRow(list, { file, path }) {
  * @param {string} here
  * @param {Upload} upload
  * @param {Row} row
- * @param {{ taken: Set<string>, replace: boolean, forAll: { answer?: Answer } }} rules
+ * @param {Wanted & { taken: Set<string>, forAll: { answer?: Answer } }} rules
  * @returns {Promise<boolean>} whether it is stored.
  */
-async function storeOne(here, { file, path }, row, { taken, replace, forAll }) {
+async function storeOne(here, { file, path }, row, { taken, replace, format, forAll }) {
   if (row.cancelled()) {
     row.end('Cancelled', false)
     return false
@@ -384,7 +421,8 @@ async function storeOne(here, { file, path }, row, { taken, replace, forAll }) {
     overwrite = answer === 'replace'
   }
   // A folder is never replaced by a file.
-  const address = `${here}${names.map(segment).join('/')}?replace=${overwrite ? 'only-files' : 'false'}`
+  const rule = overwrite ? 'only-files' : 'false'
+  const address = `${here}${names.map(segment).join('/')}?replace=${rule}&format=${segment(format)}`
   try {
     await send(address, file, row)
     const [name] = names
@@ -392,7 +430,7 @@ async function storeOne(here, { file, path }, row, { taken, replace, forAll }) {
     row.end('Stored', false)
     return true
   } catch (error) {
-    row.end(error instanceof Error ? error.message : String(error), true)
+    row.end(messageOf(error), true)
     return false
   }
 }
@@ -467,7 +505,7 @@ function ask(name, forAll) {
  * @param {string} address
  * @param {File} file
  * @param {Row} row
- * @returns {Promise<void>}
+ * @returns {Promise<string>} what the node answers.
  */
 function send(address, file, row) {
   return new Promise((resolve, reject) => {
@@ -493,7 +531,7 @@ function send(address, file, row) {
     })
     request.addEventListener('load', () => {
       const { status, responseText } = request
-      if (status >= 200 && status < 300) finish(resolve)
+      if (status >= 200 && status < 300) finish(() => resolve(responseText))
       else finish(() => reject(new Error(firstLine(responseText) || `status ${status}`)))
     })
     request.addEventListener('error', () =>

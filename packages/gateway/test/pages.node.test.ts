@@ -1,7 +1,11 @@
 import type { DownloadEvents, ICheckResults, IDeepCheckResults } from '@lafs/filesystem-interface'
 import { monitored } from '@lafs/dirnode'
+import { createMemoryStore } from '@lafs/share-store-memory'
+import { systemClock } from '@lafs/storage-protocol/waiting'
+import { createStorageServer } from '@lafs/storage-server'
 import { describe, expect, it, vi } from 'vitest'
 import type { GatewayRequest } from '../src/exchange.ts'
+import { checkResultsPage, operationPage, statisticsPage, storagePage } from '../src/pages/index.ts'
 import { exact, html, visible } from '../src/pages/html.ts'
 import { contentAddress, directoryAddress, query, rootOf } from '../src/pages/links.ts'
 import { shareMap } from '../src/pages/share-map.ts'
@@ -88,7 +92,7 @@ describe('numbers for people', () => {
   ])('%i bytes are %s', (bytes, text) => expect(size(bytes)).toBe(text))
 
   it.each([
-    [0.0004, '0 µs'],
+    [0, '0 ms'],
     [0.5, '500 µs'],
     [12.345, '12.3 ms'],
     [1500, '1.5 s'],
@@ -249,7 +253,7 @@ describe('the page about a file', () => {
   })
 })
 
-describe('opening a key', () => {
+describe('POST /uri?t=open, a key that somebody typed,', () => {
   it.each([
     ['URI:LIT:nbswy3dp', 'uri/URI%3ALIT%3Anbswy3dp?t=info'],
     ['  http://localhost:3456/uri/URI%3ALIT%3Anbswy3dp ', 'uri/URI%3ALIT%3Anbswy3dp?t=info'],
@@ -330,6 +334,114 @@ describe('pictures', () => {
   })
 })
 
+describe('the page of a check', () => {
+  const found: ICheckResults = {
+    storageIndex: new Uint8Array(16),
+    storageIndexString: 'aaaaa',
+    uri: 'URI:CHK-Verifier:x',
+    healthy: false,
+    recoverable: true,
+    needsRebalancing: false,
+    happiness: 2,
+    requiredShares: 1,
+    totalShares: 3,
+    goodShareCount: 2,
+    wrongShareCount: 0,
+    corruptShares: [{ serverId: 'v0-bad', storageIndex: new Uint8Array(16), shareNumber: 2 }],
+    incompatibleShares: [],
+    serversResponding: new Set(['v0-good', 'v0-bad']),
+    goodShareHostCount: 1,
+    recoverableVersionCount: 1,
+    unrecoverableVersionCount: 0,
+    sharemap: new Map([
+      [0, new Set(['v0-good'])],
+      [1, new Set(['v0-good'])],
+    ]),
+    summary: 'Not <Healthy>',
+    report: ['line'],
+  }
+  const page = async (results: ICheckResults | undefined): Promise<string> => {
+    const broker = {
+      nicknameFor: (id: string) => `<${id}>`,
+      knownServers: () => [{ serverId: 'v0-away' }],
+      serversForStorageIndex: () => [],
+    }
+    const exchange = {
+      request: { target: '/uri/URI%3ACHK%3Ax?t=check' },
+      path: ['uri', 'URI:CHK:x'],
+      context: { node: { nickname: '', version: 'v' }, client: { broker } },
+    }
+    const { body } = await checkResultsPage(exchange as never, results)
+    return new TextDecoder().decode(body as Uint8Array)
+  }
+
+  it('says how bad it is, where the shares are, and offers to repair', async () => {
+    const text = await page(found)
+    expect(text).toContain('Readable, but not whole')
+    expect(text).toContain('2 of 3 pieces were found; any 1 are enough to read it')
+    expect(text).toContain('action="../uri/URI%3ACHK%3Ax?t=check&amp;repair=true"')
+    expect(text).toContain('<bdi>&lt;v0-bad&gt;</bdi>')
+    expect(text).toMatch(/v0-away[^]*?role="cell"[^]*?>none<[^]*?>no</)
+    expect(text).toContain('Not &lt;Healthy&gt;')
+  })
+
+  it('offers no repair where nothing is wrong, or nothing is stored', async () => {
+    const whole = await page({ ...found, healthy: true, goodShareCount: 3 })
+    expect(whole).toContain('Healthy')
+    expect(whole).not.toContain('repair=true')
+    expect(await page(undefined)).toContain('its key holds all of it')
+    expect(await page({ ...found, recoverable: false })).toContain('Cannot be read now')
+  })
+})
+
+describe('the pages of numbers', () => {
+  it('draw how long operations take, and show every number', async () => {
+    const exchange = {
+      request: { target: '/statistics' },
+      context: { node: { nickname: '', version: 'v' } },
+    }
+    const stats = {
+      'node.uptime': 7200,
+      'storage_server.disk_total': 1000,
+      'storage_server.disk_used': 250,
+      'storage_server.disk_avail': 500,
+      'storage_server.latencies.read.samplesize': 20,
+      'storage_server.latencies.read.mean': 0.002,
+      'storage_server.latencies.read.10_0_percentile': 0.001,
+      'storage_server.latencies.read.50_0_percentile': 0.002,
+      'storage_server.latencies.read.90_0_percentile': 0.004,
+      'storage_server.latencies.write.samplesize': 1,
+      'storage_server.latencies.write.mean': null,
+    }
+    const { body } = await statisticsPage(exchange as never, { stats, counters: { 'a<b': 1 } })
+    const text = new TextDecoder().decode(body as Uint8Array)
+    expect(text.match(/class="median"/g)).toHaveLength(1)
+    expect(text.match(/class="range"/g)).toHaveLength(1)
+    expect(text).toContain('Used: 250 bytes')
+    expect(text).toContain('Kept free: 250 bytes')
+    expect(text).toContain('2 hours ago')
+    expect(text).toContain('a&lt;b')
+  })
+
+  it('show how a storage server stands', async () => {
+    const storage = createStorageServer({ store: createMemoryStore(), readonly: true })
+    try {
+      await storage.startCrawlers()
+      const exchange = {
+        request: { target: '/storage' },
+        context: { node: { nickname: '', version: 'v' }, storage, clock: systemClock },
+      }
+      const { body } = await storagePage(exchange as never)
+      const text = new TextDecoder().decode(body as Uint8Array)
+      expect(text).toContain('It takes no new shares')
+      expect(text).toContain('not counted yet')
+      expect(text).toContain('next round in 5 min')
+    } finally {
+      await storage.close()
+    }
+  })
+})
+
 describe('the page of a long operation', () => {
   const results: IDeepCheckResults = {
     rootStorageIndexString: 'abc',
@@ -363,7 +475,6 @@ describe('the page of a long operation', () => {
   }
 
   it('keeps itself up to date until the operation is over', async () => {
-    const { operationPage } = await import('../src/pages/index.ts')
     let finish: ((results: IDeepCheckResults) => void) | undefined
     const monitor = monitored<IDeepCheckResults>(undefined, async (own) => {
       own.setStatus(results)

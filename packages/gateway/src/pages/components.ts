@@ -8,7 +8,7 @@ const SIGNS: Readonly<Record<Tone, string>> = { good: '✓', warning: '!', bad: 
 
 /** The answer to the question that somebody opened the page with, in a box. */
 export function banner(tone: Tone, title: string, text?: Part): Html {
-  return html`<div class="banner ${tone}" role="status">
+  return html`<div class="banner ${tone}">
     <span class="sign" aria-hidden="true">${SIGNS[tone]}</span>
     <div>
       <p class="banner-title">${title}</p>

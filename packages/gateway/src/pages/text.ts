@@ -66,7 +66,8 @@ export function sizeText(bytes: number | null | undefined): Html {
 /** `3.2 ms`, `4.1 s`, `5 min`, `2 days`. */
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000
-  if (seconds < 0.001) return `${Math.max(0, Math.round(milliseconds * 1000))} µs`
+  if (seconds <= 0) return '0 ms'
+  if (seconds < 0.001) return `${Math.round(milliseconds * 1000)} µs`
   if (seconds < 1) return `${Number(milliseconds.toPrecision(3))} ms`
   if (seconds < 120) return `${Number(seconds.toPrecision(3))} s`
   if (seconds < 2 * 3600) return `${Math.round(seconds / 60)} min`

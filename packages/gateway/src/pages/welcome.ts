@@ -34,8 +34,9 @@ export async function welcomePage(
   const body = html`<h1>
       ${context.node.nickname === '' ? 'Welcome' : nameText(context.node.nickname)}
     </h1>
-    <div data-live="grid">${gridBanner(exchange, servers)}</div>
+    <div data-live="grid" role="status">${gridBanner(exchange, servers)}</div>
     <div class="cards">${openForm(root)}${uploadForm(root)}${newFolderForm(root)}</div>
+    <div id="uploads" role="region" aria-label="Files being stored"></div>
     ${fold('New here? How this works', explanation(exchange))}
     <div data-live="servers">
       ${section('servers', 'Storage servers', serverTable(servers, context.clock.nowMs()))}
@@ -116,7 +117,13 @@ function openForm(root: string): Html {
 }
 
 function uploadForm(root: string): Html {
-  return html`<form class="card" method="post" action="${root}uri" enctype="multipart/form-data">
+  return html`<form
+    class="card"
+    method="post"
+    action="${root}uri"
+    enctype="multipart/form-data"
+    data-store
+  >
     <h2>Store a file</h2>
     <input type="hidden" name="t" value="upload" />
     <div class="field">
