@@ -64,7 +64,7 @@ describe('a server', () => {
 
   it('answers several requests on one connection', async () => {
     const data = noise(3_000_000)
-    const put = await fetch(`${listener.url}uri`, { method: 'PUT', body: data })
+    const put = await fetch(`${listener.url}uri`, { method: 'PUT', body: new Uint8Array(data) })
     const cap = await put.text()
     expect(put.headers.get('content-length')).toBe(String(cap.length))
     const got = await fetch(`${listener.url}uri/${q(cap)}`)
