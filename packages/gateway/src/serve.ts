@@ -22,7 +22,7 @@ export interface GatewayListener extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const KEEP_ALIVE_TIMEOUT_MS = 120_000
+const KEEP_ALIVE_TIMEOUT_MS = 600_000
 /** How long a client may take for the head of a request. */
 const HEAD_TIMEOUT_MS = 30_000
 /** How long a client may send nothing in the middle of a body that is waited for. */

@@ -9,7 +9,7 @@ import { createGateway } from '../src/index.ts'
 import type { Gateway, GatewayOptions } from '../src/index.ts'
 
 /** What a test sends. */
-export interface Sent {
+interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
   readonly signal?: AbortSignal
@@ -98,7 +98,7 @@ function answered(
 }
 
 /** The pieces of a body: one, or those that are given. */
-export async function* pieces(body: NonNullable<Sent['body']>): AsyncGenerator<Uint8Array> {
+async function* pieces(body: NonNullable<Sent['body']>): AsyncGenerator<Uint8Array> {
   if (typeof body === 'string') yield new TextEncoder().encode(body)
   else if (body instanceof Uint8Array) yield body
   else yield* body

@@ -15,7 +15,7 @@ export interface RequestForm {
 }
 
 /** A file in a form. */
-export interface FormFile {
+interface FormFile {
   /** Empty where somebody sent the form without choosing a file. */
   readonly name: string
   readonly content: IUploadable
