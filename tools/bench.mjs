@@ -298,11 +298,16 @@ async function withGateway(clientFolder, work) {
   )
   const exited = once(node, 'exit')
   try {
-    let said = ''
-    for await (const piece of node.stdout) {
-      said += piece
-      if (said.includes('client running')) break
-    }
+    await new Promise((resolve, reject) => {
+      let said = ''
+      node.stdout.on('data', (piece) => {
+        said += piece
+        if (said.includes('client running')) resolve()
+      })
+      exited.then(() => reject(new Error(`the gateway ended: ${said}`)), reject)
+    })
+    // Nobody reads what it logs, which would be work of the client's.
+    node.stdout.removeAllListeners('data').resume()
     const webUrl = (await readFile(join(clientFolder, 'node.url'), 'utf8')).trim()
     return await work(webUrl, node.pid)
   } finally {

@@ -18,6 +18,7 @@ import {
   temporaryFolder,
 } from '@lafs/interop'
 import type { CommandLine, MutableFiles, OwnNode, OwnServer, UpstreamNode } from '@lafs/interop'
+import { runningProcess } from '@lafs/node-directory'
 import { parseCapStrict } from '@lafs/uri'
 import { stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -109,6 +110,12 @@ describeWithUpstream('a node directory that changes hands', () => {
     }
   }
 
+  /** Whichever runs from a directory, ours is not started beside it. */
+  async function expectInUse(node: string): Promise<void> {
+    expect(await runningProcess(node)).toBeGreaterThan(0)
+    await expect(startOwnNode(node)).rejects.toMatchObject({ code: 'NODEDIR_IN_USE' })
+  }
+
   it.each([
     ['made by upstream', 'upstream', 'own'] as const,
     ['made by lafs', 'own', 'upstream'] as const,
@@ -124,6 +131,7 @@ describeWithUpstream('a node directory that changes hands', () => {
     const secrets = (): Promise<string[]> =>
       Promise.all(
         [
+          'my_nodeid',
           'node.pubkey',
           'permutation-seed',
           'private/convergence',
@@ -135,6 +143,7 @@ describeWithUpstream('a node directory that changes hands', () => {
       )
 
     const before = await first.start(node)
+    await expectInUse(node)
     const lodger = await lodgeAt(node, port, leaseSecret)
     const lodged = await lodger.upload(bytes('a share on the node '))
     const mutable = await lodger.files.create('SDMF', bytes('a mutable share on the node '))
@@ -145,7 +154,9 @@ describeWithUpstream('a node directory that changes hands', () => {
     const kept = await secrets()
     await before.stop()
 
+    expect(await runningProcess(node)).toBeUndefined()
     const after = await second.start(node)
+    await expectInUse(node)
     expect(await secrets()).toEqual(kept)
     const lodgerAfter = await lodgeAt(node, port, leaseSecret)
     expect(await lodgerAfter.upload(bytes('a share on the node '))).toBe(lodged)
