@@ -1,37 +1,48 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { mapConcurrently } from '../src/cp/concurrently.ts'
+import { allEnded, concurrencyLimit } from '../src/cp/concurrently.ts'
 import { copyProgress } from '../src/cp/copy-progress.ts'
 
-describe('mapConcurrently', () => {
-  it('keeps the order, and to the limit', async () => {
+describe('concurrencyLimit', () => {
+  it('keeps to the limit, and to the order', async () => {
+    const limit = concurrencyLimit(2)
+    const begun: number[] = []
     let running = 0
     let most = 0
-    const outcomes = await mapConcurrently([5, 1, 4, 2, 3], 2, async (turns) => {
-      running += 1
-      most = Math.max(most, running)
-      for (let turn = 0; turn < turns; turn++) await nextTurn()
-      running -= 1
-      return turns * 10
-    })
-    expect(outcomes).toEqual([50, 10, 40, 20, 30])
+    const outcomes = [5, 1, 4, 2, 3].map((turns) =>
+      limit(async () => {
+        begun.push(turns)
+        running += 1
+        most = Math.max(most, running)
+        for (let turn = 0; turn < turns; turn++) await nextTurn()
+        running -= 1
+        return turns * 10
+      }),
+    )
+    expect(await allEnded(outcomes)).toEqual([50, 10, 40, 20, 30])
+    expect(begun).toEqual([5, 1, 4, 2, 3])
     expect(most).toBe(2)
   })
 
   it('begins nothing more after a failure, and lets what is under way end', async () => {
+    const limit = concurrencyLimit(2)
     const ended: number[] = []
-    const work = async (item: number): Promise<void> => {
-      await nextTurn()
-      if (item === 1) throw new Error('one')
-      await nextTurn()
-      ended.push(item)
-    }
-    await expect(mapConcurrently([0, 1, 2, 3, 4], 2, work)).rejects.toThrow('one')
+    const outcomes = [0, 1, 2, 3, 4].map((item) =>
+      limit(async () => {
+        await nextTurn()
+        if (item === 1) throw new Error('one')
+        await nextTurn()
+        ended.push(item)
+      }),
+    )
+    await expect(allEnded(outcomes)).rejects.toThrow('one')
     expect(ended).toEqual([0])
+    await expect(limit(() => Promise.resolve(1))).rejects.toThrow('one')
   })
 
-  it('does nothing with nothing', async () => {
-    expect(await mapConcurrently([], 4, () => Promise.reject(new Error('never')))).toEqual([])
+  it('has room again after the work is done', async () => {
+    const limit = concurrencyLimit(1)
+    for (const item of [1, 2, 3]) expect(await limit(() => Promise.resolve(item))).toBe(item)
   })
 })
 

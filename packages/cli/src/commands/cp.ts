@@ -4,11 +4,13 @@ import type { ProgressListener } from '@lafs/filesystem-interface'
 import { explicitGridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
+import { concurrencyLimit } from '../cp/concurrently.ts'
 import { copyProgress } from '../cp/copy-progress.ts'
 import type { CopyProgress } from '../cp/copy-progress.ts'
+import { createListings } from '../cp/listings.ts'
 import { plannedDirectoryCount, plannedFileCount, planCopy } from '../cp/plan.ts'
 import type { CopyContext, PlannedDirectory } from '../cp/plan.ts'
-import { findSource, isDirectorySource, listing } from '../cp/sources.ts'
+import { findSource, isDirectorySource } from '../cp/sources.ts'
 import type { FileSource, Source } from '../cp/sources.ts'
 import { copyToGridDirectory, copyToGridFile, linkAt } from '../cp/to-grid.ts'
 import { copyToLocalFile, copyToLocalFolder } from '../cp/to-local.ts'
@@ -23,6 +25,8 @@ import type { NodeFacts } from '../web-path.ts'
 
 /** Each new directory takes a key. */
 const KEYS_AHEAD = 2
+
+const REQUESTS_AT_ONCE = 4
 
 /** The options of `cp`. */
 export interface CpOptions extends PrintOptions {
@@ -70,7 +74,9 @@ export async function cpCommand(
   const work = async (web: WebContext): Promise<Outcome> => {
     const watch = watchUpload(web, bar)
     try {
-      return await copy({ ...web, report }, words, options, watch.update)
+      const limit = concurrencyLimit(REQUESTS_AT_ONCE)
+      const listings = createListings(web, limit)
+      return await copy({ ...web, report, limit, listings }, words, options, watch.update)
     } finally {
       watch.end()
       bar.end()
@@ -203,7 +209,7 @@ async function reportTarget(context: CopyContext, target: Target): Promise<void>
   const names =
     target.kind === 'local'
       ? await readdir(target.path)
-      : [...(target.facts === undefined ? [] : await listing(context, target.facts))]
+      : [...(target.facts === undefined ? [] : await context.listings.of(target.facts))]
   const { length } = names
   for (let index = 1; index <= length; index++) context.report(`examining ${index} of ${length}`)
 }

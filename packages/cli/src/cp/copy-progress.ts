@@ -1,8 +1,5 @@
 import type { ProgressListener } from '@lafs/filesystem-interface'
 
-/** So many files are copied at a time, so that one need not wait for the answers that another gets. */
-export const FILES_AT_ONCE = 4
-
 /** Counts what has been copied, and tells of it. */
 export interface CopyProgress {
   /** For the transfer of one file; of those under way, one is shown. */

@@ -1,6 +1,8 @@
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
 import type { WebContext } from '../web-command.ts'
+import type { Limit } from './concurrently.ts'
+import type { Listings } from './listings.ts'
 import { childrenOf, identityOf, isDirectorySource } from './sources.ts'
 import type { DirectorySource, FileSource, Source } from './sources.ts'
 
@@ -14,6 +16,10 @@ export interface PlannedDirectory {
 export interface CopyContext extends WebContext {
   /** Hears of each step. */
   readonly report: (message: string) => void
+  /** For all that asks the gateway, so that one thing need not wait for the answers that another gets. */
+  readonly limit: Limit
+  /** The listings that are asked for. */
+  readonly listings: Listings
 }
 
 /** What planning needs beside that. */
@@ -92,7 +98,7 @@ async function addChildren(
       `cannot copy ${quoteOutput(source.name ?? '')}: it is one of the directories that it stands in`,
     )
   }
-  const children = await childrenOf(context, source)
+  const children = await childrenOf(context.listings, source)
   for (const [index, child] of children.entries()) {
     context.report(`examining ${index + 1} of ${children.length}`)
     await addSource(context, plan, child, [...above, identity])

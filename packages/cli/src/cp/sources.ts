@@ -7,6 +7,7 @@ import type { WebContext } from '../web-command.ts'
 import { isWebApiError } from '../web-error.ts'
 import { bestCap, describe, withoutSlash } from '../web-path.ts'
 import type { NodeFacts } from '../web-path.ts'
+import type { Listings } from './listings.ts'
 
 /** A file to be copied. Its name is undefined where a cap alone names it. */
 export type FileSource =
@@ -72,11 +73,13 @@ async function findLocalSource({ terminal }: WebContext, word: string): Promise<
  * @throws {@link CommandError} `CLI_UNKNOWN_NODE`.
  */
 export async function childrenOf(
-  web: WebContext,
+  listings: Listings,
   source: DirectorySource,
 ): Promise<(Source & { readonly name: string })[]> {
   if (source.kind === 'grid-directory') {
-    return [...(await listing(web, source.facts))].map(([name, facts]) => {
+    const children = [...(await listings.of(source.facts))]
+    for (const [, facts] of children) if (facts.type === 'dirnode') listings.prepare(facts)
+    return children.map(([name, facts]) => {
       if (facts.type === 'dirnode') return { kind: 'grid-directory', name, facts }
       if (facts.type === 'filenode') return { kind: 'grid-file', name, facts }
       throw unknown(name)
@@ -90,16 +93,6 @@ export async function childrenOf(
     else if (entry?.isFile() === true) found.push({ kind: 'local-file', name, path })
   }
   return found
-}
-
-/** The entries of a directory on the grid, which may have been told already. */
-export async function listing(
-  web: WebContext,
-  facts: NodeFacts,
-): Promise<ReadonlyMap<string, NodeFacts>> {
-  if (facts.children !== undefined) return facts.children
-  const found = await describe(web, { root: bestCap(facts), path: '' })
-  return found.facts.children ?? new Map()
 }
 
 /** What is the same for two sources exactly when they are the same directory. */

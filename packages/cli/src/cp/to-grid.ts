@@ -7,11 +7,9 @@ import { localFileContent, readFile, storeFile } from '../web-file.ts'
 import type { FileContent } from '../web-file.ts'
 import { bestCap, placeTarget } from '../web-path.ts'
 import type { NodeFacts } from '../web-path.ts'
-import { mapConcurrently } from './concurrently.ts'
-import { FILES_AT_ONCE } from './copy-progress.ts'
+import { allEnded } from './concurrently.ts'
 import type { CopyProgress } from './copy-progress.ts'
 import type { CopyContext, PlannedDirectory } from './plan.ts'
-import { listing } from './sources.ts'
 import type { FileSource } from './sources.ts'
 
 /** What is to stand in a directory, as JSON for the web API. */
@@ -65,24 +63,35 @@ export async function copyToGridDirectory(
   existing: NodeFacts | undefined,
   progress: CopyProgress,
 ): Promise<string> {
-  const before = existing === undefined ? undefined : await listing(context, existing)
+  const { limit } = context
+  const before = existing === undefined ? undefined : await context.listings.of(existing)
   const children = new Map<string, NewChild>()
-  await mapConcurrently(plan.files, FILES_AT_ONCE, async ([name, source]) => {
-    const { update, done } = progress.file()
-    const child = await copyChild(context, source, name, before?.get(name), update)
-    if (child !== undefined) children.set(name, child)
-    done()
+  const files = [...plan.files].map(([name, source]) =>
+    limit(async () => {
+      const { update, done } = progress.file()
+      const child = await copyChild(context, source, name, before?.get(name), update)
+      if (child !== undefined) children.set(name, child)
+      done()
+    }),
+  )
+  const filesDone = allEnded(files).then(() => {
+    if (files.length > 0) progress.directoryDone()
   })
-  if (plan.files.size > 0) progress.directoryDone()
-  for (const [name, directory] of plan.directories) {
+  const directories = [...plan.directories].map(async ([name, directory]) => {
     const there = before?.get(name)
-    if (there !== undefined && there.type !== 'dirnode') throw inTheWay(name, 'a file', 'directory')
+    await limit(() => assertDirectory(name, there))
     const cap = await copyToGridDirectory(context, directory, there, progress)
     if (there === undefined) children.set(name, ['dirnode', { rw_uri: cap }])
-  }
-  if (existing === undefined) return makeDirectory(context, children)
-  if (children.size > 0) await setChildren(context, bestCap(existing), children)
+  })
+  await allEnded([filesDone, ...directories])
+  if (existing === undefined) return limit(() => makeDirectory(context, children))
+  if (children.size > 0) await limit(() => setChildren(context, bestCap(existing), children))
   return bestCap(existing)
+}
+
+/** @throws {@link CommandError} `CLI_NOT_A_DIRECTORY` where something else stands. */
+async function assertDirectory(name: string, there: NodeFacts | undefined): Promise<void> {
+  if (there !== undefined && there.type !== 'dirnode') throw inTheWay(name, 'a file', 'directory')
 }
 
 /** @returns the child to set; undefined where a mutable file that stands there has the content now. */

@@ -7,8 +7,7 @@ import { writeFileWhole } from '../local-file.ts'
 import { quoteOutput } from '../quote.ts'
 import { readFile } from '../web-file.ts'
 import { bestCap } from '../web-path.ts'
-import { mapConcurrently } from './concurrently.ts'
-import { FILES_AT_ONCE } from './copy-progress.ts'
+import { allEnded } from './concurrently.ts'
 import type { CopyProgress } from './copy-progress.ts'
 import type { CopyContext, PlannedDirectory } from './plan.ts'
 import type { FileSource } from './sources.ts'
@@ -54,11 +53,14 @@ async function fillFolder(
   progress: CopyProgress,
 ): Promise<void> {
   await mkdir(path, { recursive: true })
-  await mapConcurrently(plan.files, FILES_AT_ONCE, async ([name, source]) => {
-    const { update, done } = progress.file()
-    await copyToLocalFile(context, source, join(path, name), options, update)
-    done()
-  })
+  const files = [...plan.files].map(([name, source]) =>
+    context.limit(async () => {
+      const { update, done } = progress.file()
+      await copyToLocalFile(context, source, join(path, name), options, update)
+      done()
+    }),
+  )
+  await allEnded(files)
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
     await fillFolder(context, directory, join(path, name), options, progress)
