@@ -52,6 +52,7 @@ export async function openGateway(
       nodeId,
       version: await nodeVersion(),
       startedMs: Date.now(),
+      notes: config.notes,
     },
     temporaryFolder: config.temporaryFolder,
     staticFolder: config.staticFolder,

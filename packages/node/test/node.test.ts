@@ -165,6 +165,10 @@ describe('startNode', () => {
       `web API at ${node.url}`,
     ])
     expect(lines.join()).not.toContain('topsecret')
+    const response = await fetch(node.url ?? '', { headers: { accept: 'text/html' } })
+    const page = await response.text()
+    expect(page).toContain('What this node does without')
+    expect(page).toContain('introducers (ours) are not joined')
   })
 
   it('is a client alone where it stores nothing for others, and nobody’s where it is to hide', async () => {

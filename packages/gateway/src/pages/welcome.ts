@@ -74,7 +74,7 @@ function verdict(
     return [
       'bad',
       'No storage servers are set up',
-      'Add some to private/servers.yaml in the node directory, then restart the node.',
+      'Add each with lafs add-server and its private/announcement.yaml, then restart the node.',
     ]
   if (connected >= happy) return ['good', 'Your grid is well', 'You can store and read files.']
   if (connected >= required)
@@ -223,7 +223,8 @@ function lastHeard({ lastReceivedMs, lastConnectedMs }: ServerFacts, nowMs: numb
 
 function nodeFacts({ context, request }: Exchange): Html {
   const { node, storage } = context
-  return facts([
+  const { notes = [] } = node
+  const list = facts([
     ['Version', node.version],
     ['Started', timeText(node.startedMs)],
     ['Id', html`<code class="long">${node.nodeId}</code>`],
@@ -234,4 +235,8 @@ function nodeFacts({ context, request }: Exchange): Html {
         : html`<a href="${rootOf(request)}storage">on, see its state</a>`,
     ],
   ])
+  const lines = html`<ul>
+    ${notes.map((note) => html`<li>${note}</li>`)}
+  </ul>`
+  return html`${notes.length > 0 && banner('warning', 'What this node does without', lines)}${list}`
 }

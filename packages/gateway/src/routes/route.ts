@@ -40,6 +40,8 @@ export interface NodeFacts {
   readonly version: string
   /** When it started: milliseconds since 1970. */
   readonly startedMs: number
+  /** A line about each thing that the node is asked for and does without; never a secret. */
+  readonly notes?: readonly string[]
 }
 
 /** One request under way. */
