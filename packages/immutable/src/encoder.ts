@@ -20,15 +20,15 @@ import type {
 import { BadCiphertextHashError, UploadUnhappinessError } from '@lafs/filesystem-interface'
 import { HashTree } from '@lafs/hashtree'
 import { HASH_SIZE } from '@lafs/storage-interface'
-import type { IStorageBucketWriter } from '@lafs/storage-interface'
+import type { IStorageBucketWriter, OperationOptions } from '@lafs/storage-interface'
 import { shareHashOrder } from '@lafs/storage-protocol/layout'
 import { ChkVerifierCap, packUriExtension, unpackUriExtension } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import { interruptible, within } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import { fileGeometry } from './geometry.ts'
+import { endlessGeometry, fileGeometry } from './geometry.ts'
 import type { FileGeometry } from './geometry.ts'
-import { SegmentPool } from './segment-pool.ts'
+import { SegmentPool, shortened } from './segment-pool.ts'
 import type { SegmentMemory } from './segment-pool.ts'
 import { failureMessage, serversOfHappiness, sharesByServer } from './happiness.ts'
 import { sourceChanged } from './key.ts'
@@ -63,6 +63,37 @@ export interface EncoderOptions {
    * they drop it.
    */
   readonly keepsShares?: ((error: unknown) => boolean) | undefined
+}
+
+/** Ciphertext whose size is known once it has been read. */
+export type EndlessCrypttext = Pick<
+  IEncryptedUploadable,
+  'encodingParameters' | 'storageIndex' | 'readEncrypted'
+>
+
+/** What {@link encodeEndless} needs besides what any encoder does. */
+export interface EndlessRun extends ProgressOptions {
+  readonly shareholders: ReadonlyMap<number, Shareholder>
+  readonly servermap: ReadonlyMap<number, ReadonlySet<string>>
+  /** Tells a shareholder what its share is like, after its blocks and before its hashes. */
+  readonly settle: (
+    writer: IStorageBucketWriter,
+    geometry: FileGeometry,
+    options: OperationOptions,
+  ) => Promise<void>
+}
+
+/**
+ * Encodes ciphertext of unknown size, which is at least one byte, in segments of the size that the
+ * parameters say. Otherwise as {@link createEncoder}.
+ */
+export async function encodeEndless(
+  crypttext: EndlessCrypttext,
+  dependencies: EncoderDependencies,
+  run: EndlessRun,
+): Promise<EncodingResult> {
+  const geometry = endlessGeometry(crypttext.encodingParameters)
+  return new Encoding(crypttext, geometry, dependencies, run).run()
 }
 
 /**
@@ -150,16 +181,18 @@ export function uriExtensionSize(geometry: FileGeometry): number {
   return packUriExtension(uriExtensionData(geometry, hashes)).length
 }
 
-/** What one run of an encoder is about. */
+/** What one run of an encoder is about. With `settle` the size of the file is not known yet. */
 interface EncodingRun extends EncoderOptions, ProgressOptions {
+  readonly settle?: EndlessRun['settle']
   readonly shareholders: ReadonlyMap<number, Shareholder>
   readonly servermap: ReadonlyMap<number, ReadonlySet<string>>
 }
 
 /** One run of an encoder. */
 class Encoding {
-  readonly #uploadable: IEncryptedUploadable
-  readonly #geometry: FileGeometry
+  readonly #uploadable: EndlessCrypttext
+  #geometry: FileGeometry
+  readonly #settle: EndlessRun['settle'] | undefined
   readonly #crypto: CryptoProvider
   readonly #clock: Clock
   readonly #codec: ICodecEncoder
@@ -182,7 +215,7 @@ class Encoding {
   #pushed = 0
 
   constructor(
-    uploadable: IEncryptedUploadable,
+    uploadable: EndlessCrypttext,
     geometry: FileGeometry,
     { codec, crypto, clock }: EncoderDependencies,
     run: EncodingRun,
@@ -190,6 +223,7 @@ class Encoding {
     const { shareholders, servermap, uriExtension, signal, onProgress } = run
     this.#uploadable = uploadable
     this.#geometry = geometry
+    this.#settle = run.settle
     this.#crypto = crypto
     this.#clock = clock
     this.#codec = codec.createEncoder({
@@ -238,7 +272,7 @@ class Encoding {
   }
 
   async #pushSegments(): Promise<void> {
-    const total = this.#geometry.size
+    const total = this.#settle === undefined ? this.#geometry.size : undefined
     this.#onProgress?.({ phase: 'pushing', done: 0, total })
     const inFlight: Promise<void>[] = []
     let previous: Promise<void> = Promise.resolve()
@@ -263,7 +297,7 @@ class Encoding {
 
   /** The segments of the ciphertext, the last one padded with zeros. */
   async *#segments(): AsyncGenerator<SegmentMemory> {
-    const { size, segmentSize, segmentCount } = this.#geometry
+    const { size, segmentSize, segmentCount, requiredShares } = this.#geometry
     const { signal } = this.#cancellation
     let memory = this.#pool.take(0)
     let filled = 0
@@ -289,7 +323,13 @@ class Encoding {
         if (memory.segment + 1 < segmentCount) memory = this.#pool.take(memory.segment + 1)
       }
     }
-    if (total !== size) throw sourceChanged(size, total)
+    if (this.#settle === undefined) {
+      if (total !== size) throw sourceChanged(size, total)
+      return
+    }
+    this.#geometry = fileGeometry({ ...this.#geometry, size: total })
+    if (filled > 0) yield shortened(memory, filled, requiredShares)
+    else memory.release()
   }
 
   /** The n blocks of a segment. */
@@ -353,6 +393,11 @@ class Encoding {
       share_root_hash: shareTree.root,
     })
     const block = this.#uriExtension ?? packUriExtension(data)
+    const settle = this.#settle
+    if (settle !== undefined) {
+      const geometry = this.#geometry
+      await this.#each('size', (writer, _share, options) => settle(writer, geometry, options))
+    }
     if (this.#uriExtension !== undefined) assertSameRoots(data, this.#uriExtension)
     await this.#each('hashes', async (writer, share, options) => {
       const order = shareHashOrder(totalShares, share)

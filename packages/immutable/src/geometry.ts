@@ -60,6 +60,15 @@ export function fileGeometry(
   }
 }
 
+/** What is known of a file before its end is: all of its segments are whole, and there is always another. */
+export function endlessGeometry(
+  file: Pick<FileGeometry, 'requiredShares' | 'totalShares' | 'segmentSize'>,
+): FileGeometry {
+  const { segmentSize } = file
+  const segmentCount = Math.floor(Number.MAX_SAFE_INTEGER / segmentSize)
+  return fileGeometry({ ...file, size: segmentCount * segmentSize })
+}
+
 /** @throws RangeError unless `1 <= k <= n <= 256`. */
 export function checkShareCounts(requiredShares: number, totalShares: number): void {
   const whole = Number.isInteger(requiredShares) && Number.isInteger(totalShares)

@@ -7,7 +7,13 @@ export * from './happiness.ts'
 export { deriveKey } from './key.ts'
 export type { PlacedShares, UploadJournal, UploadJournalEntry } from './resume/upload-journal.ts'
 export { uploadStream, type UploadStreamOptions } from './stream/upload-stream.ts'
-export * from './upload.ts'
+export {
+  encodingParameters,
+  LIT_SIZE_MAX,
+  uploadImmutable,
+  type UploadOptions,
+  type UploadSecrets,
+} from './upload.ts'
 export {
   STREAM_MEMORY_LIMIT,
   uploadableFromBytes,

@@ -15,6 +15,19 @@ export interface SegmentMemory {
   readonly release: () => void
 }
 
+/** The part of a segment's memory that its end takes: the segment is shorter than was thought. */
+export function shortened(
+  memory: SegmentMemory,
+  size: number,
+  requiredShares: number,
+): SegmentMemory {
+  const blockSize = Math.ceil(size / requiredShares)
+  const crypttext = memory.crypttext.subarray(0, requiredShares * blockSize)
+  crypttext.fill(0, size)
+  const parity = memory.parity.map((block) => block.subarray(0, blockSize))
+  return { ...memory, size, crypttext, parity }
+}
+
 interface Slab {
   readonly crypttext: Uint8Array
   readonly parity: readonly Uint8Array[]

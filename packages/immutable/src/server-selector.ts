@@ -2,9 +2,11 @@ import { toBase32 } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { NoServersError, UploadUnhappinessError } from '@lafs/filesystem-interface'
 import type { ProgressOptions, Shareholder } from '@lafs/filesystem-interface'
+import { StorageError } from '@lafs/storage-interface'
 import type {
   AllocateResult,
   IServer,
+  IStorageBucketWriter,
   IStorageBroker,
   IStorageServer,
   LeaseSecrets,
@@ -14,13 +16,7 @@ import type {
   ServerVersion,
 } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
-import {
-  chkAllocatedSize,
-  ChkBucketWriter,
-  planChkLayout,
-  WRITE_BATCH_SIZE,
-} from '@lafs/storage-protocol/layout'
-import type { ChkShareShape } from '@lafs/storage-protocol/layout'
+import { WRITE_BATCH_SIZE } from '@lafs/storage-protocol/layout'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import { within } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
@@ -41,7 +37,15 @@ export interface SelectionRequest {
   readonly requiredShares: number
   readonly happyShares: number
   readonly totalShares: number
-  readonly shape: ChkShareShape
+  /** Bytes of each share, or those to begin with where the upload is open-ended. */
+  readonly allocatedSize: number
+  /** Whether the size is not known yet: servers that cannot take such shares are left out. */
+  readonly isOpenEnded?: boolean
+  /** Makes the writer onto a bucket. */
+  readonly makeWriter: (
+    bucket: RIBucketWriter,
+    options: { readonly batchSize: number; readonly firstBatchSize: number },
+  ) => IStorageBucketWriter
 }
 
 export interface SelectionDependencies extends ProgressOptions {
@@ -110,8 +114,7 @@ class ServerSelector {
     this.#request = request
     this.#dependencies = dependencies
     this.#cancellation = new Cancellation(dependencies.signal)
-    const layout = planChkLayout(request.shape)
-    this.#allocatedSize = chkAllocatedSize(layout, request.shape.uriExtensionSize)
+    this.#allocatedSize = request.allocatedSize
     this.#peers = new PeerSelector(request.totalShares)
     this.#homeless = new Set(Array.from({ length: request.totalShares }, (_, share) => share))
   }
@@ -332,12 +335,20 @@ class ServerSelector {
     shareNumbers: ReadonlySet<number>,
   ): Promise<AllocateResult> {
     // Not to be aborted: the answer must come, so that what it reserves can be given back.
-    const allocation = storage.allocateBuckets(this.#request.storageIndex, {
+    const { storageIndex, isOpenEnded = false } = this.#request
+    const wanted = {
       ...secrets,
       shareNumbers,
       allocatedSize: this.#allocatedSize,
       uploadSecret: this.#dependencies.resumption?.secretOn(server.serverId),
-    })
+    }
+    const allocation = isOpenEnded
+      ? storage.allocateOpenEnded?.(storageIndex, wanted)
+      : storage.allocateBuckets(storageIndex, wanted)
+    if (allocation === undefined) {
+      const message = 'shares of unknown size cannot go there'
+      throw new StorageError('STORAGE_NOT_SUPPORTED', message, { serverId: server.serverId })
+    }
     return this.#inTime(
       () => allocation,
       ({ writers }) => abortAll(writers.values()),
@@ -414,14 +425,14 @@ class ServerSelector {
   }
 
   #shareholders(): Map<number, Shareholder> {
-    const { shape, totalShares } = this.#request
+    const { makeWriter, totalShares } = this.#request
     const batchSize = Math.min(WRITE_BATCH_SIZE, Math.floor(GATHERED_SIZE / totalShares))
     const shareholders = new Map<number, Shareholder>()
     for (const { server, buckets } of this.#trackers) {
       for (const [share, bucket] of buckets) {
         // A third of the writers sends at a time, so that the line is never idle for long.
         const firstBatchSize = Math.ceil((batchSize * (1 + (share % 3))) / 3)
-        const writer = new ChkBucketWriter(bucket, shape, { batchSize, firstBatchSize })
+        const writer = makeWriter(bucket, { batchSize, firstBatchSize })
         shareholders.set(share, { serverId: server.serverId, writer })
       }
     }

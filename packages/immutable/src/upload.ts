@@ -4,6 +4,7 @@ import type { CryptoProvider } from '@lafs/crypto'
 import type {
   EncodingDefaults,
   EncodingParameters,
+  EncodingResult,
   IUploadable,
   IUploadResults,
   OperationHistory,
@@ -15,7 +16,7 @@ import { ChkCap, LitCap } from '@lafs/uri'
 import { concatBytes } from '@lafs/crypto'
 import { interruptible, systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import { planChkLayout } from '@lafs/storage-protocol/layout'
+import { chkAllocatedSize, ChkBucketWriter, planChkLayout } from '@lafs/storage-protocol/layout'
 import { encryptUploadable } from './encrypt.ts'
 import { createEncoder, uriExtensionSize } from './encoder.ts'
 import { checkShareCounts, fileGeometry, segmentSizeFor, shareShape } from './geometry.ts'
@@ -80,7 +81,7 @@ export async function uploadImmutable(
   status.size = uploadable.size
   options.history?.addUpload(status)
   const onProgress = (progress: Progress): void => {
-    follow(status, progress)
+    followUpload(status, progress)
     options.onProgress?.(progress)
   }
   try {
@@ -125,7 +126,7 @@ export function encodingParameters(
 }
 
 /** Writes into the status of an upload what its progress says. */
-function follow(status: UploadStatus, { phase, done, total }: Progress): void {
+export function followUpload(status: UploadStatus, { phase, done, total }: Progress): void {
   const fraction = total === undefined || total === 0 ? 1 : done / total
   if (phase === 'hashing') {
     status.status = 'Hashing the file'
@@ -255,39 +256,60 @@ async function storeShares(upload: ChkUpload, resumption?: Resumption): Promise<
     },
   )
   const geometry = fileGeometry({ ...parameters, size: uploadable.size })
+  const shape = shareShape(geometry, uriExtensionSize(geometry))
   const selection = await selectServers(
     {
+      ...parameters,
       storageIndex,
-      requiredShares: parameters.requiredShares,
-      happyShares: parameters.happyShares,
-      totalShares: parameters.totalShares,
-      shape: shareShape(geometry, uriExtensionSize(geometry)),
+      allocatedSize: chkAllocatedSize(planChkLayout(shape), shape.uriExtensionSize),
+      makeWriter: (bucket, batches) => new ChkBucketWriter(bucket, shape, batches),
     },
     { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret, resumption },
   )
-  const { shareholders, preexisting } = selection
+  const { shareholders } = selection
   await resumption?.place(shareholders)
   const selectedMs = clock.nowMs()
 
   const planned = holders(selection, shareholders.keys())
   const encoded = await encoder.start(shareholders, planned, options)
+  const times = { startedMs, keyedMs, selectedMs }
+  const { size } = uploadable
+  return chkResults({ key, size, parameters, selection, encoded, times, crypto, clock })
+}
+
+/** What came of a CHK upload that has succeeded. */
+export function chkResults(done: {
+  readonly key: Uint8Array
+  readonly size: number
+  readonly parameters: EncodingParameters
+  readonly selection: Selection
+  readonly encoded: EncodingResult
+  /** When the upload began, knew its key, and had its servers. */
+  readonly times: {
+    readonly startedMs: number
+    readonly keyedMs: number
+    readonly selectedMs: number
+  }
+  readonly crypto: CryptoProvider
+  readonly clock: Clock
+}): IUploadResults {
+  const { key, size, parameters, selection, encoded, times, crypto, clock } = done
+  const { requiredShares, totalShares } = parameters
   const sharemap = holders(selection, encoded.sharesPlaced)
   const { uriExtensionHash, uriExtensionData, verifyCap, timings } = encoded
-  const { requiredShares, totalShares } = parameters
-  const { size } = uploadable
   const cap = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size }, crypto)
   return {
     fileSize: size,
     uri: cap.format(),
     ciphertextFetched: 0,
-    preexistingShares: preexisting.size,
+    preexistingShares: selection.preexisting.size,
     pushedShares: encoded.sharesPlaced.size,
     sharemap,
     servermap: sharesByServer(sharemap),
     timings: {
-      totalMs: clock.nowMs() - startedMs,
-      storageIndexMs: keyedMs - startedMs,
-      peerSelectionMs: selectedMs - keyedMs,
+      totalMs: clock.nowMs() - times.startedMs,
+      storageIndexMs: times.keyedMs - times.startedMs,
+      peerSelectionMs: times.selectedMs - times.keyedMs,
       ...timings,
     },
     uriExtensionData,
@@ -297,7 +319,10 @@ async function storeShares(upload: ChkUpload, resumption?: Resumption): Promise<
 }
 
 /** Which servers hold each share: those that had it, and those that take these. */
-function holders({ preexisting, shareholders }: Selection, shares: Iterable<number>): ShareMap {
+export function holders(
+  { preexisting, shareholders }: Selection,
+  shares: Iterable<number>,
+): ShareMap {
   const shareMap: ShareMap = new Map(
     [...preexisting].map(([share, servers]) => [share, new Set(servers)]),
   )

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { IncomingShare, Lease } from '@lafs/storage-interface'
 import {
@@ -21,15 +22,22 @@ import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immuta
 export class DiskIncomingShare implements IncomingShare {
   readonly #file: PooledFile
   readonly #finalPath: string
+  readonly #lease: Uint8Array
   readonly #onEnd: (share: DiskIncomingShare) => void
+  #size: number
+  #resized = false
 
   private constructor(
     file: PooledFile,
     finalPath: string,
+    size: number,
+    lease: Uint8Array,
     onEnd: (share: DiskIncomingShare) => void,
   ) {
     this.#file = file
     this.#finalPath = finalPath
+    this.#size = size
+    this.#lease = lease
     this.#onEnd = onEnd
   }
 
@@ -48,12 +56,10 @@ export class DiskIncomingShare implements IncomingShare {
     try {
       const handle = await openInFolder(paths.incoming, 'w+')
       const file = pool.add(paths.incoming, handle, 'r+')
-      const share = new DiskIncomingShare(file, paths.final, onEnd)
+      const record = immutableLease(2, lease)
+      const share = new DiskIncomingShare(file, paths.final, size, record, onEnd)
       try {
-        await file.use(async (opened) => {
-          await writeAll(opened, 0, [immutableHeader(size)])
-          await writeAll(opened, IMMUTABLE_HEADER_SIZE + size, [immutableLease(2, lease)])
-        })
+        await file.use((opened) => writeFrame(opened, size, record))
         return share
       } catch (error) {
         await share.discard()
@@ -73,6 +79,20 @@ export class DiskIncomingShare implements IncomingShare {
     }
   }
 
+  async resize(size: number): Promise<void> {
+    try {
+      await this.#file.use(async (handle) => {
+        this.#resized = true
+        // The lease goes with the end; where it stood there are zeros again.
+        await handle.truncate(IMMUTABLE_HEADER_SIZE + Math.min(size, this.#size))
+        await writeFrame(handle, size, this.#lease)
+      })
+      this.#size = size
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
   read(offset: number, length: number): Promise<Uint8Array> {
     return this.#file.use((handle) =>
       readExactly(bytesOfFile(handle), IMMUTABLE_HEADER_SIZE + offset, length),
@@ -83,7 +103,11 @@ export class DiskIncomingShare implements IncomingShare {
     const folder = dirname(this.#finalPath)
     let renamed = false
     try {
-      await this.#file.use((handle) => handle.datasync())
+      await this.#file.use(async (handle) => {
+        // A change of size may have failed midway.
+        if (this.#resized) await writeFrame(handle, this.#size, this.#lease)
+        await handle.datasync()
+      })
       await this.#file.close()
       const parents = await makeFolder(folder)
       await fs.rename(this.#file.path, this.#finalPath)
@@ -104,6 +128,12 @@ export class DiskIncomingShare implements IncomingShare {
     await fs.rm(this.#file.path, { force: true })
     await removeFolders(this.#file.path)
   }
+}
+
+/** Writes what stands around the data: the header and the lease. */
+async function writeFrame(handle: FileHandle, size: number, lease: Uint8Array): Promise<void> {
+  await writeAll(handle, 0, [immutableHeader(size)])
+  await writeAll(handle, IMMUTABLE_HEADER_SIZE + size, [lease])
 }
 
 /** Removes the folders of a file under `incoming/`, unless others still use them. */

@@ -84,7 +84,7 @@ class MemoryStore implements IShareStore {
     lease: Lease,
   ): Promise<IncomingShare> {
     this.#assertOpen()
-    const data = this.#reserve(size)
+    let data = this.#reserve(size)
     return {
       write: async (offset, pieces) => {
         let at = offset
@@ -92,6 +92,12 @@ class MemoryStore implements IShareStore {
           data.set(piece, at)
           at += piece.length
         }
+      },
+      resize: async (newSize) => {
+        const resized = this.#allocate(newSize, newSize - data.length)
+        this.#used += newSize - data.length
+        resized.set(data.subarray(0, newSize))
+        data = resized
       },
       read: async (offset, length) => data.slice(offset, offset + length),
       commit: async () => {
@@ -101,7 +107,7 @@ class MemoryStore implements IShareStore {
         this.#put(storageIndex, shareNumber, share)
       },
       discard: async () => {
-        this.#used -= size
+        this.#used -= data.length
       },
     }
   }

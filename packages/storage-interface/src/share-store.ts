@@ -57,6 +57,12 @@ export interface IncomingShare {
    * @throws {@link StorageError} `STORAGE_NO_SPACE`; what was written before stays.
    */
   write(offset: number, pieces: readonly Uint8Array[]): Promise<void>
+  /**
+   * Changes the size of the share; nothing was written past it.
+   *
+   * @throws {@link StorageError} `STORAGE_NO_SPACE`; the size is as before.
+   */
+  resize(size: number): Promise<void>
   /** Reads back what was written, for the check of repeated writes. */
   read(offset: number, length: number): Promise<Uint8Array>
   /**

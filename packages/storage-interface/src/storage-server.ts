@@ -34,6 +34,19 @@ export interface RIBucketWriter {
   close(options?: OperationOptions): Promise<void>
   /** Drops everything that was written. Harmless when the server has dropped it already. */
   abort(options?: OperationOptions): Promise<void>
+  /**
+   * Changes the size of an open-ended upload; of no other. It can be closed once its size is final.
+   *
+   * @throws {@link StorageError} `STORAGE_NO_SPACE`; `STORAGE_BAD_RANGE` when bytes were written past
+   *   that size, or the size is final already.
+   */
+  resize?(size: number, options: ResizeOptions): Promise<void>
+}
+
+/** Options of {@link RIBucketWriter.resize}. */
+export interface ResizeOptions extends OperationOptions {
+  /** Whether this is the size of the whole share. */
+  readonly final: boolean
 }
 
 /**
@@ -105,6 +118,18 @@ export interface IStorageServer {
 
   /** Reserves room for shares of an immutable file, and adds a lease to those that are there already. */
   allocateBuckets(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+    options?: OperationOptions,
+  ): Promise<AllocateResult>
+
+  /**
+   * {@link allocateBuckets} for shares whose size is not known yet: the allocated size is for the
+   * beginning, and their writers can be resized. Absent where a transport cannot do that.
+   *
+   * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot, as upstream's.
+   */
+  allocateOpenEnded?(
     storageIndex: StorageIndex,
     request: AllocateRequest,
     options?: OperationOptions,
@@ -202,6 +227,8 @@ export interface ByteRange {
 /** A share being uploaded, as the server's own side sees it. */
 export interface ServedBucketWriter extends RIBucketWriter {
   readonly allocatedSize: number
+  /** Whether the size may still change: until then the share cannot be closed. */
+  readonly isOpenEnded?: boolean
   /** What has not been written yet, in order. Empty when the share can be closed. */
   requiredRanges(): readonly ByteRange[]
   /** Aborts when the share has been closed, aborted or dropped for idleness. */
@@ -233,6 +260,11 @@ export interface RIStorageServer {
   getVersion(): Promise<ServerVersion>
   /** @throws {@link StorageError} `STORAGE_BAD_SECRET`, `STORAGE_BAD_STORAGE_INDEX`, `STORAGE_BAD_SHARE_NUMBER`. */
   allocateBuckets(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+  ): Promise<AllocateResult<ServedBucketWriter>>
+  /** As {@link IStorageServer.allocateOpenEnded}. Absent where the server cannot do that. */
+  allocateOpenEnded?(
     storageIndex: StorageIndex,
     request: AllocateRequest,
   ): Promise<AllocateResult<ServedBucketWriter>>

@@ -22,6 +22,8 @@ export interface Route {
 
 /** Below it is everything that upstream's servers know. */
 const V1 = '/storage/v1'
+/** Below it is what they do not. */
+const EXTENSIONS = '/lafs/v1'
 const LEASE: readonly SecretKind[] = ['lease-renew-secret', 'lease-cancel-secret']
 /** A server holds a whole message in memory, so that upstream's 2^48 would promise too much. */
 const READ_TEST_WRITE_SIZE_MAX = 2 ** 30
@@ -51,12 +53,14 @@ export type RouteName =
   | 'readMutable'
   | 'corruptMutable'
   | 'batch'
+  | 'allocateOpenEnded'
+  | 'resizeUpload'
 
 /**
- * Every operation of the protocol, for both sides. `batch` is an extension that upstream's servers do
- * not know.
+ * Every operation of the protocol, for both sides. Those below `/lafs` are extensions that upstream's
+ * servers do not know.
  *
- * @see allmydata.storage.http_server.HTTPServer, docs/spec/batches.md
+ * @see allmydata.storage.http_server.HTTPServer, docs/spec/batches.md, docs/spec/open-ended-uploads.md
  */
 export const routes: Readonly<Record<RouteName, Route>> = {
   version: route('version', 'GET', `${V1}/version`),
@@ -99,7 +103,21 @@ export const routes: Readonly<Record<RouteName, Route>> = {
     [],
     32768,
   ),
-  batch: route('batch', 'POST', '/lafs/v1/batch', [], BATCH_SIZE_MAX),
+  batch: route('batch', 'POST', `${EXTENSIONS}/batch`, [], BATCH_SIZE_MAX),
+  allocateOpenEnded: route(
+    'allocateOpenEnded',
+    'POST',
+    `${EXTENSIONS}/immutable/:storageIndex`,
+    [...LEASE, 'upload-secret'],
+    8192,
+  ),
+  resizeUpload: route(
+    'resizeUpload',
+    'PUT',
+    `${EXTENSIONS}/immutable/:storageIndex/:shareNumber/size`,
+    ['upload-secret'],
+    1024,
+  ),
 }
 
 /** The path of an operation on a share. */

@@ -3,6 +3,7 @@ import type {
   ByteRange,
   IncomingShare,
   OperationOptions,
+  ResizeOptions,
   ServedBucketWriter,
   ShareNumber,
 } from '@lafs/storage-interface'
@@ -22,16 +23,19 @@ export interface BucketWriterContext {
   readonly schedule: Schedule
   readonly idleTimeoutMs: number
   readonly statistics: OperationStatistics
+  /** Changes the room that the share was promised; `written` bytes of it are in use. */
+  readonly changeRoom: (from: number, to: number, written: number) => Promise<void>
   /** Commits the incoming share, in turn with other operations on its storage index. */
   readonly commit: (incoming: IncomingShare) => Promise<void>
-  /** Called once, after the share has been committed or dropped. */
-  readonly onEnd: () => void
+  /** Called once, after the share has been committed or dropped, with the room it was promised. */
+  readonly onEnd: (size: number) => void
 }
 
 /** One immutable share being uploaded: its ranges, its conflicts and its idleness. */
 export class BucketWriter implements ServedBucketWriter {
-  readonly allocatedSize: number
   readonly shareNumber: ShareNumber
+  #allocatedSize: number
+  #isOpenEnded: boolean
   readonly #incoming: IncomingShare
   readonly #context: BucketWriterContext
   readonly #written = new WrittenRanges()
@@ -47,13 +51,23 @@ export class BucketWriter implements ServedBucketWriter {
     shareNumber: ShareNumber,
     allocatedSize: number,
     context: BucketWriterContext,
+    isOpenEnded = false,
   ) {
     this.#incoming = incoming
     this.shareNumber = shareNumber
-    this.allocatedSize = allocatedSize
+    this.#allocatedSize = allocatedSize
+    this.#isOpenEnded = isOpenEnded
     this.#context = context
     this.#lastWrite = context.now()
     this.#cancelTimer = context.schedule(this.#checkIdle, context.idleTimeoutMs)
+  }
+
+  get allocatedSize(): number {
+    return this.#allocatedSize
+  }
+
+  get isOpenEnded(): boolean {
+    return this.#isOpenEnded
   }
 
   get ended(): AbortSignal {
@@ -94,11 +108,44 @@ export class BucketWriter implements ServedBucketWriter {
     await this.#context.statistics.measure('write', () => this.#inTurn(write))
   }
 
+  async resize(size: number, { final, signal }: ResizeOptions): Promise<void> {
+    signal?.throwIfAborted()
+    checkSpan('size', 0, size)
+    this.#assertGoingOn()
+    this.#lastWrite = this.#context.now()
+    await this.#inTurn(async () => {
+      this.#assertGoingOn()
+      const { shareNumber } = this
+      if (!this.#isOpenEnded) {
+        throw new StorageError('STORAGE_BAD_RANGE', 'the size is final', { shareNumber })
+      }
+      if (this.#written.end > size) {
+        const message = `bytes up to ${this.#written.end} have been written`
+        throw new StorageError('STORAGE_BAD_RANGE', message, { shareNumber })
+      }
+      const before = this.#allocatedSize
+      await this.#context.changeRoom(before, size, this.#written.size)
+      this.#allocatedSize = size
+      try {
+        await this.#incoming.resize(size)
+      } catch (error) {
+        await this.#context.changeRoom(size, before, size)
+        this.#allocatedSize = before
+        throw error
+      }
+      this.#isOpenEnded = !final
+    })
+  }
+
   async close(options?: OperationOptions): Promise<void> {
     options?.signal?.throwIfAborted()
     this.#assertGoingOn()
     const close = async (): Promise<void> => {
       this.#assertGoingOn()
+      if (this.#isOpenEnded) {
+        const { shareNumber } = this
+        throw new StorageError('STORAGE_BAD_RANGE', 'the size is not final yet', { shareNumber })
+      }
       const [gap] = this.requiredRanges()
       if (gap !== undefined) {
         const message = `bytes ${gap.begin} to ${gap.end} of the share were never written`
@@ -132,7 +179,7 @@ export class BucketWriter implements ServedBucketWriter {
     try {
       await lastStep()
     } finally {
-      this.#context.onEnd()
+      this.#context.onEnd(this.#allocatedSize)
       this.#end.abort()
     }
   }

@@ -19,6 +19,16 @@ export class WrittenRanges {
     this.#ranges.splice(first, last - first, joined)
   }
 
+  /** Where the last range ends; 0 when there is none. */
+  get end(): number {
+    return this.#ranges.at(-1)?.end ?? 0
+  }
+
+  /** Bytes of all ranges. */
+  get size(): number {
+    return this.#ranges.reduce((sum, { begin, end }) => sum + end - begin, 0)
+  }
+
   /** The written parts of a range. */
   within(begin: number, end: number): ByteRange[] {
     const found: ByteRange[] = []

@@ -4,11 +4,13 @@ import {
   isStorageError,
   LEASE_DURATION_SECONDS,
   MAX_MUTABLE_SHARE_SIZE,
+  NoSpaceError,
   StorageError,
 } from '@lafs/storage-interface'
 import type {
   AllocateRequest,
   AllocateResult,
+  IncomingShare,
   IShareStore,
   Lease,
   LeaseSecrets,
@@ -89,6 +91,13 @@ export interface StorageServer extends RIStorageServer, IStatsProducer {
  */
 export function createStorageServer(options: StorageServerOptions): StorageServer {
   return new StoreServer(options)
+}
+
+/** What shares that are to be uploaded have in common. */
+interface NewUpload {
+  readonly size: number
+  readonly lease: Lease
+  readonly isOpenEnded: boolean
 }
 
 class StoreServer implements StorageServer {
@@ -195,6 +204,21 @@ class StoreServer implements StorageServer {
     storageIndex: StorageIndex,
     request: AllocateRequest,
   ): Promise<AllocateResult<ServedBucketWriter>> {
+    return this.#allocate(storageIndex, request, false)
+  }
+
+  async allocateOpenEnded(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+  ): Promise<AllocateResult<ServedBucketWriter>> {
+    return this.#allocate(storageIndex, request, true)
+  }
+
+  async #allocate(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+    isOpenEnded: boolean,
+  ): Promise<AllocateResult<ServedBucketWriter>> {
     const { allocatedSize } = request
     checkLeaseSecrets(request)
     for (const shareNumber of request.shareNumbers) checkShareNumber(shareNumber)
@@ -210,7 +234,8 @@ class StoreServer implements StorageServer {
       const wanted = [...request.shareNumbers].filter(
         (n) => !stored.has(n) && !this.#upload(key, n),
       )
-      const writers = await this.#beginUploads(storageIndex, wanted, allocatedSize, lease)
+      const upload = { size: allocatedSize, lease, isOpenEnded }
+      const writers = await this.#beginUploads(storageIndex, wanted, upload)
       return { alreadyGot, writers }
     })
   }
@@ -448,12 +473,11 @@ class StoreServer implements StorageServer {
   async #beginUploads(
     storageIndex: StorageIndex,
     wanted: readonly ShareNumber[],
-    size: number,
-    lease: Lease,
+    upload: NewUpload,
   ): Promise<Map<ShareNumber, BucketWriter>> {
-    const accepted = await this.#promise(wanted, size)
+    const accepted = await this.#promise(wanted, upload.size)
     const outcomes = await Promise.allSettled(
-      accepted.map((shareNumber) => this.#beginUpload(storageIndex, shareNumber, size, lease)),
+      accepted.map((shareNumber) => this.#beginUpload(storageIndex, shareNumber, upload)),
     )
     const writers = new Map<ShareNumber, BucketWriter>()
     for (const outcome of outcomes)
@@ -469,8 +493,7 @@ class StoreServer implements StorageServer {
   async #beginUpload(
     storageIndex: StorageIndex,
     shareNumber: ShareNumber,
-    size: number,
-    lease: Lease,
+    { size, lease, isOpenEnded }: NewUpload,
   ): Promise<BucketWriter | undefined> {
     const key = toBase32(storageIndex)
     let incoming
@@ -482,20 +505,32 @@ class StoreServer implements StorageServer {
       throw error
     }
     const uploads = this.#uploads.get(key) ?? new Map<ShareNumber, BucketWriter>()
-    const writer = new BucketWriter(incoming, shareNumber, size, {
+    const context = {
       now: this.#options.now,
       schedule: this.#options.schedule,
       idleTimeoutMs: this.#options.idleTimeoutMs,
       statistics: this.#statistics,
-      commit: (share) => this.#queue.run(key, () => share.commit()),
-      onEnd: () => {
-        this.#promised -= size
+      changeRoom: (from: number, to: number, written: number) =>
+        this.#changeRoom(from, to, written),
+      commit: (share: IncomingShare) => this.#queue.run(key, () => share.commit()),
+      onEnd: (promised: number) => {
+        this.#promised -= promised
         uploads.delete(shareNumber)
         if (uploads.size === 0) this.#uploads.delete(key)
       },
-    })
+    }
+    const writer = new BucketWriter(incoming, shareNumber, size, context, isOpenEnded)
     this.#uploads.set(key, uploads.set(shareNumber, writer))
     return writer
+  }
+
+  /** Promises an upload more room, or less. What it has written is not free any more. */
+  async #changeRoom(from: number, to: number, written: number): Promise<void> {
+    const available = to > from ? ((await this.#availableSpace()) ?? Infinity) : Infinity
+    // As in #promise, nothing may wait from here on.
+    const room = available - (this.#promised - from)
+    if (to > from && room < to - written) throw new NoSpaceError(`no room for ${to - from} bytes`)
+    this.#promised += to - from
   }
 
   /** The spans of one mutable share; undefined for one that cannot be read, so that others still are. */

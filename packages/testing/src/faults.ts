@@ -1,4 +1,5 @@
 import {
+  type AllocateResult,
   type IStorageServer,
   type OperationOptions,
   type ResumedUpload,
@@ -15,6 +16,7 @@ export type OperationName =
   | 'writer.write'
   | 'writer.close'
   | 'writer.abort'
+  | 'writer.resize'
   | 'reader.read'
   | 'reader.adviseCorruptShare'
 
@@ -38,6 +40,17 @@ export function withFault(server: IStorageServer, fault: Fault): IStorageServer 
       )
       return { alreadyGot, writers: new Map(wrapped) }
     },
+    ...(server.allocateOpenEnded && {
+      allocateOpenEnded: async (storageIndex, request, options) => {
+        const allocate = (): Promise<AllocateResult> =>
+          taken(server.allocateOpenEnded?.(storageIndex, request, options))
+        const { alreadyGot, writers } = await fault('allocateOpenEnded', allocate, options)
+        const wrapped = [...writers].map(
+          ([n, writer]) => [n, writerWithFault(writer, fault)] as const,
+        )
+        return { alreadyGot, writers: new Map(wrapped) }
+      },
+    }),
     ...(server.resumeUpload && {
       resumeUpload: async (storageIndex, shareNumber, request, options) => {
         const resume = (): Promise<ResumedUpload> =>
@@ -94,6 +107,10 @@ function writerWithFault(writer: RIBucketWriter, fault: Fault): RIBucketWriter {
       fault('writer.write', () => writer.write(offset, pieces, options), options),
     close: (options) => fault('writer.close', () => writer.close(options), options),
     abort: (options) => fault('writer.abort', () => writer.abort(options), options),
+    ...(writer.resize && {
+      resize: (size, options) =>
+        fault('writer.resize', () => taken(writer.resize?.(size, options)), options),
+    }),
   }
 }
 

@@ -59,6 +59,15 @@ function clientSide(server: RIStorageServer, run: Run): IStorageServer {
         const entries = [...writers].map(([n, writer]) => [n, clientWriter(writer, run)] as const)
         return { alreadyGot, writers: new Map(entries) }
       }),
+    ...(server.allocateOpenEnded && {
+      allocateOpenEnded: (storageIndex, request, options) =>
+        run(options, async () => {
+          const allocating = server.allocateOpenEnded?.(storageIndex, request)
+          const { alreadyGot, writers } = await (allocating ?? notSupported())
+          const entries = [...writers].map(([n, writer]) => [n, clientWriter(writer, run)] as const)
+          return { alreadyGot, writers: new Map(entries) }
+        }),
+    }),
     resumeUpload: (storageIndex, shareNumber, { uploadSecret, firstBytes }, options) =>
       run(options, async () => {
         const writer = openUpload(server, storageIndex, shareNumber, uploadSecret)
@@ -151,7 +160,13 @@ function clientWriter(writer: RIBucketWriter, run: Run): RIBucketWriter {
     write: (offset, pieces, options) => run(options, () => writer.write(offset, pieces, options)),
     close: (options) => run(options, () => writer.close(options)),
     abort: (options) => run(options, () => writer.abort(options)),
+    resize: (size, options) =>
+      run(options, async () => writer.resize?.(size, options) ?? notSupported()),
   }
+}
+
+function notSupported(): never {
+  throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server takes no uploads of unknown size')
 }
 
 function clientReader(

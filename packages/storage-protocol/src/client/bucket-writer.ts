@@ -2,12 +2,13 @@ import {
   type ByteRange,
   DataTooLargeError,
   type OperationOptions,
+  type ResizeOptions,
   type RIBucketWriter,
   type ShareNumber,
   StorageError,
   type StorageIndex,
 } from '@lafs/storage-interface'
-import { decodeRequired } from '../messages/index.ts'
+import { decodeRequired, encodeResize } from '../messages/index.ts'
 import { formatContentRange } from '../ranges.ts'
 import { badResponse, decodeResponse, type MakeCall, refusal } from './calls.ts'
 
@@ -19,7 +20,7 @@ export class HttpBucketWriter implements RIBucketWriter {
     readonly shareNumber: ShareNumber
     readonly secrets: readonly (readonly ['upload-secret', Uint8Array])[]
   }
-  readonly #allocatedSize: number
+  #allocatedSize: number
   #state: 'open' | 'complete' | 'ended' = 'open'
 
   constructor(
@@ -83,6 +84,23 @@ export class HttpBucketWriter implements RIBucketWriter {
     // The server commits the share by itself with the write that completes it.
     if (response.status === 201) this.#state = 'complete'
     return missing
+  }
+
+  async resize(size: number, { final, signal }: ResizeOptions): Promise<void> {
+    if (this.#state === 'ended') throw this.#ended()
+    const { shareNumber } = this.#upload
+    const message = encodeResize({ size, final })
+    const call = { ...this.#upload, route: 'resizeUpload', message } as const
+    const response = await this.#makeCall(call, signal && { signal })
+    if (response.status === 404) throw this.#ended(404)
+    if (response.status === 400) {
+      const why = 'the server does not change the size so'
+      throw new StorageError('STORAGE_BAD_RANGE', why, { status: 400, shareNumber })
+    }
+    if (response.status !== 200 && response.status !== 201) throw refusal(response, shareNumber)
+    decodeResponse(response, decodeRequired)
+    this.#allocatedSize = size
+    if (response.status === 201) this.#state = 'complete'
   }
 
   /** Settles at once: a share is committed by the write that completes it. */

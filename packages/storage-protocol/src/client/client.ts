@@ -10,6 +10,7 @@ import {
   type ResumedUpload,
   type ResumeRequest,
   type RIBucketReader,
+  type RIBucketWriter,
   type ServerVersion,
   type ShareKind,
   type ShareNumber,
@@ -60,6 +61,8 @@ export interface HttpStorageServerOptions {
 }
 
 const UPLOAD_SECRET_SIZE = 20
+/** What servers answer that do not know an extension. */
+const UNKNOWN_ROUTE: ReadonlySet<number> = new Set([404, 405, 501])
 /** What a body of a reason has room for: the limit of the body without the message around it. */
 const REASON_ROOM = 32768 - 11
 
@@ -97,18 +100,40 @@ class HttpStorageServer implements IStorageServer {
     request: AllocateRequest,
     options?: OperationOptions,
   ): Promise<AllocateResult> {
+    return this.#allocate('allocate', storageIndex, request, options)
+  }
+
+  async allocateOpenEnded(
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+    options?: OperationOptions,
+  ): Promise<AllocateResult> {
+    return this.#allocate('allocateOpenEnded', storageIndex, request, options)
+  }
+
+  async #allocate(
+    route: 'allocate' | 'allocateOpenEnded',
+    storageIndex: StorageIndex,
+    request: AllocateRequest,
+    options: OperationOptions | undefined,
+  ): Promise<AllocateResult> {
     const uploadSecret = request.uploadSecret ?? defaultCrypto.randomBytes(UPLOAD_SECRET_SIZE)
     const response = await this.#call(
       {
-        route: 'allocate',
+        route,
         storageIndex,
         secrets: [...leaseHeaders(request), ['upload-secret', uploadSecret]],
         message: encodeAllocate(request),
       },
       options,
     )
+    if (route === 'allocateOpenEnded' && UNKNOWN_ROUTE.has(response.status)) {
+      const { status } = response
+      const message = 'the server takes no uploads of unknown size'
+      throw new StorageError('STORAGE_NOT_SUPPORTED', message, { status })
+    }
     const { alreadyHave, allocated } = decodeResponse(expectOk(response), decodeAllocated)
-    const writers = new Map<ShareNumber, HttpBucketWriter>()
+    const writers = new Map<ShareNumber, RIBucketWriter>()
     for (const number of allocated) {
       if (!request.shareNumbers.has(number)) {
         throw badResponse('room for a share that was not asked for', response.status)

@@ -29,6 +29,8 @@ export interface ChkBucketWriterOptions {
   readonly firstBatchSize?: number
   /** Which layout to write; default: the first one that the share fits into. */
   readonly version?: ChkLayoutVersion
+  /** Whether the blocks are there already, and the header is somebody else's to write. */
+  readonly blocksWritten?: boolean
 }
 
 const ZEROS = new Uint8Array(64 * 1024)
@@ -66,7 +68,8 @@ export class ChkBucketWriter implements IStorageBucketWriter {
     this.#nextBatchSize = options.firstBatchSize ?? this.#batchSize
     this.layout = planChkLayout(shape, options.version)
     this.allocatedSize = chkAllocatedSize(this.layout, shape.uriExtensionSize)
-    this.#queue(packChkHeader(this.layout))
+    if (options.blocksWritten === true) this.#sent = this.layout.offsets.plaintextHashTree
+    else this.#queue(packChkHeader(this.layout))
   }
 
   putBlock(segmentIndex: number, block: Uint8Array, options?: PutBlockOptions): Promise<void> {

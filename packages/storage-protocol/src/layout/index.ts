@@ -1,6 +1,7 @@
 export * from './chk-layout.ts'
 export * from './chk-reader.ts'
 export * from './chk-writer.ts'
+export * from './open-ended-chk-writer.ts'
 export * from './mutable-layout.ts'
 export * from './mutable-reader.ts'
 export * from './mutable-writer.ts'

@@ -1,10 +1,12 @@
-import { type ShareKind, WRITE_ENABLER_SIZE } from '@lafs/storage-interface'
+import { type RIStorageServer, type ShareKind, WRITE_ENABLER_SIZE } from '@lafs/storage-interface'
 import {
   decodeAllocate,
   decodeCorruption,
   decodeReadTestWrite,
+  decodeResize,
   encodeAllocated,
   encodeReadTestWriteResult,
+  encodeRequired,
   encodeShareNumbers,
   encodeVersion,
 } from '../messages/index.ts'
@@ -22,7 +24,8 @@ export const endpoints: Record<RouteName, (call: Call) => Promise<StorageRespons
     checkAccept(request)
     return cborResponse(encodeVersion(await server.getVersion()))
   },
-  allocate,
+  allocate: (call) =>
+    allocate(call, (storageIndex, request) => call.server.allocateBuckets(storageIndex, request)),
   writeShare,
   abortUpload,
   listImmutable: (call) => listShares(call, 'immutable'),
@@ -34,6 +37,13 @@ export const endpoints: Record<RouteName, (call: Call) => Promise<StorageRespons
   readMutable: (call) => readShare(call, 'mutable'),
   corruptMutable: (call) => adviseCorruptShare(call, 'mutable'),
   batch,
+  allocateOpenEnded: (call) =>
+    allocate(call, async (storageIndex, request) => {
+      const allocating = call.server.allocateOpenEnded?.(storageIndex, request)
+      if (allocating === undefined) throw new HttpError(404)
+      return allocating
+    }),
+  resizeUpload,
 }
 
 function leaseSecrets(call: Call): { renewSecret: Uint8Array; cancelSecret: Uint8Array } {
@@ -43,11 +53,14 @@ function leaseSecrets(call: Call): { renewSecret: Uint8Array; cancelSecret: Uint
   }
 }
 
-async function allocate(call: Call): Promise<StorageResponse> {
-  const { server, uploads, request, match } = call
+async function allocate(
+  call: Call,
+  reserve: RIStorageServer['allocateBuckets'],
+): Promise<StorageResponse> {
+  const { uploads, request, match } = call
   const message = decodeAllocate(await readMessage(request, routes.allocate))
   checkAccept(request)
-  const { alreadyGot, writers } = await server.allocateBuckets(match.storageIndex, {
+  const { alreadyGot, writers } = await reserve(match.storageIndex, {
     ...message,
     ...leaseSecrets(call),
   })
@@ -56,6 +69,20 @@ async function allocate(call: Call): Promise<StorageResponse> {
   }
   const allocated = new Set(writers.keys())
   return cborResponse(encodeAllocated({ alreadyHave: alreadyGot, allocated }))
+}
+
+async function resizeUpload(call: Call): Promise<StorageResponse> {
+  const { uploads, request, match } = call
+  const { size, final } = decodeResize(await readMessage(request, routes.resizeUpload))
+  checkAccept(request)
+  const key = uploadKey(match.storageIndex, match.shareNumber)
+  const writer = uploads.writer(key, call.secret('upload-secret'))
+  if (writer.resize === undefined) throw new HttpError(404)
+  await writer.resize(size, { final })
+  const missing = writer.requiredRanges()
+  const isComplete = final && missing.length === 0
+  if (isComplete) await uploads.close(key, writer)
+  return cborResponse(encodeRequired(missing), isComplete ? 201 : 200)
 }
 
 async function abortUpload(call: Call): Promise<StorageResponse> {

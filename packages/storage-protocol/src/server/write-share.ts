@@ -29,8 +29,9 @@ export async function writeShare(call: Call): Promise<StorageResponse> {
 
   await writePieces(writer, range.begin, size, request.body)
   const required = writer.requiredRanges()
-  if (required.length === 0) await uploads.close(key, writer)
-  return cborResponse(encodeRequired(required), required.length === 0 ? 201 : 200)
+  const isComplete = required.length === 0 && writer.isOpenEnded !== true
+  if (isComplete) await uploads.close(key, writer)
+  return cborResponse(encodeRequired(required), isComplete ? 201 : 200)
 }
 
 /** Hands the pieces of a body on to a writer, a window at a time, without joining them. */
