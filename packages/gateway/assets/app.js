@@ -182,6 +182,11 @@ function takeFiles() {
     const fields = new FormData(form)
     const files = [...(input.files ?? [])].map((file) => ({ file, path: [file.name] }))
     form.reset()
+    const fold = form.closest('details')
+    if (fold) {
+      fold.querySelector('summary')?.focus()
+      fold.open = false
+    }
     void queue(files, {
       replace: fields.get('replace') === 'true',
       format: formatIn(fields),
@@ -370,6 +375,7 @@ function createRow(list, { file, path }) {
   said.textContent = 'Waits'
   row.append(what, cancel, bar, said)
   list.append(row)
+  row.scrollIntoView({ block: 'nearest' })
   let cancelled = false
   let stop = () => {
     cancelled = true
