@@ -13,7 +13,9 @@ export async function main(): Promise<void> {
   process.on('SIGTERM', stop)
   // A reader such as head that has seen enough is no failure of ours to report.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') interrupt.abort(error)
+    // A command that goes on without a reader listens, too.
+    const isAlone = process.stdout.listenerCount('error') === 1
+    if (error.code === 'EPIPE' && isAlone) interrupt.abort(error)
   })
   const status = await run(process.argv.slice(2), {
     stdin: process.stdin,

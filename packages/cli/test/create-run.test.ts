@@ -291,6 +291,11 @@ describe('run', () => {
     await once(crashed, 'exit')
     expect(await readdir(join(root, 'node'))).toContain('running.process')
     const child = await started()
+    // Whoever started it has seen enough.
+    child.stdout.destroy()
+    child.stderr.destroy()
+    const url = (await textOf('node/node.url')).trim()
+    for (let count = 0; count < 3; count++) expect((await fetch(`${url}?t=json`)).ok).toBe(true)
     child.kill('SIGTERM')
     expect(await once(child, 'exit')).toEqual([0, null])
     expect(await readdir(join(root, 'node'))).not.toContain('running.process')

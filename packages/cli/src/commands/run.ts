@@ -39,6 +39,9 @@ export async function runCommand(
   await writeLine(terminal.stdout, `running node in ${quoted}`)
   const onFault = (reason: unknown): void => log(describeFailure(reason))
   process.on('unhandledRejection', onFault)
+  // Whoever started it reads until it runs, and may read no further.
+  const goOn = (): void => undefined
+  for (const stream of [terminal.stdout, terminal.stderr]) stream.on('error', goOn)
   try {
     const allowedHosts = process.env['LAFS_ALLOWED_HOSTS']?.split(',').map((name) => name.trim())
     const node = await startNode(nodeDirectory, { log, ...(allowedHosts && { allowedHosts }) })
@@ -52,6 +55,7 @@ export async function runCommand(
     log('client ended')
   } finally {
     process.off('unhandledRejection', onFault)
+    for (const stream of [terminal.stdout, terminal.stderr]) stream.off('error', goOn)
   }
 }
 
