@@ -1,4 +1,4 @@
-/** Markup that is safe to stand in a page. Only {@link html} and {@link trusted} make it. */
+/** Markup that is safe to stand in a page. Only {@link html} and {@link exact} make it. */
 export class Html {
   readonly markup: string
 
@@ -22,21 +22,9 @@ export function html(template: TemplateStringsArray, ...parts: readonly Part[]):
   return new Html(markup)
 }
 
-/** Markup from this program's own text. */
-export function trusted(markup: string): Html {
-  return new Html(markup)
-}
-
 /** A text for a quoted attribute or a text area, with every character as it is. */
 export function exact(text: string): Html {
   return new Html(escape(text))
-}
-
-/** Markups, one after another. */
-export function join(parts: Iterable<Html>): Html {
-  let markup = ''
-  for (const part of parts) markup += part.markup
-  return new Html(markup)
 }
 
 function markupOf(part: Part): string {

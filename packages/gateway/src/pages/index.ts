@@ -1,13 +1,12 @@
 // Each page answers one request. What it shows is what the JSON of the same row says.
 
-export { asset } from './assets.ts'
 export { checkAndRepairResultsPage, checkResultsPage } from './check.ts'
 export { directoryPage } from './directory.ts'
 export { errorPage } from './error.ts'
 export { helperPage } from './helper.ts'
 export { infoPage } from './info.ts'
 export { openPage } from './open.ts'
-export { operationPage, type OperationView } from './operation.ts'
+export { operationPage } from './operation.ts'
 export {
   downloadStatusPage,
   mapUpdateStatusPage,

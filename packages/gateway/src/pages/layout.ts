@@ -22,6 +22,9 @@ const HEADERS: GatewayResponse['headers'] = [
   ['content-security-policy', CONTENT_SECURITY_POLICY],
   ['cache-control', 'no-store'],
   ['cross-origin-opener-policy', 'same-origin'],
+  // Not `no-referrer`: forms would have no origin then, which tells them from those of other sites.
+  // Other sites learn nothing either way.
+  ['referrer-policy', 'same-origin'],
 ]
 
 /** What makes a page. */

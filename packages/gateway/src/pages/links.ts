@@ -1,4 +1,3 @@
-import type { IFilesystemNode } from '@lafs/filesystem-interface'
 import type { GatewayRequest } from '../exchange.ts'
 import type { Exchange } from '../routes/route.ts'
 
@@ -45,14 +44,6 @@ export function pathBelowUri({ path }: Pick<Exchange, 'path'>): readonly string[
   const [kind, ...rest] = path
   if (kind !== 'uri' && kind !== 'cap') return []
   return rest.at(-1) === '' ? rest.slice(0, -1) : rest
-}
-
-/** The address of a node itself, whatever led to it; undefined where it has no cap to name it by. */
-export function nodeAddress(root: string, node: IFilesystemNode): string | undefined {
-  if (node.uri === undefined) return undefined
-  return node.kind === 'directory'
-    ? directoryAddress(root, [node.uri])
-    : infoAddress(root, [node.uri])
 }
 
 /** A query from names and values, with the question mark. */
