@@ -16,7 +16,7 @@ if (absent) console.warn(`skipped: there is no Chromium at ${executablePath} (LA
 const PATIENCE_MS = 10_000
 
 describe.skipIf(absent)('pages in Chromium', () => {
-  const web = useWeb()
+  const web = useWeb({ allowedHosts: ['nas.example'] })
   let browser: Browser
   let listener: GatewayListener
 
@@ -24,7 +24,12 @@ describe.skipIf(absent)('pages in Chromium', () => {
     listener = await serveGateway(web.gateway, { port: 0 })
     browser = await chromium.launch({
       executablePath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--host-resolver-rules=MAP *.example 127.0.0.1',
+      ],
     })
   })
   afterAll(async () => {
@@ -234,6 +239,42 @@ describe.skipIf(absent)('pages in Chromium', () => {
     } finally {
       await context.close()
     }
+  })
+
+  it('go by a name that the operator allows, and change nothing for another site', async () => {
+    const { port } = new URL(listener.url)
+    const cap = await folder()
+    const context = await browser.newContext(PLAIN)
+    try {
+      const page = await context.newPage()
+      page.setDefaultTimeout(PATIENCE_MS)
+      // Over plain HTTP and by a name, browsers do not say which site a request comes from.
+      await page.goto(`http://nas.example:${port}/`)
+      await page.getByRole('button', { name: 'Make a folder' }).click()
+      expect(page.url()).toMatch(/\/uri\/URI%3ADIR2/)
+      for (const [policy, target] of [
+        ['no-referrer', listener.url],
+        ['unsafe-url', listener.url],
+        ['no-referrer', `http://nas.example:${port}/`],
+      ] as const) {
+        await page.route('http://evil.example/', (route) =>
+          route.fulfill({
+            contentType: 'text/html',
+            headers: { 'referrer-policy': policy },
+            body: `<form action="${target}uri/${encodeURIComponent(cap)}?t=mkdir&name=x" method="post"><button>go</button></form>`,
+          }),
+        )
+        await page.goto('http://evil.example/')
+        await page.getByRole('button').click()
+        await page.waitForURL(`${target}**`)
+        expect(await page.locator('body').innerText()).toContain('another site asked for this')
+      }
+      const rebound = await page.goto(`http://evil.example:${port}/`)
+      expect(rebound?.status()).toBe(403)
+    } finally {
+      await context.close()
+    }
+    expect(await names(cap)).toEqual([])
   })
 
   it('work with the keyboard alone', async () => {
