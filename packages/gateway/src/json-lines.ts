@@ -44,20 +44,23 @@ async function* withErrorLine(
 
 /** Puts lines together that come in one turn of the event loop. */
 async function* batches(lines: AsyncGenerator<string>): AsyncGenerator<Uint8Array> {
+  const ask = (): Promise<IteratorResult<string>> => {
+    const line = lines.next()
+    // What goes wrong is heard of when its turn comes, unless the reader has left before.
+    line.catch(() => {})
+    return line
+  }
   try {
-    let next = lines.next()
+    let next = ask()
     for (let item = await next; item.done !== true; item = await next) {
       let text = item.value
       const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))
-      for (;;) {
-        next = lines.next()
+      next = ask()
+      while (text.length < BATCH_SIZE) {
         const more = await Promise.race([next, turn])
         if (more === undefined || more.done === true) break
         text += more.value
-        if (text.length >= BATCH_SIZE) {
-          next = lines.next()
-          break
-        }
+        next = ask()
       }
       yield encoder.encode(text)
     }

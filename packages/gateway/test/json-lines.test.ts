@@ -97,3 +97,21 @@ it('what goes wrong in the source reaches the reader', async () => {
   })()
   await expect(reading).rejects.toThrow('no such luck')
 })
+
+it('what goes wrong after the reader has left is nobody’s', async () => {
+  let fail = (_error: Error): void => {}
+  const source = (async function* (): AsyncGenerator<Line> {
+    // A piece of its own.
+    yield failure('x'.repeat(2 ** 16))
+    await new Promise((_resolve, reject) => {
+      fail = reject
+    })
+  })()
+  const body = (jsonLines(source).body as AsyncGenerator<Uint8Array>)[Symbol.asyncIterator]()
+  await body.next()
+  const left = body.return(undefined)
+  fail(new Error('too late'))
+  await left
+  // A rejection that nobody has taken would be told of by now.
+  await new Promise((resolve) => setTimeout(resolve, 1))
+})
