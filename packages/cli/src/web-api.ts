@@ -115,7 +115,9 @@ export function gatewayWebApi(
       const failures: unknown[] = []
       const pieces = inPieces(request.body ?? new Uint8Array())
       const body = telling(pieces, (error) => failures.push(error))
-      const response = await gateway.handle({ method, target, headers, body, signal })
+      // What has begun to write goes on behind whoever has left.
+      const answered = gateway.handle({ method, target, headers, body, signal })
+      const response = await unlessAborted(answered, signal)
       signal.throwIfAborted()
       // What the gateway says of it comes second.
       if (failures.length > 0) throw failures[0]
@@ -220,6 +222,20 @@ function isStream(
   body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
 ): body is AsyncIterable<Uint8Array> {
   return body !== undefined && !(body instanceof Uint8Array)
+}
+
+/** What a promise comes to. @throws the reason of the signal, as soon as that aborts. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+  })
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }
 
 async function* inPieces(body: GatewayResponse['body']): AsyncGenerator<Uint8Array> {

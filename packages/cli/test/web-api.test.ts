@@ -125,6 +125,18 @@ describe.each([
   })
 })
 
+describe('a web API in this process', () => {
+  it('leaves when it is told to, whatever the gateway still does', async () => {
+    const controller = new AbortController()
+    const stuck = { handle: () => new Promise<never>(() => undefined) }
+    const api = gatewayWebApi(stuck, () => Promise.resolve())
+    const answered = api.request('POST', '/', { signal: controller.signal })
+    const reason = new Error('enough')
+    controller.abort(reason)
+    await expect(answered).rejects.toBe(reason)
+  })
+})
+
 describe('a web API over HTTP', () => {
   it('uses a connection again', async () => {
     answer = echo
