@@ -16,23 +16,40 @@ export async function writeWhole(file: string, text: string, mode = 0o600): Prom
 }
 
 /**
- * Writes a file for its owner alone, in one step, unless there is one: whoever reads it meanwhile sees none
- * or all of it. Its folder is made where there is none, for its owner alone, too.
+ * Writes a file for its owner alone, unless there is one. Its folder is made where there is none, for its
+ * owner alone, too.
  *
  * @returns what stands in the file now.
  */
 export async function writeOnce(file: string, text: string): Promise<string> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  return (await createWhole(file, text, 0o600)) ? text : readFile(file, 'utf8')
+}
+
+/**
+ * Makes a file in one step: whoever reads it meanwhile sees none or all of it.
+ *
+ * @returns false when there is one already.
+ */
+export async function createWhole(file: string, text: string, mode: number): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-  await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+  await writeFile(temporary, text, { flag: 'wx', mode })
   try {
     await link(temporary, file)
-    return text
+    return true
   } catch (error) {
-    if (!hasSystemCode(error, 'EEXIST')) throw error
-    return await readFile(file, 'utf8')
+    if (hasSystemCode(error, 'EEXIST')) return false
+    if (!hasSystemCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
   } finally {
     await unlink(temporary)
+  }
+  // This file system has no links: there it takes a moment.
+  try {
+    await writeFile(file, text, { flag: 'wx', mode })
+    return true
+  } catch (error) {
+    if (hasSystemCode(error, 'EEXIST')) return false
+    throw error
   }
 }
 

@@ -1,8 +1,7 @@
-import { link, readFile, unlink, writeFile } from 'node:fs/promises'
-import { randomBytes } from 'node:crypto'
+import { readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeDirectoryError } from './errors.ts'
-import { hasSystemCode, readIfThere } from './files.ts'
+import { createWhole, hasSystemCode, readIfThere } from './files.ts'
 
 /** The content of `running.process`. */
 interface ProcessRecord {
@@ -28,21 +27,16 @@ const claimedHere = new Set<string>()
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {
   const file = join(folder, 'running.process')
   const started = (await processStartSeconds(process.pid)) ?? Date.now() / 1000 - process.uptime()
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-  await writeFile(temporary, `${process.pid} ${started.toFixed(2)}\n`, { flag: 'wx' })
-  try {
-    while (!(await linkIfFree(temporary, file))) {
-      const pid = await runningProcess(folder)
-      if (pid !== undefined) {
-        throw new NodeDirectoryError(
-          'NODEDIR_IN_USE',
-          `process ${pid} runs from ${folder} already (if it does not, remove ${file})`,
-        )
-      }
-      await unlink(file).catch(() => undefined)
+  const record = `${process.pid} ${started.toFixed(2)}\n`
+  while (!(await createWhole(file, record, 0o644))) {
+    const pid = await runningProcess(folder)
+    if (pid !== undefined) {
+      throw new NodeDirectoryError(
+        'NODEDIR_IN_USE',
+        `process ${pid} runs from ${folder} already (if it does not, remove ${file})`,
+      )
     }
-  } finally {
-    await unlink(temporary)
+    await unlink(file).catch(() => undefined)
   }
   claimedHere.add(file)
   return async () => {
@@ -65,16 +59,6 @@ export async function runningProcess(folder: string): Promise<number | undefined
   const started = await processStartSeconds(record.pid)
   if (started === undefined || record.startedSeconds === undefined) return record.pid
   return Math.abs(started - record.startedSeconds) <= CLOCK_SLACK_SECONDS ? record.pid : undefined
-}
-
-async function linkIfFree(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to)
-    return true
-  } catch (error) {
-    if (hasSystemCode(error, 'EEXIST')) return false
-    throw error
-  }
 }
 
 function parseRecord(text: string): ProcessRecord | undefined {
