@@ -98,6 +98,40 @@ describe('the operations of the client', () => {
     expect(recent?.map(({ type }) => type).indexOf('retrieve')).toBe(0)
   })
 
+  it('are active as long as they go on', async () => {
+    const upload = {
+      counter: 1_000_000,
+      startedMs: Date.now(),
+      storageIndex: undefined,
+      size: undefined,
+      usingHelper: false,
+      status: 'Hashing',
+      active: true,
+      progress: { chk: 0.5, ciphertext: 0, encodeAndPush: 0 },
+      results: undefined,
+    }
+    clientOnly.history.addUpload(upload)
+    const active = async (): Promise<unknown> => {
+      const answer = await clientOnly.get('/status?t=json')
+      return (answer.json() as { active: unknown }).active
+    }
+    expect(await active()).toEqual([
+      {
+        'storage-index-string': null,
+        'total-size': null,
+        status: 'Hashing',
+        type: 'upload',
+        'progress-hash': 0.5,
+        'progress-ciphertext': 0,
+        'progress-encode-push': 0,
+      },
+    ])
+    const page = await clientOnly.get('/status/up-1000000')
+    expect([page.status, page.text.includes('Hashing')]).toEqual([200, true])
+    upload.active = false
+    expect(await active()).toEqual([])
+  })
+
   it('GET /status, GET /status/:operation are pages', async () => {
     expect((await web.get('/status/')).headers.get('content-type')).toBe(HTML)
     const { history } = web
