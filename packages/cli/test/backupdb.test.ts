@@ -24,7 +24,10 @@ interface Recorded {
 }
 
 const recorded = await loadVectors<Recorded>('cli/backup')
-const STAMP = { sizeBytes: 7, mtimeSeconds: recorded.now - 1000, ctimeSeconds: recorded.now - 999 }
+/** A time so many seconds before what upstream's clock said, and a bit. */
+const ago = (seconds: number): bigint =>
+  BigInt(recorded.now - seconds) * 1_000_000_000n + 999_999_999n
+const STAMP = { sizeBytes: 7, mtimeNs: ago(1000), ctimeNs: ago(999) }
 const FILE = '/backed/up/file'
 
 let root: string
@@ -142,7 +145,7 @@ describe('the database of backups', () => {
       { cap: string },
     ]
     const hash = recorded.hashes[1]?.hash ?? ''
-    await db.recordUpload(FILE, STAMP, cap)
+    await db.recordUpload(FILE, STAMP, cap, recorded.now * 1000)
     await db.recordDirectory(hash, 'URI:DIR2-LIT:gi4dumj2n4wdcmz2')
     await db.close()
     for (const table of ['version', 'local_files', 'caps', 'last_upload', 'directories']) {
@@ -153,12 +156,31 @@ describe('the database of backups', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
+  it.each([
+    ['of long ago by its second', 1000, true],
+    ['of the second before by its second', 1.5, true],
+    ['of what may still be the second by its exact time', 1.05, false],
+    ['of the same second by its exact time', 0.95, false],
+  ])('knows a file %s', async (_what, secondsUntilSeen, bySecond) => {
+    const file = newFile()
+    const options = at(recorded.now)
+    const stamp = { sizeBytes: 1, mtimeNs: ago(7000), ctimeNs: ago(6000) - 99_999_999n }
+    const seenMs = (recorded.now - 6000 + secondsUntilSeen) * 1000
+    const db = await openBackupDb(file, options)
+    await db.recordUpload(FILE, stamp, 'URI:LIT:aa', seenMs)
+    await db.close()
+    await using again = await openBackupDb(file, options)
+    expect(await again.findFile(FILE, stamp, true)).toBeDefined()
+    const changed = { ...stamp, ctimeNs: stamp.ctimeNs + 1000n }
+    expect((await again.findFile(FILE, changed, true)) !== undefined).toBe(bySecond)
+  })
+
   it('gives two files of the same content one cap', async () => {
     const file = newFile()
     const db = await openBackupDb(file, at(1_000_000))
-    await db.recordUpload('/a', STAMP, 'URI:LIT:aa')
-    await db.recordUpload('/b', STAMP, 'URI:LIT:aa')
-    await db.recordUpload('/a', { ...STAMP, sizeBytes: 8 }, 'URI:LIT:bb')
+    await db.recordUpload('/a', STAMP, 'URI:LIT:aa', 2e12)
+    await db.recordUpload('/b', STAMP, 'URI:LIT:aa', 2e12)
+    await db.recordUpload('/a', { ...STAMP, sizeBytes: 8 }, 'URI:LIT:bb', 2e12)
     await db.close()
     const sql = `SELECT path, size, CAST(filecap AS TEXT) AS cap FROM local_files
       JOIN caps USING (fileid) JOIN last_upload USING (fileid) ORDER BY path`
@@ -170,8 +192,8 @@ describe('the database of backups', () => {
 
   it.each([
     ['another size', { ...STAMP, sizeBytes: 8 }, true],
-    ['another time of its content', { ...STAMP, mtimeSeconds: recorded.now }, true],
-    ['another time of its entry', { ...STAMP, ctimeSeconds: recorded.now }, true],
+    ['another time of its content', { ...STAMP, mtimeNs: ago(998) }, true],
+    ['another time of its entry', { ...STAMP, ctimeNs: ago(1000) }, true],
     ['times that are not trusted', STAMP, false],
   ])('forgets a file with %s', async (_what, stamp, trusts) => {
     const file = fromUpstream('v2')

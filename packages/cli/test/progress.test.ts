@@ -1,10 +1,19 @@
 import { PassThrough } from 'node:stream'
 import type { Progress } from '@lafs/filesystem-interface'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { formatBytes, progressBar, progressLine, surveyLine } from '../src/progress.ts'
+import { backupLine, formatBytes, progressBar, progressLine, surveyLine } from '../src/progress.ts'
 import { watchUpload } from '../src/upload-progress.ts'
 import type { WebApi } from '../src/web-api.ts'
 import type { WebContext } from '../src/web-command.ts'
+
+describe('backupLine', () => {
+  it.each([
+    [0, 0, 'backing up  0 of 400   0 B sent'],
+    [100, 2_000_000, 'backing up  100 of 400   10/s   0:30 left   2.00 MB sent'],
+  ])('shows %d of 400 targets, and bytes', (done, bytes, line) => {
+    expect(backupLine({ done, total: 400, bytes }, 10_000)).toBe(line)
+  })
+})
 
 describe('progressLine', () => {
   it('shows amount, rate and remaining time', () => {

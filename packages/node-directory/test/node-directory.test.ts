@@ -46,6 +46,20 @@ describe('readClientDirectory', () => {
     expect(preferredServerIds).toEqual(['v0-a', 'v0-b'])
   })
 
+  it('takes the keys of grid managers', async () => {
+    const key = new Uint8Array(32).fill(9)
+    await put('tahoe.cfg', `[grid_managers]\none = pub-v0-${toBase32(key)}\n`)
+    expect((await readClientDirectory(folder)).gridManagerKeys).toEqual([key])
+  })
+
+  it.each(['', 'x', 'pub-v0-', 'pub-v0-aaaa', `priv-v0-${toBase32(new Uint8Array(32))}`])(
+    'does not take %j as the key of a grid manager',
+    async (text) => {
+      await put('tahoe.cfg', `[grid_managers]\none = ${text}\n`)
+      expect(await failure()).toMatchObject({ code: 'NODEDIR_BAD_CONFIG' })
+    },
+  )
+
   it.each([
     ['', 'SDMF'],
     ['mutable.format = mdmf\n', 'MDMF'],

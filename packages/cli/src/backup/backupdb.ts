@@ -1,12 +1,10 @@
-import { chmodSync, closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { backupdbDirhash, netstring, toBase32 } from '@lafs/crypto'
 import type * as Sqlite from 'node-sqlite3-wasm'
-import { CommandError } from '../failure.ts'
 import { compareCodePoints } from '../text.ts'
-import { rollBackHotJournal } from './hot-journal.ts'
+import { unusable, waitForJournal, whenNotBusy } from './database-lock.ts'
 
 // Its CommonJS shows no names to an import.
 const sqlite = createRequire(import.meta.url)('node-sqlite3-wasm') as typeof Sqlite
@@ -36,21 +34,18 @@ CREATE TABLE last_upload (
 ${DIRECTORIES_TABLE}
 INSERT INTO version (version) VALUES (${VERSION});`
 
+const NS_PER_SECOND = 1_000_000_000n
+/** So far the times of files may be behind the clock. */
+const CLOCK_LAG_MS = 100
 /** Writes are gathered for so long, or until there are so many, and then made at once. */
 const GATHER_MS = 500
 const GATHER_COUNT = 200
-/** How long to wait for another process that uses the database, and how often to look. */
-const BUSY_TIMEOUT_MS = 20_000
-const BUSY_RETRY_MS = 50
-/** No transaction takes so long: a lock or a journal of that age was left by a process that was killed. */
-const STALE_MS = 10_000
-
 /** By what a file is known to be unchanged. */
 export interface LocalStamp {
   readonly sizeBytes: number
-  /** Whole seconds since 1970. */
-  readonly mtimeSeconds: number
-  readonly ctimeSeconds: number
+  /** Nanoseconds since 1970. */
+  readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
 }
 
 /** Where something was stored the last time. */
@@ -74,8 +69,16 @@ export interface BackupDb extends AsyncDisposable {
     stamp: LocalStamp,
     trustsTimestamps: boolean,
   ): Promise<Remembered | undefined>
-  /** As all that is recorded, it can be found again once it has been written: when the database is closed. */
-  recordUpload(path: string, stamp: LocalStamp, cap: string): Promise<void>
+  /**
+   * As all that is recorded, it can be found again once it has been written: when the database is closed.
+   *
+   * Times are whole seconds there. A file that changed in the very second in which it was read could
+   * change once more within it and look the same: for such a one its exact times are written, by which
+   * it is found again here, and stored again by upstream.
+   *
+   * @param seenMs - when the file still had this stamp, after it was read: milliseconds since 1970.
+   */
+  recordUpload(path: string, stamp: LocalStamp, cap: string, seenMs: number): Promise<void>
   recordFileIsHealthy(cap: string): Promise<void>
   /** Where an immutable directory was stored whose hash, by {@link directoryHash}, is this. */
   findDirectory(hash: string): Promise<Remembered | undefined>
@@ -104,8 +107,10 @@ type Statement = readonly [sql: string, values: readonly (string | number | Uint
  */
 export async function openBackupDb(file: string, options: BackupDbOptions): Promise<BackupDb> {
   const isNew = createIfMissing(file)
-  await waitForJournal(file, options.now)
-  const use = <T>(work: () => T): Promise<T> => whenNotBusy(file, options.now, work)
+  const use = async <T>(work: () => T): Promise<T> => {
+    await waitForJournal(file, options.now)
+    return whenNotBusy(file, options.now, work)
+  }
   const database = await use(() => new sqlite.Database(file))
   try {
     await use(() => prepareDatabase(database, isNew))
@@ -157,23 +162,7 @@ function backupDbOn(
   { now, random = Math.random }: BackupDbOptions,
 ): BackupDb {
   const nowSeconds = (): number => now() / 1000
-  let gathered: Statement[] = []
-  let gatheredAtMs = now()
-  const flush = async (): Promise<void> => {
-    const statements = gathered
-    gathered = []
-    gatheredAtMs = now()
-    if (statements.length === 0) return
-    await use(() => {
-      inTransaction(database, () => {
-        for (const [sql, values] of statements) database.run(sql, [...values])
-      })
-    })
-  }
-  const gather = async (...statements: Statement[]): Promise<void> => {
-    gathered.push(...statements)
-    if (gathered.length >= GATHER_COUNT || now() - gatheredAtMs >= GATHER_MS) await flush()
-  }
+  const { gather, flush } = gatherer(database, use, now)
   const remember = (cap: unknown, lastChecked: unknown): Remembered => {
     const ageSeconds = nowSeconds() - Number(lastChecked)
     const probability =
@@ -198,9 +187,11 @@ function backupDbOn(
       await gather(['DELETE FROM local_files WHERE path = ?', [path]])
       return undefined
     },
-    recordUpload: async (path, stamp, capText) => {
+    recordUpload: async (path, stamp, capText, seenMs) => {
       const cap = bytesOf(capText)
-      const { sizeBytes, mtimeSeconds, ctimeSeconds } = stamp
+      const { sizeBytes, mtimeNs, ctimeNs } = stamp
+      const isSettled = (seenMs - CLOCK_LAG_MS) / 1000 >= wholeSeconds(ctimeNs) + 1
+      const [mtime, ctime] = [mtimeNs, ctimeNs].map(isSettled ? wholeSeconds : exactSeconds)
       await gather(
         ['INSERT OR IGNORE INTO caps (filecap) VALUES (?)', [cap]],
         [
@@ -209,7 +200,7 @@ function backupDbOn(
         ],
         [
           'REPLACE INTO local_files SELECT ?, ?, ?, ?, fileid FROM caps WHERE filecap = ?',
-          [path, sizeBytes, mtimeSeconds, ctimeSeconds, cap],
+          [path, sizeBytes, mtime ?? 0, ctime ?? 0, cap],
         ],
       )
     },
@@ -230,6 +221,35 @@ function backupDbOn(
   }
 }
 
+/** Gathers statements, and makes them in one transaction when there are many, or for some time. */
+function gatherer(
+  database: Sqlite.Database,
+  use: <T>(work: () => T) => Promise<T>,
+  now: () => number,
+): {
+  readonly gather: (...statements: Statement[]) => Promise<void>
+  readonly flush: () => Promise<void>
+} {
+  let gathered: Statement[] = []
+  let gatheredAtMs = now()
+  const flush = async (): Promise<void> => {
+    const statements = gathered
+    gathered = []
+    gatheredAtMs = now()
+    if (statements.length === 0) return
+    await use(() => {
+      inTransaction(database, () => {
+        for (const [sql, values] of statements) database.run(sql, [...values])
+      })
+    })
+  }
+  const gather = async (...statements: Statement[]): Promise<void> => {
+    gathered.push(...statements)
+    if (gathered.length >= GATHER_COUNT || now() - gatheredAtMs >= GATHER_MS) await flush()
+  }
+  return { gather, flush }
+}
+
 const FIND_FILE = `SELECT size, mtime, ctime, filecap, last_checked FROM local_files
   LEFT JOIN caps USING (fileid) LEFT JOIN last_upload USING (fileid) WHERE path = ?`
 const FIND_DIRECTORY = 'SELECT dircap, last_checked FROM directories WHERE dirhash IN (?, ?)'
@@ -243,9 +263,24 @@ function isStamp(row: Readonly<Record<string, unknown>>, stamp: LocalStamp): boo
     row['filecap'] !== null &&
     row['last_checked'] !== null &&
     Number(row['size']) === stamp.sizeBytes &&
-    Number(row['mtime']) === stamp.mtimeSeconds &&
-    Number(row['ctime']) === stamp.ctimeSeconds
+    isTime(row['mtime'], stamp.mtimeNs) &&
+    isTime(row['ctime'], stamp.ctimeNs)
   )
+}
+
+function isTime(recorded: unknown, ns: bigint): boolean {
+  return recorded !== null && [wholeSeconds(ns), exactSeconds(ns)].includes(Number(recorded))
+}
+
+/** Rounded down, before 1970 too. */
+function wholeSeconds(ns: bigint): number {
+  const seconds = ns / NS_PER_SECOND
+  return Number(ns < seconds * NS_PER_SECOND ? seconds - 1n : seconds)
+}
+
+/** To the microsecond: finer ones would be rounded, and might become those of the next second. */
+function exactSeconds(ns: bigint): number {
+  return Number(ns / 1000n) / 1e6
 }
 
 function inTransaction(database: Sqlite.Database, work: () => void): void {
@@ -257,77 +292,6 @@ function inTransaction(database: Sqlite.Database, work: () => void): void {
     if (database.inTransaction) database.exec('ROLLBACK')
     throw error
   }
-}
-
-/**
- * Waits until no transaction is open, and rolls back one that nobody is left to end. (Upstream's locks
- * are of another kind and cannot be seen from here; its journal can.)
- */
-async function waitForJournal(file: string, now: () => number): Promise<void> {
-  const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
-  for (;;) {
-    const journal = statSync(`${file}-journal`, { throwIfNoEntry: false })
-    if (journal === undefined || journal.size === 0) return
-    if (now() - journal.mtimeMs > STALE_MS && takeLock(file, now)) {
-      try {
-        return rollBackHotJournal(file)
-      } finally {
-        rmdirSync(`${file}.lock`)
-      }
-    }
-    if (performance.now() > giveUpAtMs) throw unusable('another process is using it')
-    await sleep(BUSY_RETRY_MS)
-  }
-}
-
-/** Takes the lock that this build of SQLite takes, from a process that was killed too. */
-function takeLock(file: string, now: () => number): boolean {
-  removeStaleLock(file, now)
-  try {
-    mkdirSync(`${file}.lock`)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/**
- * This build of SQLite locks with a folder beside the file, which stays where a process is killed in the
- * midst of a transaction: it goes when it is too old to be anybody's.
- */
-function removeStaleLock(file: string, now: () => number): void {
-  const lock = statSync(`${file}.lock`, { throwIfNoEntry: false })
-  if (lock === undefined || now() - lock.mtimeMs <= STALE_MS) return
-  try {
-    rmdirSync(`${file}.lock`)
-  } catch {
-    // Another process was faster.
-  }
-}
-
-/** Uses the database as soon as no other process does. */
-async function whenNotBusy<T>(file: string, now: () => number, work: () => T): Promise<T> {
-  const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
-  for (;;) {
-    try {
-      return work()
-    } catch (error) {
-      if (error instanceof CommandError) throw error
-      const isLocked = error instanceof Error && error.message === 'database is locked'
-      if (!isLocked || performance.now() > giveUpAtMs) throw unusable(error)
-    }
-    removeStaleLock(file, now)
-    await sleep(BUSY_RETRY_MS)
-  }
-}
-
-function unusable(cause: unknown): CommandError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CommandError(
-    'CLI_BAD_BACKUPDB',
-    `Unable to load backup db: private/backupdb.sqlite is unusable: ${reason}`,
-    { cause },
-  )
 }
 
 /** Upstream writes bytes now and once wrote text. */

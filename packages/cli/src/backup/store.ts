@@ -14,6 +14,8 @@ export interface BackupTools {
   readonly db: BackupDb
   /** Without it every file is read again. */
   readonly trustsTimestamps: boolean
+  /** Milliseconds since 1970. */
+  readonly now: () => number
   readonly signal: AbortSignal
   /** Hears of bytes that are on their way to the gateway. */
   readonly onSent: (byteCount: number) => void
@@ -146,7 +148,7 @@ async function upload(tools: BackupTools, path: string): Promise<string | undefi
 
 /** @returns undefined for a file that cannot be read to the end that it had at the beginning. */
 async function uploadOpen(
-  { api, db, signal, onSent }: BackupTools,
+  { api, db, signal, onSent, now }: BackupTools,
   path: string,
   file: FileHandle,
 ): Promise<string | undefined> {
@@ -176,10 +178,13 @@ async function uploadOpen(
     if (!isWhole) return undefined
     throw error
   }
+  const seenMs = now()
   const after = await file.stat({ bigint: true })
   const isSame = after.mtimeNs === before.mtimeNs && after.ctimeNs === before.ctimeNs
   // What changed meanwhile is no version of the file that one could know again.
-  if (isSame && after.size === before.size) await db.recordUpload(path, stampOf(before), cap)
+  if (isSame && after.size === before.size) {
+    await db.recordUpload(path, stampOf(before), cap, seenMs)
+  }
   return cap
 }
 
@@ -199,17 +204,7 @@ async function makeDirectory(
 }
 
 function stampOf({ size, mtimeNs, ctimeNs }: BigIntStats): LocalStamp {
-  return {
-    sizeBytes: Number(size),
-    mtimeSeconds: wholeSeconds(mtimeNs),
-    ctimeSeconds: wholeSeconds(ctimeNs),
-  }
-}
-
-/** Rounded down, before 1970 too. */
-function wholeSeconds(ns: bigint): number {
-  const seconds = ns / NS_PER_SECOND
-  return Number(ns < 0n && seconds * NS_PER_SECOND !== ns ? seconds - 1n : seconds)
+  return { sizeBytes: Number(size), mtimeNs, ctimeNs }
 }
 
 /** @see allmydata.scripts.tahoe_backup.get_local_metadata */

@@ -104,6 +104,7 @@ async function backUp(
     const tools = {
       api,
       db,
+      now: terminal.now,
       signal,
       trustsTimestamps: options.ignoreTimestamps !== true,
       onSent: report.onSent,
