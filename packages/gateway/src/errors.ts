@@ -36,8 +36,10 @@ export function describeError(error: unknown): WebError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new WebError(507, 'The disk of this node is full: there is no room for the upload.')
   }
-  if (typeof code === 'string' && /^(?:URI|ENCODING)_/.test(code)) {
-    return badRequest(error instanceof Error ? error.message : '')
+  if (error instanceof Error && typeof code === 'string') {
+    if (/^(?:URI|ENCODING)_/.test(code)) return badRequest(error.message)
+    // What the system says names files of the node.
+    if ('syscall' in error) return new WebError(500, `Internal error: ${code}`)
   }
   return new WebError(500, `Internal error: ${error instanceof Error ? error.message : 'unknown'}`)
 }
