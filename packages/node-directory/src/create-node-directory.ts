@@ -36,7 +36,8 @@ const KIND_FILE = 'tahoe-client.tac'
 export async function createNodeDirectory(folder: string, node: NewNode): Promise<void> {
   const text = tahoeCfgText(node)
   await mkdir(folder, { recursive: true })
-  if ((await readdir(folder)).length > 0) {
+  // What stands at the top of an ext4 volume is nobody's.
+  if ((await readdir(folder)).some((name) => name !== 'lost+found')) {
     throw new NodeDirectoryError(
       'NODEDIR_NOT_EMPTY',
       `the base directory '${folder}' is not empty: please use a different directory, or empty this one`,

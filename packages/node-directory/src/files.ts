@@ -60,8 +60,14 @@ export function folderIn(nodeFolder: string, path: string): string {
 
 /** The text of a file; undefined when there is none. */
 export async function readIfThere(file: string): Promise<string | undefined> {
+  const bytes = await readBytesIfThere(file)
+  return bytes && new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+}
+
+/** The content of a file; undefined when there is none. */
+export async function readBytesIfThere(file: string): Promise<Uint8Array | undefined> {
   try {
-    return await readFile(file, 'utf8')
+    return await readFile(file)
   } catch (error) {
     if (hasSystemCode(error, 'ENOENT', 'ENOTDIR')) return undefined
     throw error

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NodeDirectoryError } from './errors.ts'
-import { readIfThere } from './files.ts'
+import { readBytesIfThere } from './files.ts'
 import { parseTahoeCfg, tahoeCfgOption } from './tahoe-cfg.ts'
 import type { TahoeCfg } from './tahoe-cfg.ts'
 
@@ -137,11 +137,19 @@ export async function readTahoeCfg(folder: string): Promise<TahoeCfg | undefined
       )
     }
   }
-  const text = await readIfThere(join(folder, 'tahoe.cfg'))
-  if (text === undefined) return undefined
-  const cfg = parseTahoeCfg(text)
+  const bytes = await readBytesIfThere(join(folder, 'tahoe.cfg'))
+  if (bytes === undefined) return undefined
+  const cfg = parseTahoeCfg(decodeCfg(bytes))
   checkTahoeCfg(cfg)
   return cfg
+}
+
+function decodeCfg(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new NodeDirectoryError('NODEDIR_BAD_CONFIG', 'tahoe.cfg: expected text in UTF-8')
+  }
 }
 
 /**

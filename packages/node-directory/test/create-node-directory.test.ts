@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -56,6 +56,12 @@ describe('createNodeDirectory', () => {
     const file = join(folder, 'private', 'introducers.yaml')
     expect(await readFile(file, 'utf8')).toBe(`introducers:\n  default:\n    furl: ${introducer}\n`)
     expect((await stat(file)).mode & 0o777).toBe(0o600)
+  })
+
+  it('makes one in a volume of its own', async () => {
+    await mkdir(join(root, 'lost+found'))
+    await createNodeDirectory(root, NODE)
+    expect(await readdir(root)).toContain('tahoe.cfg')
   })
 
   it('touches nothing in a folder that is not empty', async () => {

@@ -218,6 +218,14 @@ describe('readNodeConfig', () => {
     expect(await readNodeConfig(folder)).toMatchObject({ storage: undefined, web: undefined })
   })
 
+  it('refuses a file in another encoding', async () => {
+    await writeFile(
+      join(folder, 'tahoe.cfg'),
+      Buffer.from('[node]\nnickname = caf\u00e9', 'latin1'),
+    )
+    await expect(readTahoeCfg(folder)).rejects.toThrow('tahoe.cfg: expected text in UTF-8')
+  })
+
   it('refuses what a node older than tahoe.cfg was told', async () => {
     await writeFile(join(folder, 'tahoe.cfg'), CLIENT)
     expect(await readTahoeCfg(folder)).toBeDefined()
