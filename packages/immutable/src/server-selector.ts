@@ -260,7 +260,7 @@ class ServerSelector {
 
   /** Places shares round after round; gives the servers of happiness that were reached. */
   async #placeAll(): Promise<number> {
-    const { happyShares } = this.#request
+    const { happyShares, isOpenEnded = false } = this.#request
     let last: number | undefined
     for (;;) {
       const failuresBefore = this.#queries.full + this.#queries.error
@@ -272,9 +272,11 @@ class ServerSelector {
       const happiness = this.#happiness()
       const failures = this.#queries.full + this.#queries.error
       const writable = this.#trackers.some((tracker) => !tracker.readonly && !tracker.bad)
-      const stuck =
-        (last !== undefined && happiness <= last) || failures === failuresBefore || !writable
-      if (happiness >= happyShares || stuck) return happiness
+      // Servers that take no shares of unknown size show when they are asked: others get these shares.
+      const isIncomplete = isOpenEnded && this.#homeless.size > 0
+      const noBetter = last !== undefined && happiness <= last && !isIncomplete
+      if (noBetter || failures === failuresBefore || !writable) return happiness
+      if (happiness >= happyShares && !isIncomplete) return happiness
       last = happiness
     }
   }

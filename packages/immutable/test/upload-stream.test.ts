@@ -280,6 +280,25 @@ describe('a stream of unknown size', () => {
     expect(await leftNothing()).toBe(true)
   })
 
+  it('places every share though few servers take it', async () => {
+    const data = noise(30_000)
+    const [first, second, ...others] = servers
+    const more = await Promise.all(Array.from({ length: 5 }, () => createServer()))
+    servers = [...others, ...more].map(withoutOpenEnded)
+    if (first !== undefined) servers.splice(2, 0, first)
+    if (second !== undefined) servers.push(second)
+    const two = { ...encoding, happyShares: 2 }
+    const { uri, servermap, sharemap } = await uploadStream(
+      pieces(data, 999),
+      options({ encoding: two }),
+    )
+    expect(aside).toBe(0)
+    expect(servermap.size).toBe(2)
+    expect(sharemap.size).toBe(5)
+    expect((await stored(chk(uri))).size).toBe(5)
+    expect(await leftNothing()).toBe(true)
+  })
+
   it('is not put aside when no server could take it either way', async () => {
     servers = servers.slice(0, 4)
     await expect(uploadStream(pieces(noise(5000), 999), options())).rejects.toMatchObject({
