@@ -15,17 +15,17 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** What a shell offers for the last of these words. */
-type Complete = (words: readonly string[]) => string[]
+type Complete = (shell: string, words: readonly string[]) => string[]
 
-const inBash: Complete = (words) => {
+const inBash: Complete = (shell, words) => {
   const script = `source "$0"; COMP_WORDS=(lafs "$@"); COMP_CWORD=$#; _lafs; printf '%s\\n' "\${COMPREPLY[@]}"`
-  return execFileSync('bash', ['-c', script, join(folder, 'bash'), ...words], { encoding: 'utf8' })
+  return execFileSync(shell, ['-c', script, join(folder, 'bash'), ...words], { encoding: 'utf8' })
     .split('\n')
     .filter((word) => word !== '')
 }
 
 /** With the parts of zsh's completion that the script calls. */
-const inZsh: Complete = (words) => {
+const inZsh: Complete = (shell, words) => {
   const script = `
     compdef() {}
     _files() {}
@@ -34,7 +34,7 @@ const inZsh: Complete = (words) => {
     words=(lafs "$@"); CURRENT=$#words
     _lafs`
   const last = words.at(-1) ?? ''
-  return execFileSync('zsh', ['-f', '-c', script, join(folder, 'zsh'), ...words], {
+  return execFileSync(shell, ['-f', '-c', script, join(folder, 'zsh'), ...words], {
     encoding: 'utf8',
   })
     .split('\n')
@@ -42,10 +42,9 @@ const inZsh: Complete = (words) => {
     .filter((word) => word !== '' && word.startsWith(last))
 }
 
-const inFish: Complete = (words) => {
+const inFish: Complete = (shell, words) => {
   const script = `source ${join(folder, 'fish')}; complete -C "lafs ${words.join(' ')}"`
-  const options = { encoding: 'utf8', cwd: folder } as const
-  return execFileSync('fish', ['--no-config', '-c', script], options)
+  return execFileSync(shell, ['--no-config', '-c', script], { encoding: 'utf8', cwd: folder })
     .split('\n')
     .map((line) => line.replace(/\t.*/, ''))
     .filter((word) => word !== '' && !['bash', 'zsh', 'fish'].includes(word))
@@ -85,7 +84,7 @@ describe.each(SHELLS)('completion in %s', (shell, complete) => {
     ],
     [['put', '--format', ''], []],
   ])('of %j', (words, offered) => {
-    expect(complete(words).toSorted()).toEqual(offered.toSorted())
+    expect(complete(shell, words).toSorted()).toEqual(offered.toSorted())
   })
 })
 
