@@ -31,8 +31,6 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
       terminal.stderr.write('lafs: interrupted.\n')
       return EXIT_INTERRUPTED
     }
-    // It came to whoever was writing just then.
-    if (isBrokenPipe(error) && error === terminal.stdout.errored) return EXIT_BROKEN_PIPE
     // Commander has said what it has to say.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE
     if (error instanceof FailureWithStatus) {
