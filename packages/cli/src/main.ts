@@ -12,20 +12,21 @@ export async function main(): Promise<void> {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   // A reader such as head that has seen enough is no failure of ours to report.
+  const unread = new AbortController()
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // A command that goes on without a reader listens, too.
-    const isAlone = process.stdout.listenerCount('error') === 1
-    if (error.code === 'EPIPE' && isAlone) interrupt.abort(error)
+    if (error.code === 'EPIPE') unread.abort(error)
   })
+  const signal = AbortSignal.any([interrupt.signal, unread.signal])
   const status = await run(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     cwd: process.cwd(),
     now: Date.now,
-    signal: interrupt.signal,
+    signal,
+    interruption: interrupt.signal,
   })
   process.exitCode = status
   // What was interrupted may hold on to connections for a while.
-  if (interrupt.signal.aborted) process.exit()
+  if (signal.aborted) process.exit()
 }

@@ -19,6 +19,11 @@ export interface Terminal {
   readonly now: () => number
   /** Aborts when the user wants the command to end. */
   readonly signal: AbortSignal
+  /**
+   * Aborts when the user wants it to end, but not when nobody reads its output any more, as `signal` does.
+   * Default: `signal`.
+   */
+  readonly interruption?: AbortSignal
 }
 
 /** Writes to a stream at the pace that it can take. */

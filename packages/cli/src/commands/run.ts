@@ -80,7 +80,9 @@ async function checkIsClient(folder: string): Promise<void> {
 /** Waits for what ends a node. @returns what it was. */
 async function endReason(terminal: Terminal, folder: string, staysUp: boolean): Promise<string> {
   const over = new AbortController()
-  const reasons: Promise<string>[] = [interrupted(terminal.signal, over.signal)]
+  const reasons: Promise<string>[] = [
+    interrupted(terminal.interruption ?? terminal.signal, over.signal),
+  ]
   if (!staysUp) reasons.push(stdinClosed(terminal, over.signal))
   if ((await exitTriggerTime(folder)) !== undefined) {
     reasons.push(exitTriggered(folder, terminal.now, over.signal))
