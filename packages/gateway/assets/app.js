@@ -91,11 +91,11 @@ function closeMenus() {
 function refreshPage() {
   const seconds = Number(document.body.dataset['refresh'])
   if (!(seconds > 0)) return
-  // With a script it costs little, so that it is done more often than without one.
-  const delay = Math.max(1, seconds / 5) * 1000
+  const delay = seconds * 1000
+  const stopped = addStopButton()
   let failures = 0
   const tick = async () => {
-    if (document.visibilityState === 'visible') {
+    if (document.visibilityState === 'visible' && !stopped()) {
       const goesOn = await refresh().then(
         (more) => ((failures = 0), more),
         () => ++failures < 10,
@@ -105,6 +105,22 @@ function refreshPage() {
     setTimeout(tick, delay * (failures + 1))
   }
   setTimeout(tick, delay)
+}
+
+/**
+ * Lets the reader of a page that changes by itself have it stand still.
+ *
+ * @returns {() => boolean} whether it shall.
+ */
+function addStopButton() {
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = 'Stop updating this page'
+  button.setAttribute('aria-pressed', 'false')
+  document.querySelector('footer')?.prepend(button)
+  const stopped = () => button.getAttribute('aria-pressed') === 'true'
+  button.addEventListener('click', () => button.setAttribute('aria-pressed', `${!stopped()}`))
+  return stopped
 }
 
 /**

@@ -225,15 +225,19 @@ describe.skipIf(absent)('pages in Chromium', () => {
       page.setDefaultTimeout(PATIENCE_MS)
       for (const name of ['evil.html', 'evil.svg']) {
         await page.goto(`${at(cap)}/`)
-        const asked: string[] = []
+        const asked = new Map<string, string | undefined>()
         page.removeAllListeners('request')
-        page.on('request', (request) => asked.push(request.url()))
+        page.on('request', (request) => asked.set(request.url(), request.headers()['referer']))
         await page.getByRole('link', { name }).click()
         await page.waitForLoadState()
         expect(page.url()).not.toContain(encodeURIComponent(cap))
         // Only the browser itself asks for more: an icon.
-        const more = asked.filter((url) => url !== page.url() && !/icon\.(?:ico|svg)$/.test(url))
+        const more = [...asked.keys()].filter(
+          (url) => url !== page.url() && !/icon\.(?:ico|svg)$/.test(url),
+        )
         expect(more).toEqual([])
+        expect(asked.has(page.url())).toBe(true)
+        expect(asked.get(page.url())).toBeUndefined()
         expect(await page.title()).not.toBe('ran')
       }
     } finally {

@@ -162,11 +162,13 @@ describe('every page', () => {
         'content-security-policy':
           "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         'cache-control': 'no-store',
-        'referrer-policy': 'no-referrer',
+        'referrer-policy': 'same-origin',
         'x-content-type-options': 'nosniff',
       })
       // The policy forbids these, so that they would do nothing.
       expect(text).not.toMatch(/ style=| on[a-z]+=|https?:\/\//)
+      for (const [link] of text.matchAll(/<a [^>]*file\/URI[^>]*>/g))
+        expect(link).toContain('rel="noreferrer"')
       const title = /<title>([^<]*)/.exec(text)?.[1]
       expect(title).toMatch(/ · LAFS$/)
       expect(title).not.toContain('URI:')
@@ -253,21 +255,45 @@ describe('the page about a file', () => {
   })
 })
 
+describe('the page about a key that opens nothing', () => {
+  it('offers a check to one that only checks', async () => {
+    const cap = (await web.put('/uri', 'x'.repeat(100))).text
+    const [, { verify_uri: verifier }] = (await web.get(`${at(cap)}?t=json`)).json() as [
+      string,
+      { verify_uri: string },
+    ]
+    const { text } = await web.get(`${at(verifier)}?t=info`, HTML)
+    expect(text).toContain('This key only checks')
+    expect(text).toContain(`action="../uri/${encodeURIComponent(verifier)}?t=check"`)
+    expect((await web.post(`${at(verifier)}?t=check`)).text).toContain('3 of 3 pieces were found')
+  })
+
+  it('says that one is not whole', async () => {
+    const { text } = await web.get(`${at('URI:CHK:aaaa')}?t=info`, HTML)
+    expect(text).toContain('This key is not whole')
+    expect(text).not.toContain('t=check')
+  })
+})
+
 describe('POST /uri?t=open, a key that somebody typed,', () => {
   it.each([
     ['URI:LIT:nbswy3dp', 'uri/URI%3ALIT%3Anbswy3dp?t=info'],
     ['  http://localhost:3456/uri/URI%3ALIT%3Anbswy3dp ', 'uri/URI%3ALIT%3Anbswy3dp?t=info'],
     ['URI:DIR2-LIT:', 'uri/URI%3ADIR2-LIT%3A/'],
     ['URI:DIR2-LIT:/a/b/', 'uri/URI%3ADIR2-LIT%3A/a/b?t=info'],
+    ['URI:FUTURE:x', 'uri/URI%3AFUTURE%3Ax?t=info'],
   ])('leads from %j to %s', async (uri, end) => {
     const { status, headers } = await web.ask('POST', '/uri?t=open', form({ uri }))
     expect([status, headers.get('location')]).toEqual([303, `./${end}`])
   })
 
-  it.each(['', 'hello', 'javascript:alert(1)', '//example.org'])('refuses %j', async (uri) => {
-    const { status, headers } = await web.ask('POST', '/uri?t=open', form({ uri }))
-    expect([status, headers.get('location')]).toEqual([400, undefined])
-  })
+  it.each(['', 'hello', 'URI:CHK:x', 'URI:DIR2:aaaa', 'javascript:alert(1)', '//example.org'])(
+    'refuses %j',
+    async (uri) => {
+      const { status, headers } = await web.ask('POST', '/uri?t=open', form({ uri }))
+      expect([status, headers.get('location')]).toEqual([400, undefined])
+    },
+  )
 })
 
 describe('pictures', () => {

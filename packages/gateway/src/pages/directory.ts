@@ -336,7 +336,7 @@ function rowOf(place: Place, entry: Entry): readonly Html[] {
   ]
   return [
     html`${glyph}<span class="visually-hidden">${kindOf(node)}: </span
-      >${address === undefined ? label : html`<a class="name" href="${address}">${label}</a>`}
+      >${address === undefined ? label : html`<a class="name" href="${address}" ${node.kind !== 'directory' && html` rel="noreferrer"`}>${label}</a>`}
       ${marks}`,
     node.kind === 'directory' ? html`` : sizeText(entry.size),
     timeText(entry.modifiedMs),
@@ -366,7 +366,7 @@ function menu(place: Place, { name, node }: Entry, address: string | undefined):
     </summary>
     <div class="folded">
       ${info !== false && html`<a href="${info}">Details and sharing</a>`}
-      ${isFile && html`<a href="${address}?save=true" download>Download</a>`}
+      ${isFile && html`<a href="${address}?save=true" rel="noreferrer" download>Download</a>`}
       ${
         writeable &&
         html`<a href="${here}${query({ t: 'rename-form', name })}">Rename or move</a>

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { toBase32 } from '@lafs/crypto'
 import { isDirectoryNode, isFileNode } from '@lafs/filesystem-interface'
 import type { IFilesystemNode } from '@lafs/filesystem-interface'
+import { parseCap } from '@lafs/uri'
 import type { GatewayResponse } from '../exchange.ts'
 import type { NodeExchange } from '../routes/route.ts'
 import { badge, banner, copyField, facts, fold, section } from './components.ts'
@@ -45,10 +46,10 @@ export async function infoPage(exchange: NodeExchange): Promise<GatewayResponse>
       <h1>${name === undefined ? kind : nameText(name)}</h1>
       ${name !== undefined && badge('plain', kind)}
     </div>
-    ${node.unknown && unknownNote(node)}
+    ${node.unknown && unknownNote(subject)}
     <div class="toolbar">${openButtons(subject)}</div>
     ${await mainFacts(exchange)} ${section('share', 'Share', keys(node))}
-    ${!node.unknown && section('health', 'Health', health(subject))}
+    ${(!node.unknown || verifierKind(subject) !== undefined) && section('health', 'Health', health(subject))}
     ${node.kind === 'mutable-file' && !node.readonly && section('replace', 'Change the content', replaceForm(subject))}
     ${section('technical', 'For programs', technical(subject))}`
   const title = name === undefined ? kind : `${plainName(name)}: details`
@@ -71,7 +72,19 @@ function subjectOf(exchange: NodeExchange): Subject {
   }
 }
 
-function unknownNote(node: IFilesystemNode): Html {
+/** What is said of a cap that opens nothing here: one that only checks, a broken one, or a newer one. */
+function unknownNote(subject: Subject): Html {
+  const { path, exchange } = subject
+  const { node } = exchange
+  if (verifierKind(subject) !== undefined)
+    return banner(
+      'plain',
+      'This key only checks',
+      'It tells whether all pieces are there. Who has it cannot read anything.',
+    )
+  const cap = path.length === 1 ? parseCap(path[0] ?? '') : undefined
+  if (cap?.kind === 'unknown' && cap.error !== undefined)
+    return banner('bad', 'This key is not whole', html`<p>${errorText(cap.error)}</p>`)
   let reason: unknown
   try {
     node.raiseError()
@@ -86,13 +99,20 @@ function unknownNote(node: IFilesystemNode): Html {
   )
 }
 
+/** The kind of the verify cap that the page is about; undefined where it is about something else. */
+function verifierKind({ exchange, path }: Subject): string | undefined {
+  if (!exchange.node.unknown || path.length !== 1) return undefined
+  const { kind } = parseCap(path[0] ?? '')
+  return kind.endsWith('verifier') ? kind : undefined
+}
+
 function openButtons({ exchange, root, path, name, here }: Subject): Html {
   const { node, parent } = exchange
   const above = directoryAddress(root, path.slice(0, -1))
   const rename = name !== undefined && parent !== undefined && !parent.directory.readonly
   const content = isFileNode(node) ? contentAddress(root, node.uri, name) : undefined
   return html`${isDirectoryNode(node) && html`<a class="button primary" href="${here}">Open</a> `}
-  ${content !== undefined && html`<a class="button primary" href="${content}">Open</a> <a class="button" href="${content}?save=true" download>Download</a> `}
+  ${content !== undefined && html`<a class="button primary" href="${content}" rel="noreferrer">Open</a> <a class="button" href="${content}?save=true" rel="noreferrer" download>Download</a> `}
   ${
     rename &&
     html`<a class="button" href="${above}${query({ t: 'rename-form', name })}">Rename or move</a>
@@ -149,17 +169,19 @@ function keys(node: IFilesystemNode): Html {
     ${verifyCap !== undefined && fold('Key for checks', copyField('key-verify', 'Verify key', exact(verifyCap.format()), 'Checks whether all pieces are there, and reads nothing: for somebody who looks after your files.'))}`
 }
 
-function health({ here, exchange }: Subject): Html {
+function health(subject: Subject): Html {
+  const { here, exchange } = subject
   const { node } = exchange
   if (here === undefined) return html``
-  if (node.storageIndex === undefined)
+  const verifier = verifierKind(subject)
+  if (node.storageIndex === undefined && verifier === undefined)
     return html`<p>
       It is so small that its key holds all of it. There is nothing on any server that could be
       lost.
     </p>`
   const one = html`<form method="post" action="${here}?t=check" enctype="multipart/form-data">
     <p>Asks the servers which pieces of it they have.</p>
-    ${checkOptions(true)}
+    ${checkOptions(verifier?.includes('chk') !== false)}
     <button type="submit" class="primary">
       Check ${isDirectoryNode(node) ? 'this folder alone' : 'now'}
     </button>

@@ -34,11 +34,16 @@ export interface Page {
   readonly body: Html
   /** The entry of the navigation that the page belongs to. */
   readonly section?: 'home' | 'activity' | 'statistics' | 'storage' | undefined
-  /** Shows itself anew after so many seconds, for what goes on while it is looked at. */
+  /** Its live parts are exchanged by the script after so many seconds. */
   readonly refreshSeconds?: number | undefined
+  /** Without a script the whole page is loaded again: only for what will be over. */
+  readonly reloads?: boolean | undefined
   /** Default: 200. */
   readonly status?: number | undefined
 }
+
+/** So often a page is loaded again without a script, in seconds. */
+const RELOAD_SECONDS = 10
 
 const SECTIONS = [
   { section: 'home', address: '', label: 'Home' },
@@ -82,7 +87,7 @@ export function framed(request: GatewayRequest, page: Page, footer?: Html): Gate
         <link rel="icon" href="${root}assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="${root}assets/app.css" />
         <script type="module" src="${root}assets/app.js"></script>
-        ${page.refreshSeconds !== undefined && html`<noscript><meta http-equiv="refresh" content="${page.refreshSeconds}" /></noscript>`}
+        ${page.reloads === true && html`<noscript><meta http-equiv="refresh" content="${RELOAD_SECONDS}" /></noscript>`}
       </head>
       <body
         data-root="${exact(root)}"

@@ -204,7 +204,8 @@ function statusPageOf(
     title,
     section: 'activity',
     body,
-    refreshSeconds: operation.active ? 5 : undefined,
+    refreshSeconds: operation.active ? 1 : undefined,
+    reloads: operation.active,
   })
 }
 

@@ -49,8 +49,6 @@ const TITLES: Readonly<Record<OperationView['kind'], string>> = {
 
 /** So many lines of each list are shown. */
 const LINES_MAX = 1000
-/** So often a page shows itself anew without script, in seconds. */
-const REFRESH_SECONDS = 10
 
 /** GET /operations/H */
 export async function operationPage(
@@ -67,7 +65,8 @@ export async function operationPage(
     title: `${TITLES[operation.kind]}${running ? ' (goes on)' : ''}`,
     section: 'activity',
     body,
-    refreshSeconds: running ? REFRESH_SECONDS : undefined,
+    refreshSeconds: running ? 2 : undefined,
+    reloads: running,
   })
 }
 

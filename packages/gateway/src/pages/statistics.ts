@@ -42,7 +42,7 @@ export async function statisticsPage(
     title: 'Statistics',
     section: 'statistics',
     body,
-    refreshSeconds: 10,
+    refreshSeconds: 5,
   })
 }
 

@@ -42,7 +42,7 @@ export async function statusPage(exchange: Exchange): Promise<GatewayResponse> {
       ${section('recent', 'Lately', list(root, of(files, false), 'Nothing yet.'))}
       ${fold('Readings of folders and changeable files', list(root, of(readings, false), 'None yet.'))}
     </div>`
-  return pageResponse(exchange, { title: 'Activity', section: 'activity', body, refreshSeconds: 5 })
+  return pageResponse(exchange, { title: 'Activity', section: 'activity', body, refreshSeconds: 1 })
 }
 
 function items<Status extends OperationStatus>(

@@ -21,7 +21,9 @@ export async function uploadResultsPage(
     ${banner('good', 'The file is stored', html`<p>${size(results.fileSize)}, ${inKey ? 'all of it in the key itself' : `in ${count(results.sharemap.size, 'piece')} on ${count(servers, 'server')}`}.</p>`)}
     ${copyField('key', 'Key of the file', exact(results.uri), 'Keep it: the file is in no folder, and nobody can find it without its key.')}
     <p class="toolbar">
-      <a class="button primary" href="${contentAddress(root, results.uri)}">Open</a>
+      <a class="button primary" href="${contentAddress(root, results.uri)}" rel="noreferrer"
+        >Open</a
+      >
       <a class="button" href="${infoAddress(root, [results.uri])}">Details and sharing</a>
       <a class="button" href="${root}">Home</a>
     </p>

@@ -42,7 +42,7 @@ export async function welcomePage(
       ${section('servers', 'Storage servers', serverTable(servers, context.clock.nowMs()))}
     </div>
     ${section('node', 'This node', nodeFacts(exchange))}`
-  return pageResponse(exchange, { title: 'Home', section: 'home', body, refreshSeconds: 60 })
+  return pageResponse(exchange, { title: 'Home', section: 'home', body, refreshSeconds: 15 })
 }
 
 function gridBanner({ context }: Exchange, servers: readonly ServerFacts[]): Html {
