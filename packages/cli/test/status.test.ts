@@ -83,13 +83,20 @@ describe('status', () => {
   it('shows how far a download is', async () => {
     const download = {
       type: 'download',
-      'storage-index-string': 'x',
+      'storage-index-string': 'x'.repeat(26),
       status: 'a\u001b[2J',
       progress: 0.5,
     }
     say([download], [], 1)
     const { stdout } = await runHere(['-d', node, 'status'], { isTerminal: true })
     expect(stdout).toContain('███████▋        ( 50%) ║ a\\x1b[2J\n')
+  })
+
+  it('shows what has no storage index', async () => {
+    const upload = { type: 'upload', 'storage-index-string': null, status: 'Finished' }
+    say([], [{ ...upload, 'total-size': 3 }], 1)
+    const { stdout } = await runHere(['-d', node, 'status'])
+    expect(stdout).toContain(`║  put  ║ ${' '.repeat(26)} ║ 3 B        ║ Finished\n`)
   })
 
   it.each([

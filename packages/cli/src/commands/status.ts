@@ -16,7 +16,8 @@ export interface StatusOptions {
 /** What a node tells of one thing that it does, with `/status?t=json`. */
 interface Operation {
   readonly type: string
-  readonly 'storage-index-string': string
+  /** Null where nothing is stored at servers. */
+  readonly 'storage-index-string': string | null
   readonly status: string
   readonly 'total-size'?: unknown
   readonly mode?: string
@@ -127,7 +128,7 @@ function activeLines(active: readonly Operation[]): string[] {
     ...active.map((operation) => {
       const { bar, percent } = progressOf(operation)
       const how = `${bar.padEnd(BAR_WIDTH)} (${percent}%)`
-      return `║ ${typeOf(operation)} ║ ${operation['storage-index-string']} ║ ${how} ║ ${operation.status}`
+      return `║ ${typeOf(operation)} ║ ${indexOf(operation)} ║ ${how} ║ ${operation.status}`
     }),
     `╙─${widths.map((width) => '─'.repeat(width)).join('─╨─')}`,
   ]
@@ -150,7 +151,7 @@ function recentLines(recent: readonly Operation[], verbose: boolean): string[] {
       : []),
     ...shown.map((operation) => {
       const size = sizeOf(operation).padEnd(10)
-      return `║ ${typeOf(operation)} ║ ${operation['storage-index-string']} ║ ${size} ║ ${operation.status}`
+      return `║ ${typeOf(operation)} ║ ${indexOf(operation)} ║ ${size} ║ ${operation.status}`
     }),
     ...(hasTable ? [`╙─${widths.map((width) => '─'.repeat(width)).join('─╨─')}`] : []),
     ...(skipped > 0
@@ -161,6 +162,10 @@ function recentLines(recent: readonly Operation[], verbose: boolean): string[] {
 
 function typeOf({ type }: Operation): string {
   return TYPES[type] ?? UNKNOWN_TYPE
+}
+
+function indexOf(operation: Operation): string {
+  return (operation['storage-index-string'] ?? '').padEnd(26)
 }
 
 function sizeOf(operation: Operation): string {
