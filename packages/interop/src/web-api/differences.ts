@@ -164,4 +164,102 @@ export const knownDifferences: readonly KnownDifference[] = [
     aspects: ['status', 'body'],
     steps: ['the node: POST /', 'the node: PUT /', 'the node: DELETE /status'],
   },
+  {
+    reason: 'A name that leads to nothing is of no use.',
+    aspects: ['status', 'body'],
+    steps: ['link what is there: PUT /uri/<ln>/nothing?t=uri'],
+  },
+  {
+    reason: 'Shares can be checked with no more than a cap to verify them.',
+    aspects: ['status'],
+    steps: [
+      'check: POST /uri/<chk:verify>?t=check&output=JSON',
+      'check: POST /uri/<chk:verify>?t=check&output=json&verify=true',
+      'check: POST /uri/<chk:verify>?t=check',
+      'check: POST /uri/<dir:verify>?t=check&output=JSON',
+    ],
+  },
+  {
+    reason: 'The results of such a check are JSON.',
+    aspects: ['type'],
+    steps: [
+      'check: POST /uri/<chk:verify>?t=check&output=JSON',
+      'check: POST /uri/<chk:verify>?t=check&output=json&verify=true',
+      'check: POST /uri/<dir:verify>?t=check&output=JSON',
+    ],
+  },
+  {
+    reason: 'Upstream puts what was asked for into its page as markup.',
+    aspects: ['body'],
+    steps: [
+      'strange names: GET /uri/<odd>/%3Cb%3E%20no%20such?t=json',
+      'strange queries: GET /status/%3Cb%3E',
+    ],
+  },
+  {
+    reason: 'A message is one line, whatever the name in it.',
+    aspects: ['body'],
+    steps: ['strange names: POST /uri/<odd>?t=rename&from_name=two%0Alines%0D&to_name=one'],
+  },
+  {
+    reason: 'A name is shown in the manner of JSON.',
+    aspects: ['body'],
+    steps: ['strange names: GET /uri/<odd>/%1B%5B31m?t=json'],
+  },
+  {
+    reason: 'A name that is not ASCII is given in both ways that browsers know.',
+    aspects: ['content-disposition'],
+    steps: ['strange names: GET /uri/<odd>/%E2%80%AEtxt.png?save=true'],
+  },
+  {
+    reason: 'A name is text.',
+    aspects: ['status', 'accept-ranges', 'etag', 'body'],
+    steps: ['strange queries: GET /uri/<chk>?filename=%FF'],
+  },
+  {
+    reason: 'What is no text is no cap.',
+    aspects: ['body'],
+    steps: ['strange queries: GET /uri/%FF'],
+  },
+  {
+    reason: 'A path is taken as it stands; upstream passes over an empty part in front.',
+    aspects: ['status', 'accept-ranges', 'etag', 'body'],
+    steps: ['strange queries: GET //uri/<chk>'],
+  },
+  {
+    reason: 'Nothing is below the results of an operation but those of its objects.',
+    aspects: ['body'],
+    steps: ['strange queries: GET /operations/a/b/c?output=JSON'],
+  },
+  {
+    reason:
+      'What is prohibited keeps what a cap says of it, such as its size; upstream makes it unlike any file.',
+    aspects: ['body'],
+    steps: [
+      'what the node must not give: GET /uri/<prohibited>?t=json',
+      'what the node must not give: GET /uri/<with-prohibited>?t=json',
+      'what the node must not give: GET /uri/<with-prohibited>/prohibited?t=json',
+      'what the node must not give: POST /uri/<with-prohibited>?t=stream-manifest',
+      'what the node must not give: POST /uri/<with-prohibited>?t=stream-deep-check',
+    ],
+  },
+  {
+    reason: 'Upstream calls healthy what is prohibited, without a look.',
+    aspects: ['status', 'body'],
+    steps: ['what the node must not give: POST /uri/<prohibited>?t=check&output=JSON'],
+  },
+  {
+    reason: 'Static files come in one piece.',
+    aspects: ['accept-ranges'],
+    steps: [
+      'the node: GET /static/a%20page.html',
+      'the node: HEAD /static/a%20page.html',
+      'the node: GET /static/below/data.json',
+    ],
+  },
+  {
+    reason: 'Nothing can be written to static files.',
+    aspects: ['status'],
+    steps: ['the node: PUT /static/new.html'],
+  },
 ]

@@ -1,4 +1,4 @@
-import { rm, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toBase32 } from '@lafs/crypto'
 import { parseCapStrict } from '@lafs/uri'
@@ -77,6 +77,9 @@ export async function makeSharedFiles(
     'uri?t=mkdir-with-children',
     children({ lost: 'gone-dir', file: 'chk' }),
   )
+  await make('prohibited', 'PUT', 'uri', 'nobody may see this '.repeat(10))
+  const withProhibited = children({ prohibited: 'prohibited', file: 'chk' })
+  await make('with-prohibited', 'POST', 'uri?t=mkdir-with-children', withProhibited)
   for (const name of ['unhealthy', 'unrecoverable', 'corrupt']) {
     await make(name, 'PUT', 'uri', `${name} `.repeat(100))
   }
@@ -104,6 +107,20 @@ export async function makeOwnFiles(
     ['damaged', damaged],
     ['damaged-mutable', mutable],
   ])
+}
+
+/**
+ * Puts files into the directory of a node that its gateway goes by: one in its folder of static files, and the
+ * list of what it must not give.
+ */
+export async function makeNodeFiles(node: string, shared: Values): Promise<void> {
+  const cap = parseCapStrict(shared.get('prohibited') ?? '')
+  if (cap.kind !== 'chk') throw new Error(`expected a chk cap, got one of kind ${cap.kind}`)
+  const entry = `${toBase32(cap.storageIndex)} it is prohibited \u00e9\n`
+  await writeFile(join(node, 'access.blacklist'), entry)
+  await mkdir(join(node, 'public_html', 'below'), { recursive: true })
+  await writeFile(join(node, 'public_html', 'a page.html'), '<!DOCTYPE html><p>static')
+  await writeFile(join(node, 'public_html', 'below', 'data.json'), '{}')
 }
 
 const METADATA = { kept: [1, 'two', null], tahoe: { linkcrtime: 1_500_000_000.5 } }

@@ -1,6 +1,7 @@
 import { checkGroups } from './scenario/checks.ts'
 import { directoryGroups } from './scenario/directories.ts'
 import { fileGroups } from './scenario/files.ts'
+import { hostileGroups } from './scenario/hostile.ts'
 import { nodeGroups } from './scenario/node.ts'
 import { unlinkedGroups } from './scenario/unlinked.ts'
 import type { WebGroup } from './scenario.ts'
@@ -11,11 +12,12 @@ export const webApiScenario: readonly WebGroup[] = [
   ...fileGroups,
   ...directoryGroups,
   ...checkGroups,
+  ...hostileGroups,
   ...nodeGroups,
 ]
 export { compareObservations, judge } from './compare.ts'
 export type { Difference, DifferenceRule, KnownDifference, Verdict } from './compare.ts'
 export { knownDifferences } from './differences.ts'
-export { makeOwnFiles, makeSharedFiles } from './fixtures.ts'
+export { makeNodeFiles, makeOwnFiles, makeSharedFiles } from './fixtures.ts'
 export { differenceRules } from './rules.ts'
 export { runScenario } from './run-scenario.ts'

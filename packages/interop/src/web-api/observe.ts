@@ -133,8 +133,12 @@ function bodyOf(body: Uint8Array, type: string, how: Comparison, roles: Roles): 
 }
 
 function linesWithoutNumbers(text: string): string[] {
-  return text.split('\n').map((line) => line.replace(/ [\d.e+-]+$/, ''))
+  const lines = text.split('\n').map((line) => line.replace(/ [\d.e+-]+$/, ''))
+  return lines.filter((line) => !LATE.test(line))
 }
+
+/** Figures that a node has only after some minutes. */
+const LATE = /min_avg$/
 
 /** A text as one JSON value or as one in each line. */
 function jsonIn(text: string): unknown[] | undefined {
@@ -177,6 +181,8 @@ function shape(value: unknown): unknown {
   if (value === null) return 'null'
   if (Array.isArray(value)) return value.slice(0, 1).map(shape)
   if (typeof value !== 'object') return typeof value
-  const entries = Object.entries(value).map(([name, item]) => [name, shape(item)] as const)
+  const entries = Object.entries(value)
+    .filter(([name]) => !LATE.test(name))
+    .map(([name, item]) => [name, shape(item)] as const)
   return Object.fromEntries(entries.toSorted(byText))
 }

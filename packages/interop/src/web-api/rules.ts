@@ -44,6 +44,12 @@ export const differenceRules: readonly DifferenceRule[] = [
     explains: (upstream, own) => isText(upstream) && own === `"${upstream}"`,
   },
   {
+    reason:
+      'Pages tell their address to their own gateway: browsers would hide from it whether a form is its own.',
+    aspect: 'referrer-policy',
+    explains: (upstream, own) => upstream === 'no-referrer' && own === 'same-origin',
+  },
+  {
     reason: 'HEAD gives the ETag that GET gives.',
     aspect: 'etag',
     explains: (upstream, own) => upstream === undefined && own !== undefined,

@@ -45,7 +45,7 @@ export async function runScenario(
 }
 
 /** What a step is known by. */
-export function stepId(group: string, { id, method, target }: WebStep): string {
+function stepId(group: string, { id, method, target }: WebStep): string {
   return `${group}: ${id ?? `${method} ${target}`}`
 }
 

@@ -244,7 +244,6 @@ const links: WebGroup = {
     put('/uri/<ln>/dir?t=uri&replace=only-files', { body: '<chk>' }),
     put('/uri/<ln>/dir?t=uri&replace=false', { body: '<chk>' }),
     put('/uri/<ln>/new/path?t=uri', { body: '<sdmf:ro>' }),
-    put('/uri/<ln>/nothing?t=uri', { body: '' }),
     put('/uri/<ln>/nonsense?t=uri', { body: 'nonsense' }),
     put('/uri/<ln>/future?t=uri', { body: '<future>' }),
     put('/uri/<ln>/future-ro?t=uri', { body: '<future-ro>' }),
@@ -264,6 +263,7 @@ const links: WebGroup = {
     post('/uri/<ln>?t=uri&name=e&uri=<chk>&when_done=.'),
     post('/uri/<ln>/c?t=uri&name=c&uri=<chk>'),
     list('ln', 'all links'),
+    put('/uri/<ln>/nothing?t=uri', { body: '' }),
     put('/uri/<ln>/space?t=uri', { body: ' <chk> \n' }),
   ],
 }
