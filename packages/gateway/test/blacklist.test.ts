@@ -47,6 +47,11 @@ describe('a blacklist', () => {
     expect((await web.get(`${root}/x?t=json`)).status).toBe(200)
     expect((await web.get(`${root}?t=json`)).status).toBe(200)
 
+    expect((await web.put(`${root}/x`, 'other')).status).toBe(200)
+    expect((await web.get(`${root}/x`)).text).toBe('other')
+    await web.put(`${root}/x?t=uri`, cap)
+    expect((await web.get(`${root}/x`)).status).toBe(403)
+
     rmSync(file)
     expect((await web.get(`${root}/x`)).status).toBe(200)
     write('')

@@ -21,7 +21,7 @@ describe('a failure', () => {
   it.each<[error: unknown, status: number, text: RegExp]>([
     [new WebError(418, 'short'), 418, /^short$/],
     [new NoSuchChildError('', { childName: 'x' }), 404, /^No such child: x$/],
-    [new NoSuchChildError('', { childName: 'a\nb' }), 404, /^No such child: "a\\nb"$/],
+    [new NoSuchChildError('', { childName: 'a\nb' }), 404, /^No such child: "a\\x0ab"$/],
     [new ExistingChildError(''), 409, /^There was already a child by that name, and you asked/],
     [new NotEnoughSharesError('2 of 3'), 410, /^NotEnoughSharesError: [^]*2 of 3$/],
     [new NoSharesError('none'), 410, /^NoSharesError: /],
@@ -55,10 +55,12 @@ describe('a name in an error', () => {
     ['é 💾', 'é 💾'],
     ['', ''],
     ['"', '"\\""'],
-    ['a\x1B[31m', '"a\\u001b[31m"'],
+    ['a"b', 'a"b'],
+    ['a\x1B[31m', '"a\\x1b[31m"'],
+    ['`$"\\\n', '"\\`\\$\\"\\\\\\x0a"'],
     ['\u202Etxt', '"\\u202etxt"'],
-    ['a\u0085', '"a\\u0085"'],
-    ['\0', '"\\u0000"'],
+    ['a\u0085', '"a\\x85"'],
+    ['\0', '"\\x00"'],
     ['x'.repeat(301), `${'x'.repeat(300)}…`],
   ])('%j', (name, quoted) => {
     expect(quoteName(name)).toBe(quoted)

@@ -100,9 +100,12 @@ const WITHOUT_CONTENT: ReadonlySet<string> = new Set(['json', 'uri', 'readonly-u
 
 function needsContent(exchange: NodeExchange): boolean {
   const { node, request } = exchange
-  const t = asked(exchange)
-  if (request.method === 'DELETE' || (request.method === 'PUT' && t === 'uri')) return false
-  return isDirectoryNode(node) || request.method !== 'GET' || !WITHOUT_CONTENT.has(t)
+  const asks = `${request.method} ${asked(exchange)}`
+  // Whoever has the directory may take a child out of it, or put another in its place.
+  if (request.method === 'DELETE' || asks === 'PUT uri') return false
+  if (isDirectoryNode(node)) return true
+  if (asks === 'PUT ' || asks === 'POST upload') return node.mutable
+  return request.method !== 'GET' || !WITHOUT_CONTENT.has(asked(exchange))
 }
 
 /** @throws {@link FilesystemError} `NODE_PROHIBITED` for what the operator has blacklisted. */
