@@ -4,8 +4,10 @@ from configparser import Error
 from tempfile import TemporaryDirectory
 
 from common import write_json
+from twisted.python.filepath import FilePath
 
 from allmydata import client, node
+from allmydata.introducer.client import IntroducerClient
 from allmydata.util import configutil
 from allmydata.util.abbreviate import parse_abbreviated_size
 
@@ -83,6 +85,26 @@ for text in SIZES:
         sizes.append([text, parse_abbreviated_size(text) or 0])
     except ValueError:
         sizes.append([text, None])
+
+# What a node keeps of the servers that an introducer told it of.
+ANNOUNCEMENTS = [
+    (b"v0-one", {"service-name": "storage", "version": 0, "nickname": "caf\u00e9 \u2603", "app-versions": {}, "my-version": "tahoe-lafs/1.20.0", "oldest-supported": "1.0.0", "nonce": "abc", "seqnum": 3, "anonymous-storage-FURL": f"pb://{'a' * 32}@tcp:192.0.2.7:3457/{'b' * 32}", "anonymous-storage-NURLs": [f"pb://{'A' * 43}@192.0.2.7:3457/{'b' * 32}#v=1"], "permutation-seed-base32": "c" * 52}),
+    (b"v0-two", {"service-name": "storage", "nickname": "yes", "anonymous-storage-FURL": f"pb://{'d' * 32}@tcp:[2001:db8::1]:1/x", "grid-manager-certificates": [{"certificate": "{}", "signature": "s"}]}),
+    (b"v0-three", {"service-name": "stub_client", "nickname": "no server"}),
+]
+with TemporaryDirectory() as folder:
+    introducer = IntroducerClient.__new__(IntroducerClient)
+    introducer._cache_filepath = FilePath(folder).child("cache.yaml")
+    introducer._inbound_announcements = {key: (announcement, key, 0) for key, announcement in ANNOUNCEMENTS}
+    introducer._save_announcements()
+    cache = introducer._cache_filepath.getContent().decode("utf-8")
+
+write_json(
+    "node-directory/introducer-cache.json",
+    "What upstream's node writes into private/introducer_NAME_cache.yaml, and the announcements of which: server id, announcement.",
+    text=cache,
+    announcements=[[key.decode(), announcement] for key, announcement in ANNOUNCEMENTS],
+)
 
 write_json(
     "node-directory/node-config.json",

@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ServerAnnouncement } from '@lafs/storage-interface'
+import { loadVectors } from '@lafs/vectors'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readNodeConfig } from '../src/node-config.ts'
 import { readClientDirectory } from '../src/node-directory.ts'
@@ -55,6 +57,19 @@ describe('the introducers of a node directory', () => {
       expect.stringMatching(/^introducers \(ours\) are not joined: .* and 2 /),
     ])
     expect(notes.join()).not.toContain('secret')
+  })
+
+  it('told of servers, which upstream’s node wrote down', async () => {
+    const { text, announcements } = await loadVectors<{
+      text: string
+      announcements: [string, ServerAnnouncement][]
+    }>('node-directory/introducer-cache')
+    await put('private/introducers.yaml', 'introducers: {ours: {furl: pb://x}}')
+    await put('private/introducer_ours_cache.yaml', text)
+    const storage = announcements.filter(([, ann]) => ann['service-name'] === 'storage')
+    expect((await readClientDirectory(folder)).servers).toEqual(
+      storage.map(([serverId, announcement]) => ({ serverId, announcement })),
+    )
   })
 
   it('may stand in tahoe.cfg, under the name default', async () => {
