@@ -1045,7 +1045,7 @@ function testLeases(current: Current): void {
     expect(await expiries(storageIndex)).toEqual([later])
   })
 
-  it('end idle uploads after half an hour without a write', async () => {
+  it('let idle uploads give way after half an hour without a write', async () => {
     const upload = newUpload()
     const writer = await allocateOne(current.server, upload, 10)
     await current.control.advance(29 * 60)
@@ -1053,9 +1053,9 @@ function testLeases(current: Current): void {
     await current.control.advance(29 * 60)
     await writer.write(5, [filled(4, 1)])
     await current.control.advance(31 * 60)
+    const again = await allocateOne(current.server, upload, 10)
     expect(await refusal(writer.write(9, [filled(1, 1)]))).toMatch(named)
     expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
-    const again = await allocateOne(current.server, upload, 10)
     await again.abort()
   })
 }

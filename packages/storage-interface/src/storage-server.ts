@@ -15,7 +15,7 @@ import type {
  * A share that is being uploaded.
  *
  * The share becomes visible when it is closed, and not before. A writer that is left alone is
- * aborted by its server after 30 minutes.
+ * abandoned after 30 minutes: its server may drop it, and does so when the share is begun anew.
  *
  * @see allmydata.interfaces.RIBucketWriter
  */

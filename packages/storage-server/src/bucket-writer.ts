@@ -21,7 +21,12 @@ export interface BucketWriterContext {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly schedule: Schedule
+  /** After so long without a write the upload is abandoned: it stays while it is in nobody's way. */
   readonly idleTimeoutMs: number
+  /** And no longer than this. */
+  readonly keepAbandonedMs: number
+  /** Whether there is room enough to keep what is abandoned. */
+  readonly hasAmpleRoom: () => Promise<boolean>
   readonly statistics: OperationStatistics
   /** Changes the room that the share was promised; `written` bytes of it are in use. */
   readonly changeRoom: (from: number, to: number, written: number) => Promise<void>
@@ -72,6 +77,12 @@ export class BucketWriter implements ServedBucketWriter {
 
   get ended(): AbortSignal {
     return this.#end.signal
+  }
+
+  /** Whether nobody has written for so long that another upload may take the place of this one. */
+  get isAbandoned(): boolean {
+    const { now, idleTimeoutMs } = this.#context
+    return this.#ending === undefined && now() - this.#lastWrite >= idleTimeoutMs
   }
 
   /** Settles when an abort that is under way is done; at once when there is none. */
@@ -206,8 +217,19 @@ export class BucketWriter implements ServedBucketWriter {
   readonly #checkIdle = (): void => {
     const { now, schedule, idleTimeoutMs } = this.#context
     const remaining = this.#lastWrite + idleTimeoutMs - now()
-    if (remaining <= 0) void this.abort()
+    if (remaining <= 0) void this.#reviewAbandoned()
     else this.#cancelTimer = schedule(this.#checkIdle, remaining)
+  }
+
+  /** Drops an abandoned upload that is too old, or takes room that others need; looks again later. */
+  async #reviewAbandoned(): Promise<void> {
+    const { now, schedule, idleTimeoutMs, keepAbandonedMs, hasAmpleRoom } = this.#context
+    const isOld = now() - this.#lastWrite >= keepAbandonedMs
+    const stays = !isOld && (await hasAmpleRoom().catch(() => false))
+    if (this.#ending !== undefined) return
+    // A write that came meanwhile has made it young again.
+    if (stays || !this.isAbandoned) this.#cancelTimer = schedule(this.#checkIdle, idleTimeoutMs)
+    else await this.abort()
   }
 }
 

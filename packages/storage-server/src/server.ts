@@ -59,8 +59,13 @@ export interface StorageServerOptions {
   readonly now?: () => number
   /** How idle uploads are found, in step with `now`. Default: `setTimeout` that keeps no process up. */
   readonly schedule?: Schedule
-  /** How long an upload may lie without a write. Default: 30 minutes. */
+  /**
+   * How long an upload may lie without a write before it gives way to another one of the same share,
+   * and to others where room gets scarce. Default: 30 minutes, after which upstream's servers drop it.
+   */
   readonly idleTimeoutMs?: number
+  /** How long it may lie at all, so that its client can go on with it. Default: a day. */
+  readonly keepAbandonedMs?: number
   /** Which leases end when, once the crawlers are started. Default: nothing is deleted. */
   readonly expiration?: ExpirationPolicy
   /** What {@link ServerVersion.applicationVersion} says. Default: `lafs`. */
@@ -121,6 +126,7 @@ class StoreServer implements StorageServer {
       now: Date.now,
       schedule,
       idleTimeoutMs: 30 * 60 * 1000,
+      keepAbandonedMs: 24 * 60 * 60 * 1000,
       expiration: KEEP_EVERYTHING,
       applicationVersion: 'lafs',
       log: () => {},
@@ -225,7 +231,11 @@ class StoreServer implements StorageServer {
     checkSpan('allocated size', 0, allocatedSize)
     return this.#measured('allocate', storageIndex, async (key) => {
       // A share that is being dropped can be begun anew.
-      for (const upload of this.#uploads.get(key)?.values() ?? []) await upload.aborted()
+      for (const upload of this.#uploads.get(key)?.values() ?? []) {
+        const isWanted = request.shareNumbers.has(upload.shareNumber)
+        if (isWanted && upload.isAbandoned) await upload.abort()
+        else await upload.aborted()
+      }
       const stored = await this.#store.shares(storageIndex)
       const alreadyGot = new Set(numbersOfKind(stored, 'immutable'))
       // Upstream counts these leases as owner 0's, unlike those of addLease.
@@ -509,6 +519,9 @@ class StoreServer implements StorageServer {
       now: this.#options.now,
       schedule: this.#options.schedule,
       idleTimeoutMs: this.#options.idleTimeoutMs,
+      keepAbandonedMs: this.#options.keepAbandonedMs,
+      // Half of the room is for those who come.
+      hasAmpleRoom: async () => ((await this.#availableSpace()) ?? Infinity) >= 2 * this.#promised,
       statistics: this.#statistics,
       changeRoom: (from: number, to: number, written: number) =>
         this.#changeRoom(from, to, written),

@@ -47,6 +47,9 @@ async function code(promise: Promise<unknown>): Promise<string> {
   }
 }
 
+/** Lets what was set off go on to its end. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve))
+
 function allocate(
   server: RIStorageServer,
   at: StorageIndex,
@@ -298,7 +301,7 @@ describe('uploads', () => {
     expect(await code(writer.write(offset, [bytes(length)]))).toBe(expected)
   })
 
-  it('are dropped half an hour after the last write, refused ones included', async () => {
+  it('give way half an hour after the last write, refused ones included', async () => {
     const { server, clock, store } = make()
     const writer = await begin(server, index(1), 30)
     await writer.write(0, [bytes(10)])
@@ -311,6 +314,36 @@ describe('uploads', () => {
     expect(writer.ended.aborted).toBe(true)
     expect(writers.size).toBe(1)
     expect((await store.shares(index(1))).size).toBe(0)
+  })
+
+  it("are kept for a day while they are in nobody's way", async () => {
+    const { server, clock } = make()
+    const writer = await begin(server, index(1), 30)
+    await writer.write(0, [bytes(10)])
+    clock.advance(23 * 60 * 60)
+    await settled()
+    await writer.write(10, [bytes(10)])
+    clock.advance(23 * 60 * 60)
+    await settled()
+    expect(writer.requiredRanges()).toEqual([{ begin: 20, end: 30 }])
+    for (let half = 0; half < 3; half++) {
+      clock.advance(30 * 60)
+      await settled()
+    }
+    expect(writer.ended.aborted).toBe(true)
+    expect(await code(writer.write(20, [bytes(10)]))).toBe('STORAGE_UPLOAD_ENDED')
+  })
+
+  it('are dropped half an hour after the last write where room is scarce', async () => {
+    const { server, clock } = make({}, 100)
+    const small = await begin(server, index(1), 20)
+    clock.advance(31 * 60)
+    await settled()
+    expect(small.ended.aborted).toBe(false)
+    const large = await begin(server, index(2), 40)
+    clock.advance(31 * 60)
+    await settled()
+    expect(large.ended.aborted || small.ended.aborted).toBe(true)
   })
 
   it('agree with a plain model, whatever the order and the overlaps', async () => {
