@@ -149,17 +149,21 @@ export function describeFailure(error: unknown, place?: string): string {
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
   const label = code === '' ? '' : `${code}: `
   const repeats = label !== '' && message.startsWith(label)
-  const next = NEXT_STEPS[code] ?? capHint(code)
+  const next = NEXT_STEPS[code] ?? familyHint(code)
   const sentence = /[.!?]$/.test(message.trim()) ? message.trim() : `${message.trim()}.`
   const about = place === undefined ? '' : `${place}: `
   const line = `${about}${repeats ? '' : label}${sentence}${next === undefined ? '' : ` ${next}`}`
   return `lafs: ${escapeControls(blotOutSecrets(line.replaceAll(/\s+/g, ' ')))}`
 }
 
-/** Codes of {@link UriError} are about caps, but for those of the URI extension block of a share. */
-function capHint(code: string): string | undefined {
-  if (!code.startsWith('URI_') || code.includes('EXTENSION')) return undefined
-  return 'Check that the whole cap was copied.'
+/** What can be done about whole families of codes. */
+function familyHint(code: string): string | undefined {
+  if (code.startsWith('WEB_5')) return 'The log of the node may say more.'
+  // They are about caps, but for those of the URI extension block of a share.
+  if (code.startsWith('URI_') && !code.includes('EXTENSION')) {
+    return 'Check that the whole cap was copied.'
+  }
+  return undefined
 }
 
 /** The text without anything that looks like a cap or a FURL. */

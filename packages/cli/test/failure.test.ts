@@ -11,6 +11,15 @@ describe('describeFailure', () => {
     )
   })
 
+  it.each([
+    ['WEB_500', 'lafs: WEB_500: x. The log of the node may say more.'],
+    ['WEB_405', 'lafs: WEB_405: x.'],
+    ['URI_MALFORMED', 'lafs: URI_MALFORMED: x. Check that the whole cap was copied.'],
+    ['URI_EXTENSION_BAD', 'lafs: URI_EXTENSION_BAD: x.'],
+  ])('says what helps against %s', (code, text) => {
+    expect(describeFailure(Object.assign(new Error('x'), { code }))).toBe(text)
+  })
+
   it('does not repeat a code that the message begins with', () => {
     const error = Object.assign(new Error("ENOENT: no such file, open 'x'"), { code: 'ENOENT' })
     expect(describeFailure(error)).toBe(
