@@ -104,15 +104,16 @@ function stateOf(
 
 function resultsOf(exchange: Exchange, operation: OperationView): Html {
   const { kind, monitor } = operation
+  const whole = monitor.finished && !monitor.cancelled
   switch (kind) {
     case 'deep-check':
       return monitor.status === undefined
         ? html``
-        : checked(exchange, operation.handle, monitor.status)
+        : checked(exchange, operation.handle, monitor.status, whole)
     case 'deep-check-and-repair':
       return monitor.status === undefined
         ? html``
-        : repaired(exchange, operation.handle, monitor.status)
+        : repaired(exchange, operation.handle, monitor.status, whole)
     case 'manifest':
       return monitor.status === undefined ? html`` : listed(monitor.status)
     case 'deep-size':
@@ -121,12 +122,23 @@ function resultsOf(exchange: Exchange, operation: OperationView): Html {
   }
 }
 
-function checked(exchange: Exchange, handle: string, results: IDeepCheckResults): Html {
+function checked(
+  exchange: Exchange,
+  handle: string,
+  results: IDeepCheckResults,
+  whole: boolean,
+): Html {
   const { counters, stats } = results
   const { countObjectsUnhealthy, countObjectsUnrecoverable, countObjectsChecked } = counters
   const address = `${rootOf(exchange.request)}operations/${segment(handle)}/`
   const sick = linesOf(results.allResults(), ([, found]) => !found.healthy)
-  return html`${overall(countObjectsChecked, countObjectsUnhealthy - countObjectsUnrecoverable, countObjectsUnrecoverable)}
+  const tally = {
+    checked: countObjectsChecked,
+    unhealthy: countObjectsUnhealthy,
+    lost: countObjectsUnrecoverable,
+    failed: results.failures.length,
+  }
+  return html`${overall(tally, whole, 'Repair them before more is lost: check the folder again with “Repair what is damaged”.')}
   ${tiles([
     ['Checked', number(countObjectsChecked)],
     ['Healthy', number(counters.countObjectsHealthy), 'good'],
@@ -159,13 +171,24 @@ function checked(exchange: Exchange, handle: string, results: IDeepCheckResults)
   ${fold('Files and sizes', sums(stats))}`
 }
 
-function repaired(exchange: Exchange, handle: string, results: IDeepCheckAndRepairResults): Html {
+function repaired(
+  exchange: Exchange,
+  handle: string,
+  results: IDeepCheckAndRepairResults,
+  whole: boolean,
+): Html {
   const { counters, stats } = results
   const address = `${rootOf(exchange.request)}operations/${segment(handle)}/`
   const sick = linesOf(results.allResults(), ([, found]) => !found.preRepairResults.healthy)
   const left = counters.countObjectsUnhealthyPostRepair
   const lost = counters.countObjectsUnrecoverablePostRepair
-  return html`${overall(counters.countObjectsChecked, left - lost, lost)}
+  const tally = {
+    checked: counters.countObjectsChecked,
+    unhealthy: left,
+    lost,
+    failed: results.failures.length,
+  }
+  return html`${overall(tally, whole, 'Perhaps too few servers answer now. Try again later.')}
   ${tiles([
     ['Checked', number(counters.countObjectsChecked)],
     ['Were not whole', number(counters.countObjectsUnhealthyPreRepair)],
@@ -196,23 +219,39 @@ function repaired(exchange: Exchange, handle: string, results: IDeepCheckAndRepa
   ${fold('Files and sizes', sums(stats))}`
 }
 
+/** How many objects of a tree are how. */
+interface Tally {
+  readonly checked: number
+  readonly unhealthy: number
+  /** Those of the unhealthy ones that cannot be read. */
+  readonly lost: number
+  /** What could not be looked at. */
+  readonly failed: number
+}
+
 /** What it comes to, so far or in the end. */
-function overall(checkedCount: number, unhealthy: number, lost: number): Html {
-  const all = count(checkedCount, 'file or folder', 'files and folders')
-  const of = (some: number): string => `${number(some)} of ${all} ${some === 1 ? 'is' : 'are'}`
+function overall(
+  { checked: all, unhealthy, lost, failed }: Tally,
+  whole: boolean,
+  advice: string,
+): Html {
+  const seen = count(all, 'file or folder', 'files and folders')
+  const of = (some: number): string => `${number(some)} of ${seen} ${some === 1 ? 'is' : 'are'}`
   if (lost > 0)
     return banner(
       'bad',
       `${of(lost)} not readable now`,
       'If the missing pieces are on servers that are away, they come back with them.',
     )
-  if (unhealthy > 0)
+  if (failed > 0)
     return banner(
-      'warning',
-      `${of(unhealthy)} not whole, but readable`,
-      'Repair them before more is lost.',
+      'bad',
+      `${count(failed, 'object')} could not be read or checked`,
+      'They are listed below. What is in a folder that cannot be read was not checked either.',
     )
-  return banner('good', 'All is well', `Checked: ${all}.`)
+  if (unhealthy > 0) return banner('warning', `${of(unhealthy)} not whole, but readable`, advice)
+  const text = `Checked: ${seen}.`
+  return whole ? banner('good', 'All is well', text) : banner('plain', 'All well so far', text)
 }
 
 type Line<Results> = readonly [path: readonly string[], results: Results]
