@@ -40,6 +40,8 @@ const CLOCK_LAG_MS = 100
 /** Writes are gathered for so long, or until there are so many, and then made at once. */
 const GATHER_MS = 500
 const GATHER_COUNT = 200
+/** So long a transaction stays open that only reads, with others kept out. */
+const READING_MS = 20
 /** By what a file is known to be unchanged. */
 export interface LocalStamp {
   readonly sizeBytes: number
@@ -107,11 +109,13 @@ type Statement = readonly [sql: string, values: readonly (string | number | Uint
  */
 export async function openBackupDb(file: string, options: BackupDbOptions): Promise<BackupDb> {
   const isNew = createIfMissing(file)
+  await waitForJournal(file, options.now)
+  const database = await whenNotBusy(file, options.now, () => new sqlite.Database(file))
   const use = async <T>(work: () => T): Promise<T> => {
-    await waitForJournal(file, options.now)
+    // While it holds the lock itself there is no journal of somebody else's.
+    if (!database.inTransaction) await waitForJournal(file, options.now)
     return whenNotBusy(file, options.now, work)
   }
-  const database = await use(() => new sqlite.Database(file))
   try {
     await use(() => prepareDatabase(database, isNew))
   } catch (error) {
@@ -163,6 +167,7 @@ function backupDbOn(
 ): BackupDb {
   const nowSeconds = (): number => now() / 1000
   const { gather, flush } = gatherer(database, use, now)
+  const read = reader(database, use)
   const remember = (cap: unknown, lastChecked: unknown): Remembered => {
     const ageSeconds = nowSeconds() - Number(lastChecked)
     const probability =
@@ -174,12 +179,13 @@ function backupDbOn(
     try {
       await flush()
     } finally {
+      endTransaction(database, 'COMMIT')
       database.close()
     }
   }
   return {
     findFile: async (path, stamp, trustsTimestamps) => {
-      const row = await use(() => database.get(FIND_FILE, [path]))
+      const row = await read(FIND_FILE, [path])
       if (row === null) return undefined
       if (trustsTimestamps && isStamp(row, stamp)) {
         return remember(row['filecap'], row['last_checked'])
@@ -206,7 +212,7 @@ function backupDbOn(
     },
     recordFileIsHealthy: (cap) => gather([CHECKED_FILE, [nowSeconds(), bytesOf(cap), cap]]),
     findDirectory: async (hash) => {
-      const row = await use(() => database.get(FIND_DIRECTORY, [bytesOf(hash), hash]))
+      const row = await read(FIND_DIRECTORY, [bytesOf(hash), hash])
       return row === null ? undefined : remember(row['dircap'], row['last_checked'])
     },
     recordDirectory: (hash, cap) =>
@@ -219,6 +225,29 @@ function backupDbOn(
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/**
+ * Reads in transactions that stay open for a while: every one costs a lock, which takes longer than a
+ * read. What writes ends them.
+ */
+function reader(
+  database: Sqlite.Database,
+  use: <T>(work: () => T) => Promise<T>,
+): (sql: string, values: Statement[1]) => Promise<Readonly<Record<string, unknown>> | null> {
+  return (sql, values) =>
+    use(() => {
+      if (!database.inTransaction) {
+        database.exec('BEGIN')
+        setTimeout(() => endTransaction(database, 'COMMIT'), READING_MS).unref()
+      }
+      try {
+        return database.get(sql, [...values])
+      } catch (error) {
+        endTransaction(database, 'ROLLBACK')
+        throw error
+      }
+    })
 }
 
 /** Gathers statements, and makes them in one transaction when there are many, or for some time. */
@@ -284,14 +313,19 @@ function exactSeconds(ns: bigint): number {
 }
 
 function inTransaction(database: Sqlite.Database, work: () => void): void {
+  endTransaction(database, 'COMMIT')
   database.exec('BEGIN IMMEDIATE')
   try {
     work()
     database.exec('COMMIT')
   } catch (error) {
-    if (database.inTransaction) database.exec('ROLLBACK')
+    endTransaction(database, 'ROLLBACK')
     throw error
   }
+}
+
+function endTransaction(database: Sqlite.Database, how: 'COMMIT' | 'ROLLBACK'): void {
+  if (database.isOpen && database.inTransaction) database.exec(how)
 }
 
 /** Upstream writes bytes now and once wrote text. */
