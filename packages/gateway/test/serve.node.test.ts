@@ -168,6 +168,39 @@ describe('a server', () => {
   })
 })
 
+it('takes no more of a body than is wanted', async () => {
+  let go = (): void => {}
+  let first = 0
+  handle = async ({ body }) => {
+    const pieces = body[Symbol.asyncIterator]()
+    first = (await pieces.next()).value?.length ?? 0
+    await new Promise<void>((resolve) => {
+      go = resolve
+    })
+    await pieces.return?.()
+    return { status: 200, headers: [], body: new Uint8Array(0) }
+  }
+  const size = 64 * 1024 * 1024
+  const socket = await connect()
+  socket.write(`PUT /uri HTTP/1.1\r\n${HEAD}Content-Length: ${size}\r\n\r\n`)
+  for (let sent = 0; sent < size; sent += 1024 * 1024) socket.write(Buffer.alloc(1024 * 1024))
+  await until(() => first > 0)
+  for (let before = -1, idle = 0; idle < 200; before = socket.writableLength) {
+    idle = socket.writableLength === before ? idle + 1 : 0
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(socket.writableLength).toBeGreaterThan(size / 2)
+  go()
+  expect(await received(socket)).toMatch(/^HTTP\/1\.1 200 OK/)
+})
+
+it('takes a request for another protocol as one for this', async () => {
+  const socket = await connect()
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAA\r\n'
+  socket.write(`GET /private/logs/v1 HTTP/1.1\r\nHost: localhost\r\n${upgrade}\r\n`)
+  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 401 /)
+})
+
 describe('a client that goes away', () => {
   it.each(['PUT', 'POST'])('in the middle of %s leaves nothing behind', async (method) => {
     const upload = vi.spyOn(web.client, 'upload')

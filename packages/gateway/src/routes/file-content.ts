@@ -108,15 +108,23 @@ export function parseRanges(header: string, size: number): ByteRange | undefined
   return ranges.includes(undefined) ? undefined : ranges[0]
 }
 
-/** The content from here on, once its first piece is there: what cannot be read has its own status. */
+/**
+ * The content from here on, once its first piece is there: what cannot be read has its own status.
+ * What comes in one piece is given whole.
+ */
 async function begun(
   content: IReadable,
   offset: number,
   size: number,
   signal: AbortSignal,
-): Promise<AsyncIterable<Uint8Array>> {
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const pieces = content.read({ offset, size, signal })[Symbol.asyncIterator]()
-  let first: Promise<IteratorResult<Uint8Array>> | undefined = Promise.resolve(await pieces.next())
+  const begin = await pieces.next()
+  if (begin.done !== true && begin.value.length === size) {
+    await pieces.next()
+    return begin.value
+  }
+  let first: Promise<IteratorResult<Uint8Array>> | undefined = Promise.resolve(begin)
   const next = (): Promise<IteratorResult<Uint8Array>> => {
     const result = first ?? pieces.next()
     first = undefined
