@@ -97,6 +97,9 @@ export class FailureWithStatus extends Error {
   }
 }
 
+const NO_SERVERS =
+  'List servers in private/servers.yaml, or start those that are listed; where tahoe.cfg has [grid_managers], servers need a certificate of one.'
+
 /** What a user can do about a failure, by its code. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {
   NODEDIR_ABSENT:
@@ -116,7 +119,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLI_READ_ONLY: 'Use a cap that writes.',
   CLI_BAD_BACKUPDB:
     'Move that file away to begin with a new one: nothing on the grid is lost by it.',
-  UPLOAD_NO_SERVERS: 'List servers in private/servers.yaml, or start those that are listed.',
+  UPLOAD_NO_SERVERS: NO_SERVERS,
+  MUTABLE_NOT_ENOUGH_SERVERS: NO_SERVERS,
   UPLOAD_UNHAPPINESS:
     'Start more servers, or lower shares.happy in the [client] section of tahoe.cfg.',
   UPLOAD_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
