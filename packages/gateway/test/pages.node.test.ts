@@ -3,7 +3,13 @@ import { monitored } from '@lafs/dirnode'
 import { createMemoryStore } from '@lafs/share-store-memory'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { createStorageServer } from '@lafs/storage-server'
-import { describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { mkdtempSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { toBase32 } from '@lafs/crypto'
+import { parseCapStrict } from '@lafs/uri'
 import type { GatewayRequest } from '../src/exchange.ts'
 import { checkResultsPage, operationPage, statisticsPage, storagePage } from '../src/pages/index.ts'
 import { exact, html, visible } from '../src/pages/html.ts'
@@ -14,7 +20,10 @@ import { timeline } from '../src/pages/timeline.ts'
 import { form, useWeb } from './web.ts'
 
 const HTML = { accept: 'text/html' }
-const web = useWeb()
+const temporary = mkdtempSync(join(tmpdir(), 'lafs-pages-'))
+const blacklistFile = join(temporary, 'access.blacklist')
+const web = useWeb({ blacklistFile })
+afterAll(() => rm(temporary, { recursive: true }))
 
 function at(cap: string, ...path: readonly string[]): string {
   return `/uri/${[cap, ...path].map(encodeURIComponent).join('/')}`
@@ -225,6 +234,22 @@ describe('the page of a folder', () => {
       ...Array.from({ length: 10 }, (_, index) => `file 33${index}`),
     ])
     expect(await shown('?find=%3Cb%3E')).toEqual([])
+  })
+
+  it('says what the operator forbids, and does not lead there', async () => {
+    const cap = await folder()
+    await web.put(at(cap, 'bad'), 'x'.repeat(100))
+    const facts = (await web.get(`${at(cap, 'bad')}?t=json`)).json() as [
+      string,
+      { verify_uri: string },
+    ]
+    const { storageIndex } = parseCapStrict(facts[1].verify_uri)
+    await writeFile(blacklistFile, `${toBase32(storageIndex ?? new Uint8Array())} <dull>\n`)
+    const { text } = await web.get(`${at(cap)}/`, HTML)
+    await rm(blacklistFile)
+    expect(text).toContain('&lt;dull&gt;')
+    expect(text).toContain('<s><bdi>bad</bdi></s>')
+    expect(text).not.toContain('@@named=/bad')
   })
 
   it('offers nothing that a read-only key cannot do', async () => {

@@ -69,7 +69,7 @@ export async function directoryPage(exchange: DirectoryExchange): Promise<Gatewa
       <h1>${name === undefined ? 'Folder' : nameText(name)}</h1>
       ${kindBadge(node)}
     </div>
-    ${children === undefined ? unreadable(place, failure) : listing(exchange, place, children)}`
+    ${children === undefined ? unreadable(place, failure) : await listing(exchange, place, children)}`
   const title = name === undefined ? 'Folder' : plainName(name)
   return pageResponse(exchange, { title, body })
 }
@@ -115,11 +115,11 @@ function unreadable({ root, path }: Place, error: unknown): Html {
     </p>`
 }
 
-function listing(
+async function listing(
   exchange: DirectoryExchange,
   place: Place,
   children: ReadonlyMap<string, DirectoryChild>,
-): Html {
+): Promise<Html> {
   const view = viewOf(exchange)
   const entries = [...children].map(([name, child]) => entryOf(name, child))
   const found = sortEntries(
@@ -129,6 +129,10 @@ function listing(
   const pageCount = Math.max(1, Math.ceil(found.length / PAGE_LENGTH))
   const page = Math.min(view.page, pageCount)
   const shown = found.slice((page - 1) * PAGE_LENGTH, page * PAGE_LENGTH)
+  const { blacklist } = exchange.context
+  const rows = shown.map(async (entry) =>
+    rowOf(place, entry, await blacklist.reasonFor(entry.node)),
+  )
   const filter = (entries.length > 20 || view.find !== '') && finder(place, view)
   return html`${place.writeable ? tools(place) : html`<p class="toolbar"><a class="button" href="${infoAddress(place.root, place.path)}#share">Share</a> <a class="button" href="${infoAddress(place.root, place.path)}">Details</a></p>`}
     ${filter}
@@ -137,11 +141,7 @@ function listing(
       ${
         found.length === 0
           ? empty(entries.length, place)
-          : table(
-              'Files and folders here',
-              columnsOf(place, view),
-              shown.map((entry) => rowOf(place, entry)),
-            )
+          : table('Files and folders here', columnsOf(place, view), await Promise.all(rows))
       }
       ${pageCount > 1 && pager(place, { ...view, page }, pageCount)}
     </div>`
@@ -321,10 +321,11 @@ const GLYPHS = {
   unknown: 'unknown',
 } as const
 
-function rowOf(place: Place, entry: Entry): readonly Html[] {
+/** @param prohibited - why the operator of the node has it not served; undefined where it is. */
+function rowOf(place: Place, entry: Entry, prohibited: string | undefined): readonly Html[] {
   const { name, node } = entry
-  const address = contentOf(place, entry)
-  const label = nameText(name)
+  const address = prohibited === undefined ? contentOf(place, entry) : undefined
+  const label = prohibited === undefined ? nameText(name) : html`<s>${nameText(name)}</s>`
   const glyph = html`<span class="glyph ${GLYPHS[node.kind]}" aria-hidden="true"></span>`
   const marks = [
     node.kind === 'directory' &&
@@ -333,6 +334,8 @@ function rowOf(place: Place, entry: Entry): readonly Html[] {
     node.kind === 'mutable-file' &&
       badge('plain', node.readonly ? 'changeable, read-only' : 'changeable'),
     node.kind === 'unknown' && badge('warning', 'unknown kind'),
+    prohibited !== undefined &&
+      html`${badge('bad', 'not served here')} <span class="hint">${prohibited}</span>`,
   ]
   return [
     html`${glyph}<span class="visually-hidden">${kindOf(node)}: </span
@@ -366,7 +369,7 @@ function menu(place: Place, { name, node }: Entry, address: string | undefined):
     </summary>
     <div class="folded">
       ${info !== false && html`<a href="${info}">Details and sharing</a>`}
-      ${isFile && html`<a href="${address}?save=true" rel="noreferrer" download>Download</a>`}
+      ${isFile && address !== undefined && html`<a href="${address}?save=true" rel="noreferrer" download>Download</a>`}
       ${
         writeable &&
         html`<a href="${here}${query({ t: 'rename-form', name })}">Rename or move</a>
