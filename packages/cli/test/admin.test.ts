@@ -135,7 +135,7 @@ describe('admin expiring', () => {
     const { status, stdout, stderr } = await admin('expiring')
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toMatch(
-      /^lafs: NODEDIR_BAD_CONFIG: tahoe\.cfg: expected .* at \[storage\] expire\./,
+      /^lafs: NODEDIR_BAD_CONFIG: tahoe\.cfg( line \d+)?: expected .* at \[storage\] expire\./,
     )
   })
 })
