@@ -18,7 +18,7 @@ export function refuseForeign(request: GatewayRequest, allowedHosts: readonly st
   if (host !== undefined && !isOwnHost(host, allowedHosts)) {
     throw new WebError(
       403,
-      'This node does not go by that name. Use localhost or its address in numbers, or have its operator allow the name.',
+      'This node does not go by that name. Use localhost or its address in numbers, or have its operator allow the name (LAFS_ALLOWED_HOSTS).',
     )
   }
   if (SAFE_METHODS.has(method)) return
