@@ -29,12 +29,18 @@ export interface CommandLine {
 const SCRIPT = `
 import io, json, os, sys
 
-from allmydata.scripts import cli, tahoe_backup, tahoe_cp
+from allmydata.scripts import cli, tahoe_backup, tahoe_cp, tahoe_status
 from allmydata.scripts.runner import Options
 from twisted.python import usage
 
 # The order of a folder is nobody's choice.
 tahoe_cp.listdir_unicode = tahoe_backup.listdir_unicode = lambda path: sorted(os.listdir(path))
+
+# Some of it is printed to the standard output whatever a command was given: answers go there alone.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+COMMANDS = {**cli.dispatch, "status": tahoe_status.do_status}
 
 def output():
     return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
@@ -55,14 +61,14 @@ def run(words, cwd, stdin):
     command.stdout, command.stderr = output(), output()
     command.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
     try:
-        status = cli.dispatch[options.subCommand](command)
+        status = COMMANDS[options.subCommand](command)
     except Exception as error:
         status = 1
         print(repr(error), file=command.stderr)
     return {"status": status & 0xFF, "stdout": text(command.stdout), "stderr": text(command.stderr)}
 
 for line in sys.stdin:
-    print(json.dumps(run(*json.loads(line))), flush=True)
+    print(json.dumps(run(*json.loads(line))), file=answers, flush=True)
 `
 
 /** Upstream's command, all of whose runs are in one process: it takes long to start. */

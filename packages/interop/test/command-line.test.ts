@@ -101,6 +101,8 @@ ls work:backups
 ls work:backups/Latest
 get work:backups/Latest/a
 deep-check work:backups/Latest
+status
+status -v
 `
 
 /** Texts of one run with names in place of all that differs from run to run. */
@@ -149,7 +151,8 @@ async function play(command: CommandLine, node: string, cwd: string): Promise<Pl
   for (const line of LINES.trim().split('\n')) {
     const words = [...names.show(line).matchAll(/'([^']*)'|(\S+)/g)].map(([, a, b]) => a ?? b ?? '')
     const { status, stdout } = await command.run(['-d', node, ...words], cwd, STDIN)
-    played.push([line, status, names.hide(ordered(stdout).replaceAll(cwd, '<CWD>'))])
+    const printed = words[0] === 'status' ? totalsOf(stdout) : ordered(stdout)
+    played.push([line, status, names.hide(printed.replaceAll(cwd, '<CWD>'))])
   }
   return [...played, ['the files afterwards', 0, await treeBelow(cwd)]]
 }
@@ -174,6 +177,12 @@ function ordered(printed: string): string {
     }
   }
   return printed
+}
+
+/** What `status` prints above its lists, without the figures. */
+function totalsOf(printed: string): string {
+  const [totals = ''] = printed.split('\n\n')
+  return totals.replaceAll(/\d[\d.]*(?: ?[A-Za-z]+)?/g, '<FIGURE>')
 }
 
 async function treeBelow(folder: string): Promise<string> {

@@ -70,18 +70,18 @@ describeWithUpstream('the web API of a gateway', () => {
     const shared = await makeSharedFiles(upstream, storages)
     await Promise.all([upstream, own].map((node) => makeNodeFiles(node.folder, shared)))
     const keys = await givenKeys()
-    const ask = async (webUrl: string, whose: string, key: string | undefined) => {
+    const ask = async (webUrl: string, whose: string, keyNumber: number) => {
       const files = await makeOwnFiles(upstream, storages, whose)
-      return runScenario(
-        webUrl,
-        webApiScenario,
-        shared,
-        new Map([...files, ['private-key', key ?? '']]),
-      )
+      const values = new Map([
+        ...files,
+        ['private-key', keys[keyNumber] ?? ''],
+        ['second-key', keys[keyNumber + 1] ?? ''],
+      ])
+      return runScenario(webUrl, webApiScenario, shared, values)
     }
     const [theirs, ours] = await Promise.all([
-      ask(upstream.webUrl, 'upstream', keys[0]),
-      ask(own.webUrl, 'ours', keys[1]),
+      ask(upstream.webUrl, 'upstream', 0),
+      ask(own.webUrl, 'ours', 2),
     ])
     const differences = compareObservations(theirs, ours)
     answered = ours.size

@@ -1,6 +1,9 @@
 import { del, get, head, post, put } from '../scenario.ts'
 import type { WebGroup } from '../scenario.ts'
 
+/** What upstream's command sends. */
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
 const status: WebGroup = {
   name: 'the node',
   steps: [
@@ -24,6 +27,10 @@ const status: WebGroup = {
     get('/status/bogus'),
     get('/status/bogus-1'),
     get('/status/up-x'),
+    post('/status?t=json', { body: 't=json&token=none', headers: FORM, compare: 'shape' }),
+    post('/statistics?t=json', { body: 't=json&token=none', headers: FORM, compare: 'shape' }),
+    post('/status'),
+    post('/storage?t=json', { compare: 'shape' }),
     get('/statistics'),
     get('/statistics?t=json', { compare: 'shape' }),
     get('/statistics?t=openmetrics', { compare: 'shape' }),
