@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { CommanderError } from 'commander'
 import { gridManagerCommand } from './command.ts'
 import type { GridManagerTerminal } from './command.ts'
@@ -7,7 +8,10 @@ export async function main(): Promise<void> {
   const { stdin, stdout, stderr } = process
   const terminal: GridManagerTerminal = { stdin, stdout, cwd: process.cwd(), now: Date.now }
   try {
-    const command = gridManagerCommand(terminal).exitOverride()
+    const manifest = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+    const { version } = JSON.parse(manifest) as { version: string }
+    const command = gridManagerCommand(terminal)
+    command.version(`grid-manager: ${version}`, '-V, --version').exitOverride()
     for (const subcommand of command.commands) subcommand.exitOverride()
     await command.parseAsync(process.argv.slice(2), { from: 'user' })
   } catch (error) {

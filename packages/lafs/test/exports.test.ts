@@ -22,7 +22,7 @@ describe('lafs', () => {
     expect(kinds).toEqual(['directory', 'immutable-file'])
   })
 
-  it('carries the command under both names', () => {
+  it('carries the commands under all their names', () => {
     const root = join(import.meta.dirname, '..')
     const tsc = join(
       dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
@@ -30,10 +30,10 @@ describe('lafs', () => {
     )
     execFileSync(process.execPath, [tsc, '-b', root])
     const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    expect(Object.keys(bin)).toEqual(['lafs', 'tahoe'])
+    expect(Object.keys(bin)).toEqual(['lafs', 'tahoe', 'grid-manager'])
     for (const file of Object.values<string>(bin)) {
       const output = execFileSync(process.execPath, [join(root, file), '--version'])
-      expect(output.toString()).toMatch(/^lafs: /)
+      expect(output.toString()).toMatch(/^(?:lafs|grid-manager): /)
     }
   })
 })
