@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { dirname, join, resolve } from 'node:path'
+import { Command, CommanderError, Option } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
 import type { AdminOptions } from './commands/admin-counts.ts'
 import type { CheckCommandOptions } from './commands/check.ts'
@@ -64,6 +64,7 @@ export function createProgram(terminal: Terminal, version: string): Command {
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(blotOutSecrets(text)),
     })
+  addUpstreamOptions(program, terminal, version)
   addNodeCommands(program, context)
   addAliasCommands(program, context)
   addFileCommands(program, context)
@@ -79,6 +80,25 @@ export function createProgram(terminal: Terminal, version: string): Command {
   addAdminCommands(program, context)
   addDebugCommands(program, context)
   return program
+}
+
+/** Upstream's other options before the name of a command: scripts may have them. */
+function addUpstreamOptions(program: Command, terminal: Terminal, version: string): void {
+  program.option('--version-and-path', 'the same, and where it is installed')
+  for (const flags of [
+    '--eliot-destination <destination>',
+    '--wormhole-server <url>',
+    '--wormhole-invite-appid <id>',
+  ]) {
+    program.addOption(new Option(flags).hideHelp())
+  }
+  program.on('option:version-and-path', () => {
+    terminal.stdout.write(`${version}\npath: ${dirname(import.meta.dirname)}\n`)
+    throw new CommanderError(0, 'commander.version', version)
+  })
+  program.on('option:eliot-destination', () => {
+    terminal.stderr.write('lafs: --eliot-destination changes nothing: there is no Eliot log.\n')
+  })
 }
 
 /** A command with paths on the grid among its arguments. */

@@ -12,6 +12,9 @@ import {
 import { createProgram } from './program.ts'
 import type { Terminal } from './terminal.ts'
 
+/** What they print takes a moment to find out. */
+const VERSION_OPTIONS: ReadonlySet<string> = new Set(['-V', '--version', '--version-and-path'])
+
 /**
  * Runs one command line.
  *
@@ -20,7 +23,7 @@ import type { Terminal } from './terminal.ts'
  *   Ctrl-C, 141 when nobody reads the output any more. `ls` and `mv` have some of their own.
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
-  const asksVersion = words.includes('-V') || words.includes('--version')
+  const asksVersion = words.some((word) => VERSION_OPTIONS.has(word))
   try {
     const version = asksVersion ? await (await import('./version.ts')).versionText() : ''
     await createProgram(terminal, version).parseAsync([...words], { from: 'user' })

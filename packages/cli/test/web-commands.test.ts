@@ -93,6 +93,23 @@ describe('a command over the web API', () => {
   })
 })
 
+describe('an option of upstream’s before the command', () => {
+  it('tells where it is', async () => {
+    const { status, stdout } = await lafs(['--version-and-path'])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^lafs: \S+\n(.*\n)+path: \/.*\/packages\/cli\n$/)
+  })
+
+  it('changes nothing where it makes no sense', async () => {
+    const words = ['--eliot-destination', 'file:x', '--wormhole-server=ws://x', '-d', node.folder]
+    expect(await lafs([...words, 'get', 'URI:LIT:onwwc3dm'])).toEqual({
+      status: 0,
+      stdout: 'small',
+      stderr: 'lafs: --eliot-destination changes nothing: there is no Eliot log.\n',
+    })
+  })
+})
+
 describe('--json', () => {
   it('says what came of each command', async () => {
     const json = async (...words: string[]): Promise<unknown> => {
