@@ -30,7 +30,7 @@ describe('lafs', () => {
     )
     execFileSync(process.execPath, [tsc, '-b', root])
     const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    expect(Object.keys(bin)).toEqual(['lafs', 'tahoe', 'grid-manager'])
+    expect(Object.keys(bin)).toEqual(['grid-manager', 'lafs', 'tahoe'])
     for (const file of Object.values<string>(bin)) {
       const output = execFileSync(process.execPath, [join(root, file), '--version'])
       expect(output.toString()).toMatch(/^(?:lafs|grid-manager): /)
