@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { Argument, Command as NewCommand } from 'commander'
 import type { GridManagerCertificateOptions } from './commands/admin-grid-manager.ts'
 import type { KeyOptions } from './commands/admin-keys.ts'
+import type { MigrateCrawlerOptions } from './commands/admin-migrate-crawler.ts'
 import type { BackupOptions } from './commands/backup.ts'
 import type { StatusOptions } from './commands/status.ts'
 import type { WebopenOptions } from './commands/webopen.ts'
@@ -106,11 +107,15 @@ export function addAdminKeyCommands(admin: Command, context: ContextMaker): void
     .command('migrate-crawler')
     .description('make JSON of what the crawlers of an old storage server kept as pickles')
     .option('-C, --basedir <folder>', 'the node directory')
-    .action(async ({ basedir }: { readonly basedir?: string }) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (options: MigrateCrawlerOptions & { readonly basedir?: string }) => {
       const { migrateCrawlerCommand } = await import('./commands/admin-migrate-crawler.ts')
       const defaults = context()
-      const nodeDirectory = resolve(defaults.terminal.cwd, basedir ?? defaults.nodeDirectory)
-      await migrateCrawlerCommand({ ...defaults, nodeDirectory })
+      const nodeDirectory = resolve(
+        defaults.terminal.cwd,
+        options.basedir ?? defaults.nodeDirectory,
+      )
+      await migrateCrawlerCommand({ ...defaults, nodeDirectory }, options)
     })
   admin
     .command('add-grid-manager-cert')

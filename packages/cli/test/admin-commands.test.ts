@@ -72,6 +72,8 @@ describe('admin migrate-crawler', () => {
       expect(await readdir(join(node, 'storage'))).toEqual([`${name}.json`])
       const again = await runHere(['admin', 'migrate-crawler', '-C', node])
       expect(again.stdout).toContain(`Already converted: '${file}.json'\n`)
+      const told = await runHere(['-d', node, 'admin', 'migrate-crawler', '--json'])
+      expect(JSON.parse(told.stdout)).toContainEqual({ file, outcome: 'already-converted' })
     },
   )
 

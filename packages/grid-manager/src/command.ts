@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
+import type { ServerCertificate } from '@lafs/client'
 import { Command, InvalidArgumentError } from 'commander'
 import {
   createGridManagerFolder,
@@ -9,6 +10,7 @@ import {
   removeCertificates,
   saveGridManager,
 } from './folder.ts'
+import type { FiledCertificate } from './folder.ts'
 import {
   addServer,
   createGridManager,
@@ -88,7 +90,12 @@ export function gridManagerCommand(terminal: GridManagerTerminal): Command {
   command
     .command('list')
     .description('list the storage servers and their certificates')
-    .action(async () => list(terminal, place(), await load()))
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { readonly json?: boolean }) => {
+      const servers = await describeServers(place(), await load())
+      if (json === true) say(terminal, JSON.stringify(serversJson(servers), undefined, 1))
+      else for (const line of serverLines(servers, terminal.now())) say(terminal, line)
+    })
   command
     .command('sign')
     .description('give a storage server a certificate')
@@ -113,32 +120,52 @@ function parseDays(word: string): number {
   throw new InvalidArgumentError(`expected 1 to ${MAX_CERTIFICATE_DAYS} days.`)
 }
 
-async function list(
-  terminal: GridManagerTerminal,
-  place: Place,
-  manager: GridManager,
-): Promise<void> {
+/** A storage server with the certificates that it was given. */
+interface DescribedServer {
+  readonly name: string
+  readonly publicKey: string
+  readonly certificates: readonly FiledCertificate[]
+}
+
+async function describeServers(place: Place, manager: GridManager): Promise<DescribedServer[]> {
   const identity = publicIdentity(manager)
-  for (const [name, key] of [...manager.servers].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    say(terminal, `${name}: ${key}`)
+  const servers: DescribedServer[] = []
+  for (const [name, publicKey] of [...manager.servers].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const certificates = place === undefined ? [] : await readCertificates(place, name, identity)
-    for (const { index, content } of certificates) {
-      const margin = `${' '.repeat(Array.from(name).length)}  cert ${index}: `
-      if (content === undefined) {
-        say(terminal, `${margin}not signed by this Grid Manager`)
-        continue
-      }
-      const { expires, expiresMs } = content
-      const leftSeconds = (expiresMs - terminal.now()) / 1000
-      const time = expires.replace('T', ' ')
-      say(
-        terminal,
-        leftSeconds > 0
-          ? `${margin}valid until ${time} (${durationText(leftSeconds)} in the future)`
-          : `${margin}expired ${time} (${durationText(-leftSeconds)} ago)`,
-      )
-    }
+    servers.push({ name, publicKey, certificates })
   }
+  return servers
+}
+
+/** With `null` as the end of what this grid manager has not signed. */
+function serversJson(servers: readonly DescribedServer[]): object {
+  return servers.map(({ name, publicKey, certificates }) => ({
+    name,
+    'public-key': publicKey,
+    certificates: certificates.map(({ index, content }) => ({
+      index,
+      expires: content?.expires ?? null,
+    })),
+  }))
+}
+
+function serverLines(servers: readonly DescribedServer[], nowMs: number): string[] {
+  return servers.flatMap(({ name, publicKey, certificates }) => {
+    const margin = ' '.repeat(Array.from(name).length)
+    const lines = certificates.map(
+      ({ index, content }) => `${margin}  cert ${index}: ${validityText(content, nowMs)}`,
+    )
+    return [`${name}: ${publicKey}`, ...lines]
+  })
+}
+
+function validityText(content: ServerCertificate | undefined, nowMs: number): string {
+  if (content === undefined) return 'not signed by this Grid Manager'
+  const leftSeconds = (content.expiresMs - nowMs) / 1000
+  const time = content.expires.replace('T', ' ')
+  return leftSeconds > 0
+    ? `valid until ${time} (${durationText(leftSeconds)} in the future)`
+    : `expired ${time} (${durationText(-leftSeconds)} ago)`
 }
 
 const MINUTE = 60
@@ -147,20 +174,19 @@ const DAY = 24 * HOUR
 const MONTH = 30 * DAY
 const YEAR = 365 * DAY
 
-/** Such as `9 days`. @see allmydata.util.abbreviate.abbreviate_time */
+/** Units of time, each with the seconds from which on the next one is used. */
+const TIMES = [
+  [2 * MINUTE, 1, 'second'],
+  [3 * HOUR, MINUTE, 'minute'],
+  [2 * DAY, HOUR, 'hour'],
+  [2 * MONTH, DAY, 'day'],
+  [4 * YEAR, MONTH, 'month'],
+  [Number.POSITIVE_INFINITY, YEAR, 'year'],
+] as const
+
+/** A time in one unit, such as `9 days`. @see allmydata.util.abbreviate.abbreviate_time */
 function durationText(seconds: number): string {
-  const [unit, name] =
-    seconds < 2 * MINUTE
-      ? ([1, 'second'] as const)
-      : seconds < 3 * HOUR
-        ? ([MINUTE, 'minute'] as const)
-        : seconds < 2 * DAY
-          ? ([HOUR, 'hour'] as const)
-          : seconds < 2 * MONTH
-            ? ([DAY, 'day'] as const)
-            : seconds < 4 * YEAR
-              ? ([MONTH, 'month'] as const)
-              : ([YEAR, 'year'] as const)
+  const [, unit, name] = TIMES.find(([end]) => seconds < end) ?? TIMES[5]
   const count = Math.floor(seconds / unit)
   return `${count} ${name}${count === 1 ? '' : 's'}`
 }

@@ -174,6 +174,24 @@ describe('the command', () => {
     expect(await run(['-c', folder, 'list'], { nowMs: Math.floor(now * 1000) })).toBe(text)
   })
 
+  it('lists them as JSON', async () => {
+    const folder = await mkdtemp(join(root, 'list-'))
+    await writeFile(join(folder, 'config.json'), config)
+    await writeFile(join(folder, 'alice.cert.0'), recorded.filed)
+    await writeFile(join(folder, 'alice.cert.1'), recorded.filed.replace('expires', 'Expires'))
+    expect(JSON.parse(await run(['-c', folder, 'list', '--json']))).toEqual([
+      {
+        name: 'alice',
+        'public-key': KEY,
+        certificates: [
+          { index: 0, expires: '2023-12-14T22:13:20.123456+00:00' },
+          { index: 1, expires: null },
+        ],
+      },
+      { name: 'b\u00f8b', 'public-key': recorded.servers['b\u00f8b'], certificates: [] },
+    ])
+  })
+
   it('tells certificates of another grid manager', async () => {
     const folder = join(root, 'foreign')
     await mkdir(folder)

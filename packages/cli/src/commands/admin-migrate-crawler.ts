@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { CommandError } from '../failure.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { writePrivateFile } from '../private-file.ts'
 import { pythonJson } from '../python-json.ts'
 import type { CommandContext } from '../command-context.ts'
@@ -17,35 +18,50 @@ const FILES: readonly (readonly [name: string, convert: (state: Dict) => Dict])[
   ['lease_checker.history', convertHistory],
 ]
 
+/** The options of `admin migrate-crawler`. */
+export interface MigrateCrawlerOptions {
+  readonly json?: boolean
+}
+
+type Outcome = 'converted' | 'already-converted' | 'not-found'
+
+const SAYINGS: Readonly<Record<Outcome, (file: string) => string>> = {
+  converted: (file) => `Converted '${file}' to '${file}.json'`,
+  'already-converted': (file) => `Already converted: '${file}.json'`,
+  'not-found': (file) => `Not found: '${file}'`,
+}
+
 /**
  * Makes JSON of what the crawlers of a storage server kept as pickles, up to version 1.17, and removes the
  * pickles. Nothing in these is run.
  *
  * @see allmydata.scripts.admin.migrate_crawler
  */
-export async function migrateCrawlerCommand({
-  terminal,
-  nodeDirectory,
-}: CommandContext): Promise<void> {
+export async function migrateCrawlerCommand(
+  { terminal, nodeDirectory }: CommandContext,
+  { json }: MigrateCrawlerOptions,
+): Promise<void> {
+  const outcomes: { readonly file: string; readonly outcome: string }[] = []
   for (const [name, convert] of FILES) {
     const file = join(nodeDirectory, 'storage', name)
-    const target = `${file}.json`
-    const pickle = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    })
-    if (pickle === undefined) {
-      const said = (await isThere(target))
-        ? `Already converted: '${target}'`
-        : `Not found: '${file}'`
-      await writeTo(terminal.stdout, `${said}\n`)
-      continue
-    }
-    const state = convert(dict(unpickle(pickle), name))
-    await writePrivateFile(target, pythonJson(withTextKeys(state)))
-    await rm(file)
-    await writeTo(terminal.stdout, `Converted '${file}' to '${target}'\n`)
+    const outcome = await migrate(file, convert)
+    outcomes.push({ file, outcome })
+    if (json !== true) await writeTo(terminal.stdout, `${SAYINGS[outcome](file)}\n`)
   }
+  if (json === true) await writeTo(terminal.stdout, `${kebabJson(outcomes, 1)}\n`)
+}
+
+async function migrate(file: string, convert: (state: Dict) => Dict): Promise<Outcome> {
+  const target = `${file}.json`
+  const pickle = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (pickle === undefined) return (await isThere(target)) ? 'already-converted' : 'not-found'
+  const state = convert(dict(unpickle(pickle), basename(file)))
+  await writePrivateFile(target, pythonJson(withTextKeys(state)))
+  await rm(file)
+  return 'converted'
 }
 
 function convertState(state: Dict): Dict {
