@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { UploadSourceChangedError } from '@lafs/filesystem-interface'
 import type { IUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
 import type { UploadablePreferences } from './uploadable.ts'
 
@@ -8,7 +9,9 @@ import type { UploadablePreferences } from './uploadable.ts'
 const PIECE_SIZE = 1024 * 1024
 
 /**
- * An uploadable over a file, which stays open until the uploadable is closed.
+ * An uploadable over a file, which stays open until the uploadable is closed. A pass over it fails at its
+ * end when somebody has written to the file: the shares of one that changes between the pass for its
+ * key and the one that is sent could not be read under the cap of what it was.
  *
  * @throws TypeError when the path names no regular file; the file system's errors.
  */
@@ -18,9 +21,18 @@ export async function uploadableFromFile(
 ): Promise<IUploadable> {
   const handle = await open(path, constants.O_RDONLY)
   try {
-    const stats = await handle.stat()
+    const stats = await handle.stat({ bigint: true })
     if (!stats.isFile()) throw new TypeError('expected a regular file to upload')
-    return fromHandle(handle, stats.size, preferences)
+    const uploadable = fromHandle(handle, Number(stats.size), preferences)
+    return {
+      ...uploadable,
+      async *read(options) {
+        yield* uploadable.read(options)
+        const { mtimeNs, size } = await handle.stat({ bigint: true })
+        if (mtimeNs === stats.mtimeNs && size === stats.size) return
+        throw new UploadSourceChangedError('the file to upload was written to meanwhile')
+      },
+    }
   } catch (error) {
     await handle.close()
     throw error

@@ -38,6 +38,8 @@ export interface Sent {
 export interface ResumeGrid {
   readonly backends: readonly RIStorageServer[]
   readonly sent: Sent[]
+  /** Moves the servers' clocks on. */
+  elapse(ms: number): void
   /** What an upload goes over: to all servers but those that are away, by a line that may break. */
   over(line?: BreakingLine, away?: ReadonlySet<number>): IStorageBroker
   /** Options of an upload over that. */
@@ -51,9 +53,13 @@ export interface ResumeGrid {
 export async function createResumeGrid(count = 3): Promise<ResumeGrid> {
   const transport = memoryTransport()
   const sent: Sent[] = []
+  let aheadMs = 0
   const entries = await Promise.all(
     Array.from({ length: count }, async () => {
-      const backend = createStorageServer({ store: createMemoryStore() })
+      const backend = createStorageServer({
+        store: createMemoryStore(),
+        now: () => Date.now() + aheadMs,
+      })
       const { announcement } = await transport.serve(backend)
       const { storageServer } = await transport.connect(announcement)
       return { backend, storage: counted(storageServer, sent) }
@@ -68,6 +74,9 @@ export async function createResumeGrid(count = 3): Promise<ResumeGrid> {
   return {
     backends: entries.map(({ backend }) => backend),
     sent,
+    elapse: (ms) => {
+      aheadMs += ms
+    },
     over,
     options: (journal, line, away) => ({
       broker: over(line, away),
@@ -110,18 +119,28 @@ export async function holds(
   storageIndex: Uint8Array,
   shares: ReadonlyMap<number, Uint8Array>,
 ): Promise<boolean> {
-  const found = new Map<number, Uint8Array>()
+  const found = await Promise.all(
+    grid.backends.map((backend) => sharesOn({ backend }, storageIndex)),
+  )
+  const count = found.reduce((sum, { size }) => sum + size, 0)
+  return count === shares.size && areGood(grid, storageIndex, shares)
+}
+
+/** Whether the servers hold all of these shares, whole, and no other. */
+export async function areGood(
+  grid: ResumeGrid,
+  storageIndex: Uint8Array,
+  shares: ReadonlyMap<number, Uint8Array>,
+): Promise<boolean> {
+  const seen = new Set<number>()
   for (const backend of grid.backends) {
     for (const [share, bytes] of await sharesOn({ backend }, storageIndex)) {
-      if (found.has(share)) return false
-      found.set(share, bytes)
+      const expected = shares.get(share)
+      if (expected === undefined || Buffer.compare(bytes, expected) !== 0) return false
+      seen.add(share)
     }
   }
-  if (found.size !== shares.size) return false
-  return [...shares].every(([share, bytes]) => {
-    const other = found.get(share)
-    return other !== undefined && Buffer.compare(bytes, other) === 0
-  })
+  return seen.size === shares.size
 }
 
 /** What the grid gives for a cap. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultCrypto } from '@lafs/crypto'
@@ -54,6 +54,20 @@ const makers: [string, () => Promise<IUploadable>][] = [
     },
   ],
 ]
+
+it('notices that somebody writes to a file', async () => {
+  const path = join(folder, 'changing')
+  writeFileSync(path, data)
+  const longAgo = new Date(1_600_000_000_000)
+  utimesSync(path, longAgo, longAgo)
+  const uploadable = await uploadableFromFile(path)
+  expect((await collect(uploadable, 0)).length).toBe(data.length)
+  const changed = data.slice()
+  changed[7] = (changed[7] ?? 0) ^ 1
+  writeFileSync(path, changed)
+  await expect(collect(uploadable, 0)).rejects.toMatchObject({ code: 'UPLOAD_SOURCE_CHANGED' })
+  await uploadable.close()
+})
 
 describe.each(makers)('an uploadable from %s', (_, make) => {
   it('gives the bytes as often as asked, from any offset', async () => {
