@@ -1,34 +1,27 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
-import { text } from 'node:stream/consumers'
-import { run } from '@lafs/cli'
 import { toBase32 } from '@lafs/crypto'
 import {
   createResourceStack,
   describeWithUpstream,
+  lafs,
   readStoredShares,
+  startTahoe,
   startUpstreamClient,
   startUpstreamServer,
   tahoe,
   temporaryFolder,
 } from '@lafs/interop'
-import type { UpstreamClient, UpstreamServer } from '@lafs/interop'
+import type { CommandLine, UpstreamClient, UpstreamServer } from '@lafs/interop'
 import { parseCapStrict } from '@lafs/uri'
 import { stretch } from '@lafs/vectors'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
-/** Runs our command. @returns what it printed on its standard output. */
-async function lafs(words: readonly string[], cwd: string): Promise<string> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
-  const printed = Promise.all([text(stdout), text(stderr)])
-  const { signal } = new AbortController()
-  const status = await run(words, { stdin, stdout, stderr, cwd, now: Date.now, signal })
-  stdout.end()
-  stderr.end()
-  const [out, errors] = await printed
-  if (status !== 0) throw new Error(`lafs ${words[2]} failed with status ${status}: ${errors}`)
-  return out.trim()
+/** Runs a command that has to succeed. @returns what it printed on its standard output. */
+async function run(command: CommandLine, words: readonly string[], cwd: string): Promise<string> {
+  const { status, stdout, stderr } = await command.run(words, cwd, '')
+  if (status !== 0) throw new Error(`${words.join(' ')} failed with status ${status}: ${stderr}`)
+  return stdout.trim()
 }
 
 // Both commands on one node directory, which upstream made: its tahoe.cfg, servers.yaml and secrets.
@@ -55,7 +48,7 @@ describeWithUpstream("upstream's node directory", () => {
   it('gives both commands the same servers, parameters and secrets', async () => {
     const printed = await tahoe(['-d', client.folder, 'put', join(folder, 'file')])
     const upstreamCap = /URI:CHK:\S+/.exec(printed)?.[0] ?? ''
-    const ownCap = await lafs(['-q', '-d', client.folder, 'put', 'file'], folder)
+    const ownCap = await run(lafs, ['-q', '-d', client.folder, 'put', 'file'], folder)
     expect(ownCap).toBe(upstreamCap)
     const cap = parseCapStrict(ownCap)
     if (cap.kind !== 'chk') throw new Error(`expected a chk cap, got one of kind ${cap.kind}`)
@@ -64,7 +57,7 @@ describeWithUpstream("upstream's node directory", () => {
     // The second upload renewed the leases of the first: its secrets are the same.
     expect(shares.map((share) => share.leaseCount)).toEqual([1, 1, 1])
 
-    await lafs(['-q', '-d', client.folder, 'get', upstreamCap, 'got-by-own'], folder)
+    await run(lafs, ['-q', '-d', client.folder, 'get', upstreamCap, 'got-by-own'], folder)
     await tahoe(['-d', client.folder, 'get', ownCap, join(folder, 'got-by-upstream')])
     const got = await Promise.all(
       ['got-by-own', 'got-by-upstream'].map((name) => readFile(join(folder, name))),
@@ -74,8 +67,9 @@ describeWithUpstream("upstream's node directory", () => {
 
   it('shows both commands the same aliases, directories and trees', async () => {
     const of = (words: readonly string[]): string[] => ['-d', client.folder, ...words]
-    const own = (...words: string[]): Promise<string> => lafs(of(words), folder)
-    const upstream = async (...words: string[]): Promise<string> => (await tahoe(of(words))).trim()
+    const command = resources.use(startTahoe())
+    const own = (...words: string[]): Promise<string> => run(lafs, of(words), folder)
+    const upstream = (...words: string[]): Promise<string> => run(command, of(words), folder)
     await upstream('create-alias', 'tahoe')
     await upstream('put', join(folder, 'file'), 'tahoe:dir/by upstream')
     await own('put', '--format=MDMF', 'file', 'dir/ours')
