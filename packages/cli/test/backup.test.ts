@@ -29,6 +29,8 @@ const NOW = Date.UTC(2024, 1, 29, 12, 0, 5)
 interface Mood {
   archives: 'missing' | 'there' | 'read-only' | 'a file'
   healthy: boolean
+  /** Uploads whose connection breaks. */
+  breaks: number
   /** The statuses of requests whose method and target match. */
   readonly failures: [RegExp, number][]
 }
@@ -46,6 +48,10 @@ let count = 0
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'lafs-backup-'))
   server = createServer((request, response) => {
+    if (request.method === 'PUT' && request.url === '/uri' && mood.breaks-- > 0) {
+      request.socket.destroy()
+      return
+    }
     void answer(request.method ?? '', request.url ?? '', request).then(({ status, text }) => {
       response.writeHead(status).end(text)
     })
@@ -54,7 +60,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 })
 beforeEach(() => {
-  mood = { archives: 'there', healthy: true, failures: [] }
+  mood = { archives: 'there', healthy: true, breaks: 0, failures: [] }
   requests = []
   onUpload = () => undefined
 })
@@ -291,6 +297,17 @@ describe('backup', () => {
     await backUp('folder', 'tahoe:')
     onUpload = () => undefined
     expect((await backUp('folder', 'tahoe:')).stdout).toContain('1 files uploaded (0 reused)')
+  })
+
+  it.each([
+    [1, 0, /^$/],
+    [99, 1, /^lafs: CLI_NO_GATEWAY: /],
+  ])('copes with %d connections that break', async (breaks, status, stderr) => {
+    mood.breaks = breaks
+    const outcome = await (
+      await makePlace({ a: 'one', b: 'x'.repeat(600_000) })
+    ).backUp('folder', 'tahoe:')
+    expect(outcome).toMatchObject({ status, stderr: expect.stringMatching(stderr) })
   })
 
   it('keeps what it has stored when the gateway fails', async () => {

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
 import { askText, capTarget, textOf } from '../web-api.ts'
 import type { WebApi } from '../web-api.ts'
@@ -139,6 +140,10 @@ async function upload(tools: BackupTools, path: string): Promise<string | undefi
     try {
       const cap = await uploadOpen(tools, path, file)
       if (cap !== undefined) return cap
+    } catch (error) {
+      // A connection that was kept may end just when it is used again.
+      const isGone = error instanceof CommandError && error.code === 'CLI_NO_GATEWAY'
+      if (!isGone || attempt === ATTEMPTS_MAX) throw error
     } finally {
       await file.close()
     }
@@ -155,23 +160,28 @@ async function uploadOpen(
   const before = await file.stat({ bigint: true })
   const size = Number(before.size)
   let isWhole = true
-  const content = async function* (): AsyncGenerator<Uint8Array> {
-    for (let at = 0; at < size;) {
-      const piece = new Uint8Array(Math.min(READ_SIZE, size - at))
-      const { bytesRead } = await file.read(piece, 0, piece.length, at).catch(() => NOTHING)
-      if (bytesRead === 0) {
-        isWhole = false
-        throw new Error('the file ended before its time')
-      }
-      onSent(bytesRead)
-      at += bytesRead
-      yield piece.subarray(0, bytesRead)
+  const readPiece = async (at: number): Promise<Uint8Array> => {
+    const piece = new Uint8Array(Math.min(READ_SIZE, size - at))
+    if (piece.length === 0) return piece
+    const { bytesRead } = await file.read(piece, 0, piece.length, at).catch(() => NOTHING)
+    isWhole = bytesRead > 0
+    if (!isWhole) throw new Error('the file ended before its time')
+    onSent(bytesRead)
+    return piece.subarray(0, bytesRead)
+  }
+  const content = async function* (piece: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let at = piece.length, next = piece; ; at += next.length) {
+      yield next
+      if (at === size) return
+      next = await readPiece(at)
     }
   }
   let cap: string
   try {
+    const first = await readPiece(0)
     const headers = { 'content-length': String(size) }
-    cap = (await askText(api, 'PUT', '/uri', { headers, body: content(), signal })).trim()
+    const body = first.length === size ? first : content(first)
+    cap = (await askText(api, 'PUT', '/uri', { headers, body, signal })).trim()
   } catch (error) {
     signal.throwIfAborted()
     // Whatever the gateway made of it.
