@@ -1,9 +1,10 @@
 // Packs every public package, checks the tarballs with publint and attw, installs them all into an
 // empty project and imports every entry point: what a user of the registry would get.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pack, root, toolEnvironment } from './setup.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'lafs-packages-'))
@@ -90,8 +91,44 @@ else {
   }
 }
 
+/** Runs what a container runs: a fresh node that becomes healthy, and ends when it is told to. */
+async function runAsContainer() {
+  const data = join(folder, 'data')
+  const env = {
+    ...toolEnvironment,
+    PATH: `${join(folder, 'node_modules', '.bin')}:${process.env.PATH}`,
+    LAFS_DATA: data,
+    LAFS_WEB_PORT: '0',
+    LAFS_STORAGE: 'no',
+  }
+  const deploy = join(folder, 'node_modules', 'lafs', 'deploy')
+  const node = spawn('/bin/sh', [join(deploy, 'start.sh')], { env, stdio: 'pipe' })
+  const ended = new Promise((resolve) => {
+    node.once('close', (code, signal) => resolve(code ?? signal))
+  })
+  let said = ''
+  for (const stream of [node.stdout, node.stderr]) stream.on('data', (text) => (said += text))
+  const isHealthy = () =>
+    spawnSync(process.execPath, [join(deploy, 'health.mjs')], { env, stdio: 'ignore' }).status === 0
+  let healthy = false
+  for (let second = 0; second < 30 && !healthy && node.exitCode === null; second++) {
+    await sleep(1000)
+    healthy = isHealthy()
+  }
+  node.kill('SIGTERM')
+  const status = await Promise.race([ended, sleep(20_000, 'no end')])
+  if (status === 'no end') node.kill('SIGKILL')
+  if (healthy && status === 0 && !isHealthy()) return undefined
+  return `healthy: ${healthy}, ended with ${status}\n${said}`
+}
+
+if (failures.length === 0 && process.platform !== 'win32') {
+  const failure = await runAsContainer()
+  if (failure) failures.push(`a node as a container runs it\n${failure}`)
+}
+
 if (failures.length > 0) {
   console.error(failures.join('\n\n'))
   process.exit(1)
 }
-console.log(`${all.length} packages: packed, linted, installed and imported`)
+console.log(`${all.length} packages: packed, linted, installed, imported and run`)

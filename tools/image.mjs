@@ -40,5 +40,7 @@ if (builder !== undefined) {
   process.on('exit', () => rmSync(context, { recursive: true, force: true }))
   const nodeImage = values['node-image']
   const nodeArgs = nodeImage === undefined ? [] : ['--build-arg', `NODE_IMAGE=${nodeImage}`]
-  run(builder, ['build', '--tag', values.tag, ...nodeArgs, context])
+  // The other format has no health checks.
+  const format = builder === 'docker' ? [] : ['--format', 'docker']
+  run(builder, ['build', ...format, '--tag', values.tag, ...nodeArgs, context])
 }

@@ -1,5 +1,5 @@
 import { DirectoryCap, parseCap } from '@lafs/uri'
-import { utils } from 'ssh2'
+import ssh2 from 'ssh2'
 import type { ParsedKey } from 'ssh2'
 import { SftpError } from './errors.ts'
 
@@ -39,7 +39,7 @@ function parseAccount(words: readonly string[], line: number): Account {
   if (!/^(ssh|ecdsa)-/.test(type)) {
     throw bad('the type of a public key, such as ssh-ed25519; there are no passwords')
   }
-  const publicKey = utils.parseKey(`${type} ${rest.slice(0, -1).join(' ')}`)
+  const publicKey = ssh2.utils.parseKey(`${type} ${rest.slice(0, -1).join(' ')}`)
   if (publicKey instanceof Error || publicKey.isPrivateKey()) throw bad('a public key of OpenSSH')
   if (!(parseCap(rootCap) instanceof DirectoryCap)) throw bad('the cap of a directory at the end')
   return { name, publicKey, rootCap }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Client } from '@lafs/client'
-import { Server, utils } from 'ssh2'
+import ssh2 from 'ssh2'
 import type { AuthContext, Connection, ServerChannel, Session as SshSession } from 'ssh2'
 import { findAccount, parseAccounts } from './accounts.ts'
 import type { Account } from './accounts.ts'
@@ -64,7 +64,7 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
   }
   const connections = new Set<Connection>()
   const sessions = new Set<Promise<void>>()
-  const server = new Server({
+  const server = new ssh2.Server({
     hostKeys: [options.hostPrivateKey],
     keepaliveInterval: KEEPALIVE_MS,
   })
@@ -96,7 +96,7 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
 }
 
 function assertHostKey(text: string): void {
-  const key = utils.parseKey(text)
+  const key = ssh2.utils.parseKey(text)
   if (key instanceof Error || !key.isPrivateKey()) {
     // The cause may quote the key.
     throw new SftpError('SFTP_BAD_HOST_KEY', 'expected a private key without a passphrase')
