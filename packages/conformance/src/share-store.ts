@@ -161,6 +161,28 @@ function testImmutable(store: () => IShareStore): void {
     expect(await get(store(), index(1), 0)).toBe('')
   })
 
+  it('change their size, and keep their data and their lease', async () => {
+    for (const [n, sizes] of [
+      [0, [9]],
+      [1, [200, 9]],
+      [2, [6, 7, 300, 9]],
+    ] as const) {
+      const incoming = await store().createImmutable(index(1), n, 6, lease())
+      await incoming.write(2, [text('cdef')])
+      for (const size of sizes) await incoming.resize(size)
+      expect(new TextDecoder().decode(await incoming.read(2, 4))).toBe('cdef')
+      await incoming.write(6, [text('ghi')])
+      await incoming.write(0, [text('ab')])
+      await incoming.commit()
+      expect(await get(store(), index(1), n)).toBe('abcdefghi')
+      const leases = await store().leases(index(1), n)
+      expect(leases.map(({ expiresAtSeconds }) => expiresAtSeconds)).toEqual([
+        lease().expiresAtSeconds,
+      ])
+      expect(leases[0]?.cancelSecretMatches(lease().cancelSecret)).toBe(true)
+    }
+  })
+
   it('leave nothing when they are discarded', async () => {
     const incoming = await store().createImmutable(index(1), 0, 3, lease())
     await incoming.write(0, [text('abc')])

@@ -6,6 +6,7 @@ import type {
   IStorageServer,
   ReadTestWriteResult,
   ReadVector,
+  ResumedUpload,
   RIBucketReader,
   RIBucketWriter,
   ShareNumber,
@@ -52,6 +53,10 @@ export interface StorageServerCapabilities {
   readonly checksSlotArguments?: boolean
   /** Leases can be let go of: `cancelLease` (upstream's servers know no such thing). Default: true. */
   readonly cancelsLeases?: boolean
+  /** Uploads can be taken up again over this way: `resumeUpload`. Default: true. */
+  readonly resumesUploads?: boolean
+  /** Shares of unknown size can be uploaded (upstream's servers take none). Default: true. */
+  readonly openEndedUploads?: boolean
 }
 
 /** A storage server and the way to it, as the suite takes them. */
@@ -145,6 +150,16 @@ export function testStorageServer(suite: StorageServerSuite): void {
     describe('immutable uploads', () => {
       testUploads(current, suite.capabilities)
     })
+    const { resumesUploads = true, openEndedUploads = true } = suite.capabilities
+    const once = resumesUploads ? '' : ' (skipped: this way has no secrets of uploads)'
+    describe.skipIf(!resumesUploads)(`uploads that are taken up again${once}`, () => {
+      testResumedUploads(current)
+    })
+    const known = openEndedUploads ? '' : ' (skipped: the server takes none)'
+    describe.skipIf(!openEndedUploads)(`uploads of unknown size${known}`, () => {
+      testOpenEndedUploads(current)
+    })
+
     describe('immutable reads', () => {
       testReads(current)
     })
@@ -258,6 +273,112 @@ const whole = (data: string): TestWriteVectors => ({
   write: [{ offset: 0, data: text(data) }],
   newLength: data.length,
 })
+
+/** The request of one upload with a secret, so that it can be taken up again. */
+function secretUpload(allocatedSize: number) {
+  const { storageIndex, ...lease } = newUpload()
+  const uploadSecret = fresh(20)
+  const request = { ...lease, shareNumbers: new Set([0]), allocatedSize, uploadSecret }
+  return { storageIndex, request, uploadSecret }
+}
+
+function testResumedUploads(current: Current): void {
+  const resume = async (
+    storageIndex: StorageIndex,
+    uploadSecret: Uint8Array,
+    firstBytes: Uint8Array,
+    shareNumber = 0,
+  ): Promise<ResumedUpload> => {
+    const request = { uploadSecret, allocatedSize: 30, firstBytes }
+    return must(await current.server.resumeUpload?.(storageIndex, shareNumber, request))
+  }
+
+  it('say what is missing, and are closed when all of it has come', async () => {
+    const { storageIndex, request, uploadSecret } = secretUpload(30)
+    const { writers } = await current.server.allocateBuckets(storageIndex, request)
+    await must(writers.get(0)).write(10, [filled(5, 1)])
+    const resumed = await resume(storageIndex, uploadSecret, filled(5, 2))
+    expect(resumed.missing).toEqual([
+      { begin: 5, end: 10 },
+      { begin: 15, end: 30 },
+    ])
+    await resumed.writer.write(5, [filled(5, 3)])
+    const again = await resume(storageIndex, uploadSecret, filled(5, 2))
+    expect(again.missing).toEqual([{ begin: 15, end: 30 }])
+    await again.writer.write(15, [filled(15, 4)])
+    await again.writer.close()
+    const bucket = await reader(current.server, storageIndex)
+    const expected = [...filled(5, 2), ...filled(5, 3), ...filled(5, 1), ...filled(15, 4)]
+    expect([...(await bucket.read(0, 100))]).toEqual(expected)
+  })
+
+  it('are refused with another secret, other bytes, and when there is none', async () => {
+    const { storageIndex, request, uploadSecret } = secretUpload(30)
+    const first = filled(5, 2)
+    expect(await refusal(resume(storageIndex, uploadSecret, first))).toBe('STORAGE_NO_SUCH_SHARE')
+    const { writers } = await current.server.allocateBuckets(storageIndex, request)
+    await must(writers.get(0)).write(0, [first])
+    expect(await refusal(resume(storageIndex, fresh(20), first))).toBe('STORAGE_UNAUTHORIZED')
+    expect(await refusal(resume(storageIndex, uploadSecret, first, 1))).toBe(
+      'STORAGE_NO_SUCH_SHARE',
+    )
+    expect(await refusal(resume(storageIndex, uploadSecret, filled(5, 3)))).toBe(
+      'STORAGE_CONFLICTING_WRITE',
+    )
+    const resumed = await resume(storageIndex, uploadSecret, first)
+    await resumed.writer.abort()
+    expect(await refusal(resume(storageIndex, uploadSecret, first))).toBe('STORAGE_NO_SUCH_SHARE')
+    expect((await current.server.getBuckets(storageIndex)).size).toBe(0)
+  })
+}
+
+function testOpenEndedUploads(current: Current): void {
+  const begin = async (size: number): Promise<[StorageIndex, RIBucketWriter]> => {
+    const { storageIndex, request } = secretUpload(size)
+    const allocated = must(await current.server.allocateOpenEnded?.(storageIndex, request))
+    return [storageIndex, must(allocated.writers.get(0))]
+  }
+
+  it('grow, shrink, and are whole at their final size', async () => {
+    const [storageIndex, writer] = await begin(10)
+    await writer.write(0, [filled(10, 1)])
+    expect(await refusal(writer.write(10, [filled(1, 1)]))).toBe('STORAGE_DATA_TOO_LARGE')
+    expect((await current.server.getBuckets(storageIndex)).size).toBe(0)
+    await writer.resize?.(100_000, { final: false })
+    await writer.write(10, [filled(70_000, 2)])
+    await writer.resize?.(70_020, { final: true })
+    await writer.write(70_010, [filled(10, 3)])
+    await writer.close()
+    const bucket = await reader(current.server, storageIndex)
+    const read = await bucket.read(0, 200_000)
+    expect(read.length).toBe(70_020)
+    expect([read[9], read[10], read[70_009], read[70_010]]).toEqual([1, 2, 2, 3])
+    const again = { ...secretUpload(70_020).request, shareNumbers: new Set([0]) }
+    expect((await current.server.allocateBuckets(storageIndex, again)).alreadyGot.has(0)).toBe(true)
+  })
+
+  it('do not shrink below what was written, nor after their size is final', async () => {
+    const [, writer] = await begin(10)
+    await writer.write(0, [filled(10, 1)])
+    const resize = async (size: number, final: boolean): Promise<void> => {
+      await writer.resize?.(size, { final })
+    }
+    expect(await refusal(resize(9, true))).toBe('STORAGE_BAD_RANGE')
+    await resize(20, true)
+    expect(await refusal(resize(30, false))).toBe('STORAGE_BAD_RANGE')
+    expect(await refusal(writer.write(20, [filled(1, 1)]))).toBe('STORAGE_DATA_TOO_LARGE')
+    await writer.write(10, [filled(10, 1)])
+    await writer.close()
+  })
+
+  it('are dropped whole', async () => {
+    const [storageIndex, writer] = await begin(10)
+    await writer.write(0, [filled(10, 1)])
+    await writer.resize?.(20, { final: false })
+    await writer.abort()
+    expect((await current.server.getBuckets(storageIndex)).size).toBe(0)
+  })
+}
 
 function testVersion(current: Current): void {
   it('says what the server can take', async () => {

@@ -92,7 +92,7 @@ function changing(random: SeededRandom): IUploadable {
   }
 }
 
-const { SEED, SEED_COUNT = '24' } = process.env
+const { SEED, SEED_COUNT = '16' } = process.env
 const seeds = SEED === undefined ? [...Array(Number(SEED_COUNT)).keys()] : [Number(SEED)]
 
 it('leaves good shares, whatever came before', async () => {

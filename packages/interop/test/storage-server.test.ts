@@ -30,6 +30,7 @@ describeWithUpstream("upstream's storage server", () => {
       namesBadWriteEnabler: true,
       checksSlotArguments: false,
       cancelsLeases: false,
+      openEndedUploads: false,
     },
     create: async () => {
       const connection = await httpsTransport().connect(server.description.announcement)

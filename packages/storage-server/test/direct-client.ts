@@ -15,6 +15,12 @@ export function directClient(server: RIStorageServer): IStorageServer {
     getVersion: (options) => checked(options, () => server.getVersion()),
     allocateBuckets: (storageIndex, request, options) =>
       checked(options, () => server.allocateBuckets(storageIndex, request)),
+    allocateOpenEnded: (storageIndex, request, options) =>
+      checked(options, async () => {
+        const allocated = await server.allocateOpenEnded?.(storageIndex, request)
+        if (allocated === undefined) throw new Error('expected a server that can do that')
+        return allocated
+      }),
     addLease: (storageIndex, secrets, options) =>
       checked(options, () => server.addLease(storageIndex, secrets).catch(ignoreAbsence)),
     cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>
