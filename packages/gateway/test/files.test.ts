@@ -37,8 +37,14 @@ describe('GET FILE', () => {
       'x-frame-options': 'DENY',
       'accept-ranges': 'bytes',
     })
-    expect(headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none';/)
-    expect(headers.get('content-security-policy')).not.toContain('script')
+    const cap = (await web.put('/uri', '<script>1</script>')).text
+    for (const name of ['a.html', 'a.svg', 'a.xml', 'a.xhtml', 'a.pdf', 'a.js', 'a', 'a.html.gz']) {
+      const policy = (await web.get(`/file/${q(cap)}/${name}`)).headers.get(
+        'content-security-policy',
+      )
+      expect(policy).toMatch(/^sandbox; default-src 'none';/)
+      expect(policy).not.toMatch(/script|allow/)
+    }
   })
 
   it('goes by another name where it is asked to, and can be saved', async () => {

@@ -52,8 +52,7 @@ function describeContent({ args, name }: FileExchange): (readonly [name: string,
   return [
     ['content-type', type],
     ...(encoding === undefined ? [] : [['content-encoding', encoding] as const]),
-    // What shows PDFs in a browser is a program that no sandbox lets run, and has its own.
-    ...(type === 'application/pdf' ? [] : [['content-security-policy', CONTENT_POLICY] as const]),
+    ['content-security-policy', CONTENT_POLICY],
     ...(save ? [['content-disposition', attachment(fileName)] as const] : []),
   ]
 }
