@@ -11,7 +11,8 @@ export { DeepStatsCounter, traverse } from '@lafs/dirnode'
 export type { TraversalEntry } from '@lafs/dirnode'
 export type * from '@lafs/filesystem-interface'
 export { uploadableFromBytes } from '@lafs/immutable'
-export { uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
+export type { UploadJournal, UploadJournalEntry } from '@lafs/immutable'
+export { createUploadJournal, uploadableFromFile, uploadableFromStream } from '@lafs/immutable/node'
 export type { KeyPool } from '@lafs/mutable'
 export {
   isDirectoryNode,
@@ -19,6 +20,7 @@ export {
   isFilesystemError,
   isImmutableFileNode,
   isMutableFileNode,
+  UploadCancelledError,
 } from '@lafs/filesystem-interface'
 export { isStorageError, MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
 export type * from '@lafs/storage-interface'
