@@ -6,6 +6,7 @@ export interface GatewayRequest {
   readonly target: string
   /** Names in lower case; repeated ones are joined by `, `. */
   readonly headers: ReadonlyMap<string, string>
+  /** Each piece belongs to the gateway. */
   readonly body: AsyncIterable<Uint8Array>
   /** Aborts when whoever asked has gone. */
   readonly signal: AbortSignal
