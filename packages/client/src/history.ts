@@ -8,6 +8,7 @@ import type {
   OperationHistory,
   OperationStatus,
 } from '@lafs/filesystem-interface'
+import { LIT_SIZE_MAX } from '@lafs/immutable'
 
 /** So many of the last operations of each kind are remembered, beside those under way. */
 const UPLOADS_MAX = 10
@@ -58,7 +59,8 @@ export function createHistory(): History {
   const retrieves = new OperationLog<IRetrieveStatus>(RETRIEVES_MAX)
   return {
     addUpload: (status) => {
-      uploads.add(status)
+      // What is kept in its cap is sent to nobody.
+      if (status.size === undefined || status.size > LIT_SIZE_MAX) uploads.add(status)
       counters.count('uploader.files_uploaded', 'uploader.bytes_uploaded', status)
     },
     addDownload: (status) => downloads.add(status),
@@ -103,6 +105,8 @@ class OperationLog<Status extends OperationStatus> {
   }
 
   add(status: Status): void {
+    // Numbers are taken in the order of beginning.
+    void status.counter
     this.#remembered.push(status)
     const recentFrom = this.#remembered.length - this.#max
     this.#remembered = this.#remembered.filter((one, at) => at >= recentFrom || one.active)

@@ -17,7 +17,7 @@ interface Fake {
   active: boolean
 }
 
-function fake(counter: number, size: number | undefined = 7, active = false): Fake {
+function fake(counter: number, size: number | undefined = 700, active = false): Fake {
   return { counter, size, active }
 }
 
@@ -76,7 +76,7 @@ describe.each(KINDS)('the history of %s', (_, max, add, recent, all) => {
 
   it('remembers older ones as long as they are under way', () => {
     const history = createHistory()
-    const first = fake(0, 7, true)
+    const first = fake(0, 700, true)
     add(history, first)
     for (let counter = 1; counter < max + 2; counter++) add(history, fake(counter))
     expect(recent(history)).not.toContain(first)
@@ -89,8 +89,8 @@ describe.each(KINDS)('the history of %s', (_, max, add, recent, all) => {
 
 it('lists those under way', () => {
   const history = createHistory()
-  const upload = fake(1, 7, true)
-  const download = fake(1, 7, true)
+  const upload = fake(1, 700, true)
+  const download = fake(1, 700, true)
   history.addUpload(fake(0) as unknown as IUploadStatus)
   history.addUpload(upload as unknown as IUploadStatus)
   history.addDownload(download as unknown as IDownloadStatus)
@@ -124,6 +124,8 @@ describe('what is counted', () => {
       'mutable.files_retrieved': 1,
       'mutable.bytes_retrieved': 300,
     })
+    // What fits into its cap is counted, but is no operation that anybody could watch.
+    expect(history.listAllUploads()).toEqual([fake(0, 100)])
   })
 
   it('adds the bytes of what began without a size once that is known', () => {

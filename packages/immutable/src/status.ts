@@ -11,12 +11,13 @@ import type {
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { FileState } from './download/file-state.ts'
 
+// Uploads and downloads take their numbers when a history or a page first asks for them: files that are kept
+// in their caps have none.
 let uploads = 0
 let downloads = 0
 
 /** How an upload goes: what its caller watches, and the upload itself writes. */
 export class UploadStatus implements IUploadStatus {
-  readonly counter: number = uploads++
   readonly startedMs: number
   readonly usingHelper = false
   storageIndex: Uint8Array | undefined
@@ -25,15 +26,20 @@ export class UploadStatus implements IUploadStatus {
   active = true
   progress: UploadProgress = { chk: 0, ciphertext: 1, encodeAndPush: 0 }
   results: IUploadResults | undefined
+  #counter: number | undefined
 
   constructor(startedMs: number) {
     this.startedMs = startedMs
+  }
+
+  get counter(): number {
+    this.#counter ??= uploads++
+    return this.#counter
   }
 }
 
 /** How the reads of one node go: what its caller watches, and the reads themselves write. */
 export class DownloadStatus implements IDownloadStatus {
-  readonly counter: number = downloads++
   readonly storageIndex: Uint8Array
   readonly size: number
   readonly usingHelper = false
@@ -44,6 +50,7 @@ export class DownloadStatus implements IDownloadStatus {
   readonly events: DownloadEvents | undefined
   readonly #clock: Clock
   readonly #serversUsed = new Set<string>()
+  #counter: number | undefined
   #reads = 0
   #locatedMs: number | undefined
 
@@ -58,6 +65,11 @@ export class DownloadStatus implements IDownloadStatus {
     this.events = events
     this.#clock = clock
     this.startedMs = clock.nowMs()
+  }
+
+  get counter(): number {
+    this.#counter ??= downloads++
+    return this.#counter
   }
 
   get active(): boolean {

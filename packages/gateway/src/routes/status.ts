@@ -164,6 +164,10 @@ function operationJson(operation: KnownOperation): object {
 async function operationStatus(exchange: Exchange): Promise<GatewayResponse> {
   const { history } = exchange.context
   const { kind, counter } = operationName(exchange)
+  const t = exchange.args.get('t') ?? ''
+  if (t !== '' && /^(?:mapupdate|publish|retrieve)$/.test(kind)) {
+    throw badRequest(`Unknown t value: '${quoteName(t)}'`)
+  }
   const found = <Status extends OperationStatus>(all: readonly Status[]): Status => {
     const status = all.find((one) => one.counter === counter)
     if (status === undefined) throw forgotten()
