@@ -77,6 +77,8 @@ export interface ClientOptions {
    * Default: nothing is remembered.
    */
   readonly uploadJournal?: UploadJournal
+  /** Where {@link Client.uploadStream} puts streams aside, in Node. Default: the system's folder. */
+  readonly temporaryFolder?: string | undefined
   /** How many RSA keys to make ahead, from the first mutable file or directory on. Default: 8. */
   readonly keyPoolSize?: number
 }
@@ -156,7 +158,11 @@ export async function createClient(options: ClientOptions): Promise<Client> {
         ...operation,
         encoding: { ...encoding, ...wanted },
         putAside: (rest, { signal }) =>
-          uploadableFromStream(rest, { encryptionKey: 'random', ...(signal && { signal }) }),
+          uploadableFromStream(rest, {
+            encryptionKey: 'random',
+            temporaryFolder: options.temporaryFolder,
+            ...(signal && { signal }),
+          }),
       }),
   }
   const tools = { broker, codec, crypto, clock: systemClock, history }

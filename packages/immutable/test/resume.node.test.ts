@@ -56,7 +56,7 @@ async function upload(
   source: IUploadable = uploadableFromBytes(data),
   away?: ReadonlySet<number>,
 ): Promise<string> {
-  const journal = await createUploadJournal(folder)
+  const journal = createUploadJournal(folder)
   const { uri } = await uploadImmutable(source, grid.options(journal, line, away))
   return uri
 }
@@ -147,7 +147,7 @@ describe('an upload that was interrupted', () => {
     ] as const) {
       grid = await createResumeGrid()
       const controller = new AbortController()
-      const journal = await createUploadJournal(folder)
+      const journal = createUploadJournal(folder)
       const options = {
         ...grid.options(journal),
         signal: controller.signal,
@@ -172,7 +172,7 @@ describe('an upload that was interrupted', () => {
     const [, second] = grid.backends
     await second?.close()
     const other = await createResumeGrid(4)
-    const journal = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
     const { uri } = await uploadImmutable(uploadableFromBytes(data), other.options(journal))
     expect(uri).toBe(cap.format())
     expect(await holds(other, storageIndex, shares)).toBe(true)
@@ -243,8 +243,11 @@ describe('an upload that was interrupted', () => {
       const path = join(folder, entryName)
       await writeFile(path, text)
       await utimes(path, 1000, 1000)
-      // As old as that it would be removed before it is looked at.
-      const journal = await createUploadJournal(folder)
+      // As old as that it is removed before it is looked at.
+      const journal = createUploadJournal(folder)
+      const other = await journal.open(new Uint8Array(16))
+      await other?.close('drop')
+      expect(await readdir(folder), `record ${text}`).toEqual([])
       await writeFile(path, text)
       const aMinuteAgo = Date.now() / 1000 - 60
       await utimes(path, aMinuteAgo, aMinuteAgo)
@@ -257,8 +260,8 @@ describe('an upload that was interrupted', () => {
 
 describe('an upload that is remembered', () => {
   it('waits for another one of the same data', async () => {
-    const journal = await createUploadJournal(folder)
-    const other = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
+    const other = createUploadJournal(folder)
     const uploads = [journal, other, journal].map((one) =>
       uploadImmutable(uploadableFromBytes(data), grid.options(one)),
     )
@@ -269,7 +272,7 @@ describe('an upload that is remembered', () => {
   })
 
   it('gives up waiting when it is aborted', async () => {
-    const journal = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
     const entry = await journal.open(storageIndex)
     const reason = new Error('no more')
     const waiting = journal.open(storageIndex, { signal: AbortSignal.timeout(1) })
@@ -291,7 +294,7 @@ describe('an upload that is remembered', () => {
         seed: 'a'.repeat(52),
         placed: {},
       })
-    const journal = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
     await writeFile(join(folder, entryName), record(process.ppid))
     expect(await journal.open(storageIndex)).toBeUndefined()
     await uploadImmutable(uploadableFromBytes(data), grid.options(journal))
@@ -299,13 +302,15 @@ describe('an upload that is remembered', () => {
     expect(await readdir(folder)).toEqual([entryName])
 
     grid = await createResumeGrid()
+    // No folder can be made where a file is.
     await rm(folder, { recursive: true })
+    await writeFile(folder, '')
     await uploadImmutable(uploadableFromBytes(data), grid.options(journal))
     expect(await holds(grid, storageIndex, shares)).toBe(true)
   })
 
   it('leaves nothing to take up when its journal fails midway', async () => {
-    const journal = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
     const controller = new AbortController()
     const removing = uploadImmutable(uploadableFromBytes(data), {
       ...grid.options(journal),
@@ -317,8 +322,6 @@ describe('an upload that is remembered', () => {
       },
     })
     await expect(removing).rejects.toMatchObject({ name: 'AbortError' })
-    await createUploadJournal(folder)
-    expect(await readdir(folder)).toEqual([])
     await upload()
     expect(await holds(grid, storageIndex, shares)).toBe(true)
   })
@@ -330,16 +333,20 @@ describe('an upload that is remembered', () => {
     expect(names.toSorted()).toEqual([entryName, `${entryName}.hashes`])
     for (const name of names) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
     const eightDaysAgo = Date.now() / 1000 - 8 * 24 * 60 * 60
+    const openAnother = async (): Promise<void> => {
+      const entry = await createUploadJournal(folder).open(new Uint8Array(16))
+      await entry?.close('drop')
+    }
     await utimes(join(folder, entryName), eightDaysAgo, eightDaysAgo)
-    await createUploadJournal(folder)
+    await openAnother()
     expect(await readdir(folder)).toHaveLength(2)
     await utimes(join(folder, `${entryName}.hashes`), eightDaysAgo, eightDaysAgo)
-    await createUploadJournal(folder)
+    await openAnother()
     expect(await readdir(folder)).toEqual([])
   })
 
   it('is not remembered under a key that does not come of the data', async () => {
-    const journal = await createUploadJournal(folder)
+    const journal = createUploadJournal(folder)
     for (const encryptionKey of ['random', new Uint8Array(16)] as const) {
       const source = uploadableFromBytes(data, { encryptionKey })
       await expect(

@@ -77,7 +77,7 @@ async function newClient(journal: string): Promise<{ client: Client; sent: () =>
     transports: [counting((size) => (sent += size))],
     encoding,
     convergence,
-    uploadJournal: await createUploadJournal(journal),
+    uploadJournal: createUploadJournal(journal),
   })
   resources.use(client)
   return { client, sent: () => sent }

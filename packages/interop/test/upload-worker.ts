@@ -20,7 +20,7 @@ const client = await createClient({
   servers: task.servers,
   ...(task.encoding && { encoding: task.encoding }),
   convergence: fromHex(task.convergence),
-  uploadJournal: await createUploadJournal(task.journal),
+  uploadJournal: createUploadJournal(task.journal),
 })
 const uploadable = await uploadableFromFile(task.file)
 await client.upload(uploadable, {

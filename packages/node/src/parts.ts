@@ -31,7 +31,8 @@ export async function openClient(
   const client = await createClient({
     ...(await readClientDirectory(folder)),
     history,
-    uploadJournal: await createUploadJournal(join(folder, 'private', 'uploads')),
+    uploadJournal: createUploadJournal(join(folder, 'private', 'uploads')),
+    temporaryFolder: config.temporaryFolder,
     ...(config.connects ? {} : { transports: [] }),
     ...(keyPoolSize === undefined ? {} : { keyPoolSize }),
   })

@@ -39,22 +39,21 @@ interface Record {
 const inUse = new Map<string, Promise<void>>()
 
 /**
- * Opens a journal of uploads in a folder of its own, making it where need be, and removes entries that
- * are a week old. Several processes may use one folder. What is written need not outlast a power cut: an entry
+ * A journal of uploads in a folder of its own. With the first upload the folder is made, where need be,
+ * and entries that are a week old are removed. Several processes may use one folder. What is written need not outlast a power cut: an entry
  * that was lost or cut short costs no more than what it would have saved.
  *
  * The files hold secrets with which somebody could write into uploads under way: only their owner can
  * read them.
- *
- * @throws the file system's errors.
  */
-export async function createUploadJournal(folder: string): Promise<UploadJournal> {
+export function createUploadJournal(folder: string): UploadJournal {
   const home = resolve(folder)
-  await mkdir(home, { recursive: true, mode: 0o700 })
-  await chmod(home, 0o700)
-  await removeStale(home)
+  let cleaning: Promise<void> | undefined
   return {
     open: async (storageIndex, { signal } = {}) => {
+      await mkdir(home, { recursive: true, mode: 0o700 })
+      cleaning ??= clean(home)
+      await cleaning
       const path = join(home, toBase32(storageIndex))
       const end = await takeTurn(path, signal)
       try {
@@ -66,6 +65,16 @@ export async function createUploadJournal(folder: string): Promise<UploadJournal
         throw error
       }
     },
+  }
+}
+
+/** Done once; a folder that cannot be cleaned is used all the same. */
+async function clean(home: string): Promise<void> {
+  try {
+    await chmod(home, 0o700)
+    await removeStale(home)
+  } catch {
+    // An entry that can be neither read nor removed shows when it is opened.
   }
 }
 
