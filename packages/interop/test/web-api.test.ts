@@ -12,6 +12,7 @@ import {
 import {
   compareObservations,
   differenceRules,
+  firstScenario,
   judge,
   knownDifferences,
   makeNodeFiles,
@@ -67,6 +68,10 @@ describeWithUpstream('the web API of a gateway', () => {
     const storages = servers.map((server) => server.storage)
     const upstream = resources.use(await startUpstreamGateway(join(folder, 'theirs'), options))
     const own = resources.use(await startOwnGateway(join(folder, 'ours'), options))
+    const none = new Map()
+    const [theirFirst, ourFirst] = await Promise.all(
+      [upstream, own].map((node) => runScenario(node.webUrl, firstScenario, none, none)),
+    )
     const shared = await makeSharedFiles(upstream, storages)
     await Promise.all([upstream, own].map((node) => makeNodeFiles(node.folder, shared)))
     const keys = await givenKeys()
@@ -79,10 +84,12 @@ describeWithUpstream('the web API of a gateway', () => {
       ])
       return runScenario(webUrl, webApiScenario, shared, values)
     }
-    const [theirs, ours] = await Promise.all([
+    const [theirRest, ourRest] = await Promise.all([
       ask(upstream.webUrl, 'upstream', 0),
       ask(own.webUrl, 'ours', 2),
     ])
+    const theirs = new Map([...(theirFirst ?? []), ...theirRest])
+    const ours = new Map([...(ourFirst ?? []), ...ourRest])
     const differences = compareObservations(theirs, ours)
     answered = ours.size
     verdict = judge(differences, differenceRules, knownDifferences)

@@ -3,10 +3,14 @@ import { directoryGroups } from './scenario/directories.ts'
 import { fileGroups } from './scenario/files.ts'
 import { hostileGroups } from './scenario/hostile.ts'
 import { nodeGroups } from './scenario/node.ts'
+import { recentGroups } from './scenario/recent.ts'
 import { unlinkedGroups } from './scenario/unlinked.ts'
 import type { WebGroup } from './scenario.ts'
 
-/** All requests that a gateway is judged by. */
+/** The requests that a gateway is judged by from its start. */
+export const firstScenario: readonly WebGroup[] = recentGroups
+
+/** All others, for which there are files. */
 export const webApiScenario: readonly WebGroup[] = [
   ...unlinkedGroups,
   ...fileGroups,
