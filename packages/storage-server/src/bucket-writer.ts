@@ -104,14 +104,15 @@ export class BucketWriter implements ServedBucketWriter {
     this.#lastWrite = this.#context.now()
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
     checkSpan('write', offset, length)
-    const { allocatedSize, shareNumber } = this
-    if (offset + length > allocatedSize)
-      throw new DataTooLargeError(
-        `${length} bytes at ${offset} reach past the ${allocatedSize} that were allocated`,
-        { shareNumber },
-      )
     const write = async (): Promise<void> => {
       this.#assertGoingOn()
+      // Only now: a change of the size may have come before.
+      const { allocatedSize, shareNumber } = this
+      if (offset + length > allocatedSize)
+        throw new DataTooLargeError(
+          `${length} bytes at ${offset} reach past the ${allocatedSize} that were allocated`,
+          { shareNumber },
+        )
       await this.#checkConflicts(offset, pieces, offset + length)
       await this.#incoming.write(offset, pieces)
       this.#written.add(offset, offset + length)

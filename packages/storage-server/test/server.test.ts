@@ -301,6 +301,19 @@ describe('uploads', () => {
     expect(await code(writer.write(offset, [bytes(length)]))).toBe(expected)
   })
 
+  it('take no byte past a size that is being set', async () => {
+    const { server } = make()
+    const shareNumbers = new Set([0])
+    const request = { ...secrets(), shareNumbers, allocatedSize: 100 }
+    const writer = (await server.allocateOpenEnded?.(index(1), request))?.writers.get(0)
+    const shrunk = writer?.resize?.(50, { final: true })
+    expect(await code(Promise.resolve(writer?.write(0, [bytes(51)])))).toBe(
+      'STORAGE_DATA_TOO_LARGE',
+    )
+    await shrunk
+    expect(writer?.requiredRanges()).toEqual([{ begin: 0, end: 50 }])
+  })
+
   it('give way half an hour after the last write, refused ones included', async () => {
     const { server, clock, store } = make()
     const writer = await begin(server, index(1), 30)
