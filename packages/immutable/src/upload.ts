@@ -127,7 +127,8 @@ export function encodingParameters(
 
 /** Writes into the status of an upload what its progress says. */
 export function followUpload(status: UploadStatus, { phase, done, total }: Progress): void {
-  const fraction = total === undefined || total === 0 ? 1 : done / total
+  // Nothing can be told of a stream until it ends.
+  const fraction = total === undefined ? 0 : total === 0 ? 1 : done / total
   if (phase === 'hashing') {
     status.status = 'Hashing the file'
     status.progress = { ...status.progress, chk: fraction }
