@@ -162,8 +162,8 @@ describe('a stream of unknown size', () => {
   })
 
   it('grows on its servers', async () => {
-    const data = noise(60 * 1024 * 1024 + 7)
-    const wide = { requiredShares: 1, happyShares: 2, totalShares: 2, maxSegmentSize: 1024 * 1024 }
+    const data = noise(33 * 1024 * 1024 + 7)
+    const wide = { requiredShares: 1, happyShares: 1, totalShares: 1, maxSegmentSize: 1024 * 1024 }
     const results = await uploadStream(pieces(data, 300_000), options({ encoding: wide }))
     const { broker } = options()
     const node = createImmutableNode(chk(results.uri), { broker, codec })
