@@ -16,8 +16,7 @@ export async function bundleWorker(script: string, folder: string): Promise<stri
   await build({
     configFile: false,
     logLevel: 'error',
-    ssr: { noExternal: true },
-    resolve: { conditions: ['@lafs/source', 'node'] },
+    ssr: { noExternal: true, resolve: { conditions: ['@lafs/source', 'node'] } },
     build: {
       outDir: folder,
       minify: false,
