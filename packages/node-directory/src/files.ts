@@ -33,15 +33,15 @@ export async function writeOnce(file: string, text: string): Promise<string> {
  */
 export async function createWhole(file: string, text: string, mode: number): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
-  await writeFile(temporary, text, { flag: 'wx', mode })
   try {
+    await writeFile(temporary, text, { flag: 'wx', mode })
     await link(temporary, file)
     return true
   } catch (error) {
     if (hasSystemCode(error, 'EEXIST')) return false
     if (!hasSystemCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
   } finally {
-    await unlink(temporary)
+    await unlink(temporary).catch(() => undefined)
   }
   // This file system has no links: there it takes a moment.
   try {

@@ -26,7 +26,8 @@ const claimedHere = new Set<string>()
  */
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {
   const file = join(folder, 'running.process')
-  const started = (await processStartSeconds(process.pid)) ?? Date.now() / 1000 - process.uptime()
+  const status = await processStatus(process.pid)
+  const started = status?.startedSeconds ?? Date.now() / 1000 - process.uptime()
   const record = `${process.pid} ${started.toFixed(2)}\n`
   while (!(await createWhole(file, record, 0o644))) {
     const pid = await runningProcess(folder)
@@ -56,9 +57,13 @@ export async function runningProcess(folder: string): Promise<number | undefined
   if (record === undefined || !isRunning(record.pid)) return undefined
   // In a container every process has the number of the one before it.
   if (record.pid === process.pid) return claimedHere.has(file) ? record.pid : undefined
-  const started = await processStartSeconds(record.pid)
-  if (started === undefined || record.startedSeconds === undefined) return record.pid
-  return Math.abs(started - record.startedSeconds) <= CLOCK_SLACK_SECONDS ? record.pid : undefined
+  const status = await processStatus(record.pid)
+  // A process that has ended keeps its number until its parent has taken note.
+  if (status?.state === 'Z') return undefined
+  if (status === undefined || record.startedSeconds === undefined) return record.pid
+  return Math.abs(status.startedSeconds - record.startedSeconds) <= CLOCK_SLACK_SECONDS
+    ? record.pid
+    : undefined
 }
 
 function parseRecord(text: string): ProcessRecord | undefined {
@@ -77,16 +82,20 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * When a process began, where the system says it as Linux does.
+ * How a process is, as a letter, and when it began, in seconds since 1970, where the system says it as Linux does.
  *
- * @see proc(5): the 22nd field of /proc/PID/stat, in hundredths of a second since the start of the system
+ * @see proc(5): the 3rd and the 22nd field of /proc/PID/stat, which is in hundredths of a second since the start
  */
-async function processStartSeconds(pid: number): Promise<number | undefined> {
+async function processStatus(
+  pid: number,
+): Promise<{ readonly state: string; readonly startedSeconds: number } | undefined> {
   try {
     const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ')
     const bootSeconds = /^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1]
-    const seconds = Number(bootSeconds) + Number(fields?.[19]) / 100
-    return Number.isFinite(seconds) ? seconds : undefined
+    const startedSeconds = Number(bootSeconds) + Number(fields?.[19]) / 100
+    return Number.isFinite(startedSeconds)
+      ? { state: fields?.[0] ?? '', startedSeconds }
+      : undefined
   } catch {
     return undefined
   }

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { claimFolder, runningProcess } from '../src/running-process.ts'
 
 let folder: string
@@ -64,4 +65,23 @@ describe('claimFolder', () => {
       child.kill()
     }
   })
+
+  it.runIf(process.platform === 'linux')(
+    'takes no process for running that has ended, where the system says so as Linux does',
+    async () => {
+      // The shell becomes a program that never asks what has become of its child.
+      const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'])
+      try {
+        const [output] = (await once(parent.stdout, 'data')) as [Uint8Array]
+        const pid = new TextDecoder().decode(output).trim()
+        await vi.waitFor(async () => {
+          expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /)
+        }, 5000)
+        await record(`${pid} ${Date.now() / 1000}\n`)
+        expect(await runningProcess(folder)).toBeUndefined()
+      } finally {
+        parent.kill()
+      }
+    },
+  )
 })
