@@ -471,7 +471,10 @@ class Encoding {
     if (servers?.size === 0) this.#servermap.delete(share)
     const { happyShares } = this.#uploadable.encodingParameters
     const happiness = serversOfHappiness(this.#servermap)
-    const useless = this.#uriExtension !== undefined && this.#shareholders.size === 0
+    const useless =
+      this.#uriExtension === undefined
+        ? this.#servermap.size < this.#geometry.requiredShares
+        : this.#shareholders.size === 0
     if (happiness >= happyShares && !useless) return
     const message = failureMessage({
       peerCount: sharesByServer(this.#servermap).size,

@@ -131,7 +131,7 @@ class ServerSelector {
       await Promise.all(this.#trackers.map((tracker) => this.#probe(tracker)))
       await Promise.all(this.#trackers.map((tracker) => this.#resume(tracker)))
       const happiness = this.#isSettled() ? await this.#renew() : await this.#placeAll()
-      if (happiness < happyShares) throw this.#unhappy(happiness)
+      if (happiness < happyShares || this.#isLost()) throw this.#unhappy(happiness)
       return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
     } catch (error) {
       for (const { buckets } of this.#trackers) {
@@ -273,7 +273,7 @@ class ServerSelector {
       const failures = this.#queries.full + this.#queries.error
       const writable = this.#trackers.some((tracker) => !tracker.readonly && !tracker.bad)
       // Servers that take no shares of unknown size show when they are asked: others get these shares.
-      const isIncomplete = isOpenEnded && this.#homeless.size > 0
+      const isIncomplete = this.#homeless.size > 0 && (isOpenEnded || this.#isLost())
       const noBetter = last !== undefined && happiness <= last && !isIncomplete
       if (noBetter || failures === failuresBefore || !writable) return happiness
       if (happiness >= happyShares && !isIncomplete) return happiness
@@ -424,6 +424,15 @@ class ServerSelector {
 
   #happiness(): number {
     return serversOfHappiness(this.#merged())
+  }
+
+  /**
+   * Whether there are too few shares to make the file of, though it may be spread as it was asked for.
+   * (Upstream takes such uploads.)
+   */
+  #isLost(): boolean {
+    const { requiredShares, happyShares } = this.#request
+    return happyShares > 0 && this.#merged().size < requiredShares
   }
 
   #shareholders(): Map<number, Shareholder> {

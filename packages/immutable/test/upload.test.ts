@@ -271,6 +271,30 @@ describe('placement', () => {
     expect(results.pushedShares).toBeGreaterThanOrEqual(8)
   })
 
+  it('takes no upload of fewer shares than make a file, however few servers are enough', async () => {
+    const onlyOneEach = (grid: Grid): void => {
+      for (const { hooks } of grid.servers) {
+        hooks.writers = (writers) => {
+          for (const [share, writer] of [...writers].slice(1)) {
+            void writer.abort()
+            writers.delete(share)
+          }
+        }
+      }
+    }
+    const options = { encoding: { ...encoding, happyShares: 1 } }
+    const two = await createGrid(2)
+    onlyOneEach(two)
+    await expect(
+      uploadImmutable(uploadableFromBytes(data), optionsOn(two, options)),
+    ).rejects.toMatchObject({ code: 'UPLOAD_UNHAPPINESS', happiness: 2, happyShares: 1 })
+    expect(await leftNothing(two, cap)).toBe(true)
+    const three = await createGrid(3)
+    onlyOneEach(three)
+    const results = await uploadImmutable(uploadableFromBytes(data), optionsOn(three, options))
+    expect(results.pushedShares).toBe(3)
+  })
+
   it('waits fifteen seconds for an answer, and gives back what comes later', async () => {
     const clock = virtualClock()
     const grid = await createGrid(10)
@@ -338,6 +362,20 @@ describe('servers that fail during an upload', () => {
       message:
         'shares could be placed on only 6 server(s) such that any 3 of them have enough shares to ' +
         'recover the file, but we were asked to place shares on at least 7 such servers.: hashes: connection lost',
+    })
+    for (const { hooks } of grid.servers) delete hooks.write
+    expect(await leftNothing(grid, cap)).toBe(true)
+  })
+
+  it('make it fail where too few shares are left to make a file of', async () => {
+    const grid = await createGrid(10)
+    const options = optionsOn(grid, { encoding: { ...encoding, happyShares: 1 } })
+    dieAt(grid, 8, () => {
+      throw new Error('connection lost')
+    })
+    await expect(uploadImmutable(uploadableFromBytes(data), options)).rejects.toMatchObject({
+      code: 'UPLOAD_UNHAPPINESS',
+      happiness: 2,
     })
     for (const { hooks } of grid.servers) delete hooks.write
     expect(await leftNothing(grid, cap)).toBe(true)
