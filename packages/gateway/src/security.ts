@@ -111,7 +111,8 @@ export function censorTarget(target: string): string {
       const at = argument.indexOf('=')
       if (at < 0) return '[CENSORED]'
       const name = argument.slice(0, at)
-      if (TOLD_ARGUMENTS.has(name)) return argument.slice(0, 100)
+      // A cap that stands where it does not belong has colons, or what escapes them.
+      if (TOLD_ARGUMENTS.has(name) && /^[\w.-]{0,40}$/.test(argument.slice(at + 1))) return argument
       return `${/^[\w-]{1,40}$/.test(name) ? name : '[CENSORED]'}=[CENSORED]`
     })
   return `${shown}?${args.join('&')}`

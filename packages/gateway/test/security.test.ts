@@ -129,6 +129,8 @@ describe('a log', () => {
     ['/uri?private-key=secret', '/uri?private-key=[CENSORED]'],
     ['/uri?to_dir=secret&%75ri=secret', '/uri?to_dir=[CENSORED]&[CENSORED]=[CENSORED]'],
     ['/uri?secret', '/uri?[CENSORED]'],
+    ['/uri?t=URI:DIR2:secret', '/uri?t=[CENSORED]'],
+    ['/uri?t=URI%3ADIR2%3Asecret&save=true', '/uri?t=[CENSORED]&save=true'],
     ['/uri?a=b?uri=secret', '/uri?a=[CENSORED]'],
     ['/uri/\nsecret', '/uri/[CENSORED]'],
     ['/?t=json', '/?t=json'],
