@@ -1,5 +1,5 @@
 import { CommandError, FailureWithStatus } from '../failure.ts'
-import { pythonJson } from '../python-json.ts'
+import { pythonJson } from '@lafs/gateway/python-json'
 import { runningNodeUrl } from '../running-node.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
