@@ -11,7 +11,7 @@ import { withShareFile } from '../src/share-file.ts'
 import { flipBit, shareFolders, sharesOnDisk } from './grid-shares.ts'
 import { runHere } from './in-process.ts'
 import type { Outcome } from './in-process.ts'
-import { usePublishedKeys } from './published-keys.ts'
+import { usePublishedKeys } from '@lafs/testing/published-keys'
 
 const LONG = 'Far more than what a cap can hold itself. '.repeat(5)
 

@@ -10,7 +10,7 @@ import { uploadableFromBytes } from '@lafs/immutable'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runHere } from './in-process.ts'
 import type { Outcome } from './in-process.ts'
-import { usePublishedKeys } from './published-keys.ts'
+import { usePublishedKeys } from '@lafs/testing/published-keys'
 
 const HOSTILE = 'red\u001B[31m\u202Etxt'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

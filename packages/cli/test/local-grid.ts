@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createLocalGrid } from '@lafs/node-directory'
 import type { LocalGrid } from '@lafs/node-directory'
 import { afterAll, beforeAll } from 'vitest'
-import { usePublishedKeys } from './published-keys.ts'
+import { usePublishedKeys } from '@lafs/testing/published-keys'
 
 /** Where the tests of a file run. */
 export interface Place {

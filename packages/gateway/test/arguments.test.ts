@@ -28,6 +28,7 @@ describe('a query', () => {
     ['a=%C3%A9&%C3%A9=b', { a: ['é'], é: ['b'] }],
     ['a=%zz%4', { a: ['%zz%4'] }],
     ['a=%00', { a: ['\0'] }],
+    ['a=%EF%BB%BFb', { a: ['\uFEFFb'] }],
     ['&&a=1&', { a: ['1'] }],
     ['__proto__=1', { ['__proto__']: ['1'] }],
   ])('%j', (query, values) => {
@@ -100,6 +101,7 @@ describe('an argument', () => {
     expect(() => replaceArgument(args('replace=maybe'))).toThrow(
       "invalid replace= argument: 'maybe'",
     )
+    expect(() => replaceArgument(args('replace='))).toThrow("invalid replace= argument: ''")
   })
 
   it.each([

@@ -545,6 +545,7 @@ describe('the page of a long operation', () => {
         handle: 'h',
         startedMs: 0,
         monitor,
+        failure: undefined,
       })
       return new TextDecoder().decode(body as Uint8Array)
     }

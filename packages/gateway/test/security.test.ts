@@ -35,6 +35,8 @@ describe('the name that a request goes to', () => {
     'localhost:x',
     'localhost:123456',
     '[evil]',
+    '[dead]',
+    '[127.0.0.1]',
     '2130706433',
     '',
   ])('may not be %j', async (host) => {
@@ -62,6 +64,7 @@ describe('a change', () => {
     ['another port', { host, 'sec-fetch-site': 'same-site', origin: 'http://127.0.0.1:1' }],
     ['another site, in an old browser', { host, origin: 'http://evil.example' }],
     ['another port, in an old browser', { host, origin: 'http://127.0.0.1:1' }],
+    ['a name that begins like this one', { host, origin: `http://${host}.evil.example` }],
     ['a page without an origin, as hostile files are', { host, origin: 'null' }],
     ['a page that goes to no name', { origin: 'http://evil.example' }],
     ['another scheme', { host, origin: `file://${host}` }],

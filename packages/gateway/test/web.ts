@@ -1,10 +1,9 @@
 import { createHistory } from '@lafs/client'
 import type { Client, History } from '@lafs/client'
-import { defaultCrypto } from '@lafs/crypto'
 import { createLocalGrid } from '@lafs/node-directory'
 import type { LocalGrid } from '@lafs/node-directory'
-import { loadBytes, loadVectors } from '@lafs/vectors'
-import { afterAll, beforeAll, vi } from 'vitest'
+import { usePublishedKeys } from '@lafs/testing/published-keys'
+import { afterAll, beforeAll } from 'vitest'
 import { createGateway } from '../src/index.ts'
 import type { Gateway, GatewayOptions } from '../src/index.ts'
 
@@ -126,18 +125,4 @@ export function form(
   })
   const body = new Uint8Array(Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]))
   return { headers: { 'content-type': `multipart/form-data; boundary=${boundary}` }, body }
-}
-
-/** New RSA keys are published ones from now on: making as many would take most of the time. */
-async function usePublishedKeys(): Promise<void> {
-  const { cases } = await loadVectors<{ cases: { offset: number; length: number }[] }>(
-    'mutable/published',
-  )
-  const bytes = await loadBytes('mutable/published-keys.bytes')
-  const keys = cases.map(({ offset, length }) => bytes.slice(offset, offset + length))
-  const makeKey = defaultCrypto.generateRsaKey.bind(defaultCrypto)
-  vi.spyOn(defaultCrypto, 'generateRsaKey').mockImplementation(() => {
-    const key = keys.pop()
-    return key === undefined ? makeKey() : defaultCrypto.importRsaSigningKey(key)
-  })
 }

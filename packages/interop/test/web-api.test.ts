@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defaultCrypto } from '@lafs/crypto'
 import {
   createResourceStack,
   describeWithUpstream,
@@ -22,22 +21,9 @@ import {
   webApiScenario,
 } from '@lafs/interop/web-api'
 import type { Verdict } from '@lafs/interop/web-api'
-import { loadBytes, loadVectors } from '@lafs/vectors'
+import { usePublishedKeys } from '@lafs/testing/published-keys'
+import { loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-
-/** New RSA keys of this process are ones that upstream has published: to make them takes long. */
-async function usePublishedKeys(): Promise<void> {
-  const { cases } = await loadVectors<{ cases: { offset: number; length: number }[] }>(
-    'mutable/published',
-  )
-  const bytes = await loadBytes('mutable/published-keys.bytes')
-  const keys = cases.map(({ offset, length }) => bytes.slice(offset, offset + length))
-  const makeKey = defaultCrypto.generateRsaKey.bind(defaultCrypto)
-  vi.spyOn(defaultCrypto, 'generateRsaKey').mockImplementation(() => {
-    const key = keys.pop()
-    return key === undefined ? makeKey() : defaultCrypto.importRsaSigningKey(key)
-  })
-}
 
 /** Keys that two gateways are given; no two files of a grid may share one. */
 async function givenKeys(): Promise<string[]> {

@@ -7,11 +7,11 @@ import type {
   ICheckResults,
   IDeepCheckAndRepairResults,
   IDeepCheckResults,
-  IMonitor,
   Manifest,
   ShareLocator,
 } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
+import type { Operation } from '../operations.ts'
 import type { Exchange, GatewayContext } from '../routes/route.ts'
 import { histogram } from './charts.ts'
 import { badge, banner, copyField, facts, fold, section, table, tiles } from './components.ts'
@@ -24,22 +24,7 @@ import { query, rootOf, segment } from './links.ts'
 import { ago, count, nameText, number, plainName, size } from './text.ts'
 import { errorText, serverText } from './words.ts'
 
-/** A long operation, under way or over, by its handle. */
-export type OperationView = {
-  readonly handle: string
-  /** Milliseconds since 1970. */
-  readonly startedMs: number
-} & (
-  | { readonly kind: 'deep-check'; readonly monitor: IMonitor<IDeepCheckResults> }
-  | {
-      readonly kind: 'deep-check-and-repair'
-      readonly monitor: IMonitor<IDeepCheckAndRepairResults>
-    }
-  | { readonly kind: 'manifest'; readonly monitor: IMonitor<Manifest> }
-  | { readonly kind: 'deep-size' | 'deep-stats'; readonly monitor: IMonitor<DeepStatsResults> }
-)
-
-const TITLES: Readonly<Record<OperationView['kind'], string>> = {
+const TITLES: Readonly<Record<Operation['kind'], string>> = {
   'deep-check': 'Check of a folder and all in it',
   'deep-check-and-repair': 'Check and repair of a folder and all in it',
   manifest: 'All that is in a folder',
@@ -53,7 +38,7 @@ const LINES_MAX = 1000
 /** GET /operations/H */
 export async function operationPage(
   exchange: Exchange,
-  operation: OperationView,
+  operation: Operation,
 ): Promise<GatewayResponse> {
   const running = !operation.monitor.finished
   const body = html`<h1>${TITLES[operation.kind]}</h1>
@@ -70,10 +55,7 @@ export async function operationPage(
   })
 }
 
-function stateOf(
-  { context, request }: Exchange,
-  { handle, monitor, startedMs }: OperationView,
-): Html {
+function stateOf({ context, request }: Exchange, { handle, monitor, startedMs }: Operation): Html {
   const began = ago(startedMs, context.clock.nowMs())
   const address = `${rootOf(request)}operations/${segment(handle)}`
   if (monitor.cancelled)
@@ -102,7 +84,7 @@ function stateOf(
   </div>`
 }
 
-function resultsOf(exchange: Exchange, operation: OperationView): Html {
+function resultsOf(exchange: Exchange, operation: Operation): Html {
   const { kind, monitor } = operation
   const whole = monitor.finished && !monitor.cancelled
   switch (kind) {
