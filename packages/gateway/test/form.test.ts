@@ -53,7 +53,7 @@ it('gives up the file that it had when the rest is none', async () => {
   const good = await read(...file, encoder.encode('--B--'))
   expect((await good.form)?.file?.name).toBe('f')
   expect(good.closed()).toBe(0)
-  for (const rest of [[], [...file, encoder.encode('--B--')]]) {
+  for (const rest of [[encoder.encode('--B\r\n')], [...file, encoder.encode('--B--')]]) {
     const { form, closed } = await read(...file, ...rest)
     await expect(form).rejects.toMatchObject({ status: 400 })
     expect(closed()).toBe(1)
