@@ -4,6 +4,7 @@ import type {
   IStorageServer,
   OperationOptions,
   ServerAnnouncement,
+  ServerVersion,
   StorageConnection,
   StorageErrorCode,
   StorageTransport,
@@ -16,6 +17,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 /** How long a server is left alone after its first failure; each further one doubles it. */
 const BACK_OFF_MIN_MS = 1_000
 const BACK_OFF_MAX_MS = 60_000
+/** For so long what a server says of itself holds: upstream asks each second. */
+const VERSION_LIFETIME_MS = 5_000
 /** What operations say that find a server out of reach, or wait for it in vain. */
 const SIGNS_OF_ABSENCE: ReadonlySet<StorageErrorCode> = new Set([
   'STORAGE_UNREACHABLE',
@@ -41,6 +44,7 @@ export class GridServer implements IServer {
   readonly #gate: () => boolean
   readonly #ending = new AbortController()
   #connection: StorageConnection | undefined
+  #version: { readonly said: ServerVersion; readonly saidMs: number } | undefined
   #connecting: Promise<IStorageServer> | undefined
   /** An operation found the connected server out of reach. */
   #suspect = false
@@ -142,6 +146,7 @@ export class GridServer implements IServer {
       await raceAbort(connection.storageServer.getVersion({ signal }), signal)
     } catch {
       this.#connection = undefined
+      this.#version = undefined
       connection.close().catch(() => undefined)
       signal.throwIfAborted()
     }
@@ -162,9 +167,26 @@ export class GridServer implements IServer {
 
   /** The server's operations, with an eye on those that find it out of reach. */
   #watched(connection: StorageConnection): IStorageServer {
-    return watchFailures(connection.storageServer, () => {
+    const { storageServer } = connection
+    const getVersion: IStorageServer['getVersion'] = (options) =>
+      this.#latestVersion(storageServer, options)
+    return watchFailures(storageServer, { getVersion }, () => {
       if (this.#connection === connection) this.#suspect = true
     })
+  }
+
+  /** What the server said of itself a moment ago, or says now. */
+  async #latestVersion(
+    server: IStorageServer,
+    options: OperationOptions = {},
+  ): Promise<ServerVersion> {
+    options.signal?.throwIfAborted()
+    const known = this.#version
+    const age = this.#now() - (known?.saidMs ?? -Infinity)
+    if (known !== undefined && age >= 0 && age < VERSION_LIFETIME_MS) return known.said
+    const said = await server.getVersion(options)
+    this.#version = { said, saidMs: this.#now() }
+    return said
   }
 
   async close(): Promise<void> {
@@ -212,11 +234,18 @@ export class UnusableServer implements IServer {
   }
 }
 
-/** The same operations; `onUnreachable` hears of each that fails because the server is away. */
-function watchFailures(server: IStorageServer, onUnreachable: () => void): IStorageServer {
+/**
+ * The same operations but for those that are replaced; `onUnreachable` hears of each that fails because
+ * the server is away.
+ */
+function watchFailures(
+  server: IStorageServer,
+  replaced: Partial<IStorageServer>,
+  onUnreachable: () => void,
+): IStorageServer {
   return new Proxy(server, {
     get(target, key) {
-      const member: unknown = Reflect.get(target, key)
+      const member: unknown = Reflect.get(key in replaced ? replaced : target, key)
       if (typeof member !== 'function') return member
       return async (...parameters: unknown[]): Promise<unknown> => {
         try {

@@ -167,6 +167,20 @@ describe('createStorageBroker', () => {
     expect(server.connectionStatus.connected).toBe(true)
   })
 
+  it('takes for a while what a server has said of itself', async () => {
+    const { transport, broker, clock } = setUp()
+    const server = onlyServer(broker)
+    const first = await (await server.storageServer()).getVersion()
+    transport.error = AWAY
+    clock.nowMs += 4999
+    expect(await (await server.storageServer()).getVersion()).toBe(first)
+    expect(transport.versionCount).toBe(1)
+    clock.nowMs += 1
+    await expect((await server.storageServer()).getVersion()).rejects.toBe(AWAY)
+    expect(server.connectionStatus.connected).toBe(false)
+    expect(transport.versionCount).toBe(2)
+  })
+
   it('asks one that was waited for in vain for a sign of life as well', async () => {
     const { transport, broker } = setUp()
     const server = onlyServer(broker)
