@@ -256,6 +256,8 @@ describe('PUT FILE', () => {
       'There was already a child by that name, and you asked me to not replace it.',
     ])
     expect((await web.put(`${root}/x?replace=only-files`, 'four')).status).toBe(200)
+    const part = { headers: { 'content-range': 'bytes 0-0/4' }, body: 'x' }
+    expect((await web.ask('PUT', `${root}/x`, part)).status).toBe(501)
     expect(place(await web.put(`${root}/x?offset=1`, 'y'))).toEqual([
       400,
       'PUT to a file: append operation invoked on an immutable cap',
@@ -293,7 +295,14 @@ describe('PUT FILE', () => {
       400,
       'PUT to a mutable file: replace or update requested with read-only cap',
     ])
-    expect((await web.put(`${root}/m?offset=1000`, 'x')).status).toBe(400)
+    for (const offset of [12, 1000]) {
+      expect(place(await web.put(`${root}/m?offset=${offset}`, 'x'))).toEqual([
+        400,
+        'PUT to a mutable file: offset= is past the end, at 11',
+      ])
+    }
+    const part = { headers: { 'content-range': 'bytes 0-0/11' }, body: 'x' }
+    expect((await web.ask('PUT', `${root}/m`, part)).status).toBe(501)
     expect((await web.get(`${root}/m`)).text).toBe('Jullo there')
   })
 
