@@ -1,10 +1,23 @@
 import type { IServer } from '@lafs/storage-interface'
 import { within } from '@lafs/storage-protocol/waiting'
-import type { ServerFacts } from './pages/index.ts'
-import type { Exchange } from './routes/route.ts'
+import type { Exchange } from './context.ts'
 
 /** How long a server may take to say how it is, in milliseconds. */
 const PATIENCE_MS = 1000
+
+/** How things stand with one storage server. Times are milliseconds since 1970. */
+export interface ServerFacts {
+  readonly serverId: string
+  readonly nickname: string
+  readonly connected: boolean
+  /** One line for people. */
+  readonly summary: string
+  /** Bytes that it takes yet; undefined where it does not say. */
+  readonly availableSpace?: number | undefined
+  readonly version?: string | undefined
+  readonly lastConnectedMs?: number | undefined
+  readonly lastReceivedMs?: number | undefined
+}
 
 /**
  * How things stand with each server of the grid, in the order of their ids. Each is asked; one that

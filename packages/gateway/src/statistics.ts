@@ -1,7 +1,6 @@
 import type { History } from '@lafs/client'
 import type { StorageServer } from '@lafs/storage-server'
 import type { Clock } from '@lafs/storage-protocol/waiting'
-import type { Statistics } from './pages/index.ts'
 
 const SAMPLE_INTERVAL_MS = 60_000
 /** For averages of so many minutes, each under upstream's name. */
@@ -16,6 +15,13 @@ const SAMPLES_MAX = 16
 interface CpuSample {
   readonly atMs: number
   readonly cpuSeconds: number
+}
+
+/** What a node counts and measures, by upstream's names. */
+export interface Statistics {
+  /** Null where too little is known. */
+  readonly stats: Readonly<Record<string, number | null>>
+  readonly counters: Readonly<Record<string, number>>
 }
 
 /** What the statistics of a node are made from. */

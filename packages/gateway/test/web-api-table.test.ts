@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import type { Exchange, Route } from '../src/routes/route.ts'
+import type { Exchange } from '../src/context.ts'
+import type { Route } from '../src/routes/route.ts'
 import { DIRECTORIES, FILES, PATHS, PLACEHOLDERS, UNKNOWN, UNLINKED } from '../src/routes/table.ts'
 
 // The table of docs/spec/web-api.md is made from the tables of routes, and from the titles of these

@@ -1,7 +1,7 @@
 import { toBase32 } from '@lafs/crypto'
 import type { ICheckAndRepairResults, ICheckResults } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { banner, facts, fold, tiles } from './components.ts'
 import type { Tone } from './components.ts'
 import { breadcrumbs } from './directory.ts'

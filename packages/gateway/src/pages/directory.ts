@@ -1,6 +1,6 @@
 import type { DirectoryChild, IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
-import type { DirectoryExchange } from '../routes/route.ts'
+import type { DirectoryExchange } from '../context.ts'
 import { badge, banner, checkbox, fold, table } from './components.ts'
 import type { Column } from './components.ts'
 import { formatChoice } from './forms.ts'

@@ -1,5 +1,5 @@
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { banner } from './components.ts'
 import { html } from './html.ts'
 import { pageResponse } from './layout.ts'

@@ -15,8 +15,8 @@ export {
   uploadStatusPage,
 } from './operation-status.ts'
 export { renameFormPage } from './rename.ts'
-export { statisticsPage, type Statistics } from './statistics.ts'
+export { statisticsPage } from './statistics.ts'
 export { statusPage } from './status.ts'
 export { storagePage } from './storage.ts'
 export { uploadResultsPage } from './upload-results.ts'
-export { welcomePage, type ServerFacts } from './welcome.ts'
+export { welcomePage } from './welcome.ts'

@@ -1,5 +1,5 @@
 import type { GatewayRequest, GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { exact, html, type Html } from './html.ts'
 import { rootOf } from './links.ts'
 import { nameText } from './text.ts'

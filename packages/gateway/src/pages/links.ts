@@ -1,5 +1,5 @@
 import type { GatewayRequest } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 
 // Addresses are relative, so that the pages work behind a proxy that puts them below a folder.
 

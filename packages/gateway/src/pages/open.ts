@@ -1,7 +1,7 @@
 import { capTextFromInput, hasUriPrefix, parseCap } from '@lafs/uri'
 import type { Cap } from '@lafs/uri'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { errorPage } from './error.ts'
 import { directoryAddress, infoAddress, rootOf } from './links.ts'
 

@@ -9,7 +9,7 @@ import type {
   OperationStatus,
 } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { facts, fold, table } from './components.ts'
 import { html } from './html.ts'
 import type { Html, Part } from './html.ts'

@@ -12,7 +12,7 @@ import type {
 } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
 import type { Operation } from '../operations.ts'
-import type { Exchange, GatewayContext } from '../routes/route.ts'
+import type { Exchange, GatewayContext } from '../context.ts'
 import { histogram } from './charts.ts'
 import { badge, banner, copyField, facts, fold, section, table, tiles } from './components.ts'
 import type { Tone } from './components.ts'

@@ -1,7 +1,7 @@
 import { isDirectoryNode } from '@lafs/filesystem-interface'
 import type { IDirectoryNode } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
-import type { DirectoryExchange } from '../routes/route.ts'
+import type { DirectoryExchange } from '../context.ts'
 import { checkbox, section } from './components.ts'
 import { breadcrumbs } from './directory.ts'
 import { exact, html } from './html.ts'

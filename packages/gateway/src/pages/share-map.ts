@@ -1,5 +1,5 @@
 import type { ShareIdentifier, ShareLocator } from '@lafs/filesystem-interface'
-import type { GatewayContext } from '../routes/route.ts'
+import type { GatewayContext } from '../context.ts'
 import { badge, table } from './components.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'

@@ -1,5 +1,6 @@
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
+import type { Statistics } from '../statistics.ts'
 import { spreads, stackedBar } from './charts.ts'
 import type { Spread } from './charts.ts'
 import { fold, section, table, tiles } from './components.ts'
@@ -8,13 +9,6 @@ import type { Html } from './html.ts'
 import { pageResponse } from './layout.ts'
 import { rootOf } from './links.ts'
 import { duration, number, size } from './text.ts'
-
-/** What a node counts and measures, by upstream's names. */
-export interface Statistics {
-  /** Null where too little is known. */
-  readonly stats: Readonly<Record<string, number | null>>
-  readonly counters: Readonly<Record<string, number>>
-}
 
 /** GET /statistics */
 export async function statisticsPage(

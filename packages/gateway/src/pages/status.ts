@@ -1,7 +1,7 @@
 import type { IUploadStatus, OperationStatus } from '@lafs/filesystem-interface'
 import { toBase32 } from '@lafs/crypto'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { fold, section, table } from './components.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'

@@ -1,6 +1,6 @@
 import type { CrawlerProgress, LeaseChecker, StorageServer } from '@lafs/storage-server'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { badge, banner, facts, fold, section, tiles } from './components.ts'
 import { html } from './html.ts'
 import type { Html, Part } from './html.ts'

@@ -1,5 +1,5 @@
 import type { DownloadEvent, DownloadEvents } from '@lafs/filesystem-interface'
-import type { GatewayContext } from '../routes/route.ts'
+import type { GatewayContext } from '../context.ts'
 import { fold, table } from './components.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'

@@ -5,7 +5,7 @@ import type {
   IServermapUpdaterStatus,
   UploadTimings,
 } from '@lafs/filesystem-interface'
-import type { GatewayContext } from '../routes/route.ts'
+import type { GatewayContext } from '../context.ts'
 import { table } from './components.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'

@@ -1,6 +1,6 @@
 import type { IUploadResults } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { banner, copyField, facts, fold } from './components.ts'
 import { exact, html } from './html.ts'
 import { pageResponse } from './layout.ts'

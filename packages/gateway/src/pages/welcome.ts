@@ -1,5 +1,6 @@
 import type { GatewayResponse } from '../exchange.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
+import type { ServerFacts } from '../server-facts.ts'
 import { badge, banner, facts, fold, section, table, tiles } from './components.ts'
 import type { Tone } from './components.ts'
 import { html } from './html.ts'
@@ -9,20 +10,6 @@ import { pageResponse } from './layout.ts'
 import { rootOf } from './links.ts'
 import { ago, count, nameText, number, size, sizeText, timeText } from './text.ts'
 import { shortServerId } from './words.ts'
-
-/** How things stand with one storage server. Times are milliseconds since 1970. */
-export interface ServerFacts {
-  readonly serverId: string
-  readonly nickname: string
-  readonly connected: boolean
-  /** One line for people. */
-  readonly summary: string
-  /** Bytes that it takes yet; undefined where it does not say. */
-  readonly availableSpace?: number | undefined
-  readonly version?: string | undefined
-  readonly lastConnectedMs?: number | undefined
-  readonly lastReceivedMs?: number | undefined
-}
 
 /** GET / */
 export async function welcomePage(

@@ -1,7 +1,7 @@
 import { isFileNode, isMutableFileNode } from '@lafs/filesystem-interface'
 import type { IFilesystemNode } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
-import type { GatewayContext } from '../routes/route.ts'
+import type { GatewayContext } from '../context.ts'
 import { html, type Html } from './html.ts'
 import { nameText } from './text.ts'
 

@@ -1,5 +1,5 @@
 import { badRequest } from '../errors.ts'
-import type { Exchange } from '../routes/route.ts'
+import type { Exchange } from '../context.ts'
 import { decodeText } from './arguments.ts'
 import { BODY_SIZE_MAX } from './form.ts'
 import { gather } from './multipart.ts'

@@ -1,7 +1,7 @@
 import type { IUploadable, IUploadResults } from '@lafs/filesystem-interface'
 import { uploadableFromStream } from '@lafs/immutable/node'
 import { badRequest } from '../errors.ts'
-import type { Exchange, GatewayContext } from '../routes/route.ts'
+import type { Exchange, GatewayContext } from '../context.ts'
 import { booleanArgument } from './arguments.ts'
 
 /** Uploads of up to this many bytes wait in memory, longer ones in a file. */

@@ -18,13 +18,8 @@ import { rootOf, segment } from '../pages/links.ts'
 import { booleanArgument, operationArgument } from '../request/arguments.ts'
 import { jsonResponse, redirectResponse } from '../response.ts'
 import { retainForArgument } from './operations.ts'
-import type {
-  DirectoryExchange,
-  FileExchange,
-  NodeExchange,
-  Route,
-  UnknownExchange,
-} from './route.ts'
+import type { DirectoryExchange, FileExchange, NodeExchange, UnknownExchange } from '../context.ts'
+import type { Route } from './route.ts'
 import { whenDone } from './when-done.ts'
 
 const CHECK_ARGS = ['verify', 'repair', 'add-lease'] as const

@@ -16,7 +16,8 @@ import { childNodes, parseChildren } from '../request/children.ts'
 import { emptyResponse, jsonResponse, textResponse } from '../response.ts'
 import { isFresh, nodeTag } from './entity-tag.ts'
 import { putCap, putFormFile, parentOf, unlinkNode } from './files.ts'
-import type { DirectoryExchange, Route, UnknownExchange } from './route.ts'
+import type { DirectoryExchange, UnknownExchange } from '../context.ts'
+import type { Route } from './route.ts'
 import { whenDone } from './when-done.ts'
 
 type Header = readonly [name: string, value: string]

@@ -3,7 +3,7 @@ import { WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { booleanArgument } from '../request/arguments.ts'
 import { contentTypeOf } from './content-type.ts'
-import type { FileExchange } from './route.ts'
+import type { FileExchange } from '../context.ts'
 
 /** Of a file, in bytes; `last` is inclusive. */
 interface ByteRange {

@@ -24,7 +24,8 @@ import { emptyResponse, jsonResponse, textResponse } from '../response.ts'
 import { isFresh, nodeTag } from './entity-tag.ts'
 import { sendContent } from './file-content.ts'
 import { makeDirectory } from './make-directory.ts'
-import type { Exchange, FileExchange, NodeExchange, PlaceholderExchange, Route } from './route.ts'
+import type { Exchange, FileExchange, NodeExchange, PlaceholderExchange } from '../context.ts'
+import type { Route } from './route.ts'
 import { whenDone } from './when-done.ts'
 
 /** The arguments of everything that makes a file. */

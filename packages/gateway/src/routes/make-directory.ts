@@ -8,7 +8,7 @@ import {
 import { readText } from '../request/body.ts'
 import { childNodes } from '../request/children.ts'
 import { textResponse } from '../response.ts'
-import type { PlaceholderExchange } from './route.ts'
+import type { PlaceholderExchange } from '../context.ts'
 import { whenDone } from './when-done.ts'
 
 /** Makes the directory that a path ends with; with `name`, it is made in a new one that does. */

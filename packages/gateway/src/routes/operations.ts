@@ -20,7 +20,8 @@ import { quoteName } from '../quote.ts'
 import { booleanArgument } from '../request/arguments.ts'
 import type { RequestArguments } from '../request/arguments.ts'
 import { jsonResponse, textResponse } from '../response.ts'
-import type { Exchange, PathRoute } from './route.ts'
+import type { Exchange } from '../context.ts'
+import type { PathRoute } from './route.ts'
 
 const STATUS_ARGS = ['output', 'retain-for', 'release-after-complete'] as const
 

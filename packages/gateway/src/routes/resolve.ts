@@ -10,7 +10,7 @@ import { badRequest, NO_SUCH_RESOURCE, WebError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { quoteName } from '../quote.ts'
 import { operationArgument } from '../request/arguments.ts'
-import type { Exchange, NodeExchange } from './route.ts'
+import type { Exchange, NodeExchange } from '../context.ts'
 import { DIRECTORIES, dispatch, FILES, findRoute, PLACEHOLDERS, UNKNOWN } from './table.ts'
 
 /** Operations on a path that make no directories on the way. */

@@ -6,7 +6,8 @@ import type { GatewayResponse } from '../exchange.ts'
 import { asset } from '../pages/assets.ts'
 import { redirectResponse } from '../response.ts'
 import { contentTypeOf } from './content-type.ts'
-import type { Exchange, PathRoute } from './route.ts'
+import type { Exchange } from '../context.ts'
+import type { PathRoute } from './route.ts'
 
 const PIECE_SIZE = 256 * 1024
 

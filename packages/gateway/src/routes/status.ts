@@ -25,7 +25,8 @@ import { quoteName } from '../quote.ts'
 import { jsonResponse, textResponse } from '../response.ts'
 import { serverFacts } from '../server-facts.ts'
 import { openMetrics } from '../statistics.ts'
-import type { Exchange, PathRoute } from './route.ts'
+import type { Exchange } from '../context.ts'
+import type { PathRoute } from './route.ts'
 
 /** What the node says of itself. */
 export const statusRoutes: readonly PathRoute[] = [

@@ -11,11 +11,10 @@ import type {
   DirectoryExchange,
   Exchange,
   FileExchange,
-  PathRoute,
   PlaceholderExchange,
-  Route,
   UnknownExchange,
-} from './route.ts'
+} from '../context.ts'
+import type { PathRoute, Route } from './route.ts'
 import { statusRoutes } from './status.ts'
 import { unlinkedRoutes } from './unlinked.ts'
 

@@ -13,7 +13,8 @@ import { childNodes } from '../request/children.ts'
 import { uploadImmutable } from '../request/upload.ts'
 import { redirectResponse, textResponse } from '../response.ts'
 import { uploadedNode } from './files.ts'
-import type { Exchange, Route } from './route.ts'
+import type { Exchange } from '../context.ts'
+import type { Route } from './route.ts'
 import { redirectTo } from './when-done.ts'
 
 /** What `/uri` itself does. */

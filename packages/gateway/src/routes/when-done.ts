@@ -1,7 +1,7 @@
 import type { GatewayResponse } from '../exchange.ts'
 import { badRequest } from '../errors.ts'
 import { redirectResponse } from '../response.ts'
-import type { Exchange } from './route.ts'
+import type { Exchange } from '../context.ts'
 
 /** `when_done`: where the reader of a form goes once it has been dealt with; else the answer stands. */
 export function whenDone(exchange: Exchange, response: GatewayResponse): GatewayResponse {
