@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import {
   chmod,
+  link,
   mkdir,
   open,
   readdir,
@@ -151,13 +152,23 @@ async function openEntry(path: string, end: () => void): Promise<FolderEntry | u
       if (isCode(error, 'ENOENT')) continue
       throw error
     }
+    const isLate = !(await isRecord(taken, found))
+    // What another one has taken over since it was read is given back.
+    if (isLate) await link(taken, path).catch(() => {})
     await rm(taken, { force: true })
-    if (found === 'unreadable') continue
+    if (isLate || found === 'unreadable') continue
     const mine: Record = { ...found, owner }
     if (!(await makeFile(path, formatRecord(mine)))) continue
     const hashes = (await readIfThere(`${path}.hashes`)) ?? new Uint8Array()
     return new FolderEntry(path, mine, hashes, end)
   }
+}
+
+/** Whether a file holds what was found in it before, by the process that it names. */
+async function isRecord(path: string, found: Record | 'unreadable'): Promise<boolean> {
+  const record = await readRecord(path)
+  if (typeof record === 'string' || found === 'unreadable') return record === found
+  return record.owner.pid === found.owner.pid && record.owner.started === found.owner.started
 }
 
 /** Makes a file unless there is one. */
