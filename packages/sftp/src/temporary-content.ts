@@ -10,19 +10,20 @@ const PIECE_SIZE = 1024 * 1024
 
 /**
  * The content of a file while it is being written: in a file of its own that is encrypted with a key
- * which only this object knows, and that is gone when it is closed.
+ * which only this object knows, and that is gone when it is closed or the process ends.
  *
  * Operations must not overlap.
  *
  * @see allmydata.util.fileutil.EncryptedTemporaryFile
  */
 export class TemporaryContent {
-  readonly #folder: string
+  /** What holds the file; undefined where the file has no name. */
+  readonly #folder: string | undefined
   readonly #file: FileHandle
   readonly #key = defaultCrypto.randomBytes(16)
   #size = 0
 
-  private constructor(folder: string, file: FileHandle) {
+  private constructor(folder: string | undefined, file: FileHandle) {
     this.#folder = folder
     this.#file = file
   }
@@ -30,12 +31,19 @@ export class TemporaryContent {
   /** An empty one. @param parent - the folder for temporary files; default: the system's. */
   static async create(parent: string = tmpdir()): Promise<TemporaryContent> {
     const folder = await mkdtemp(join(parent, 'lafs-sftp-'))
+    let file: FileHandle
     try {
-      return new TemporaryContent(folder, await open(join(folder, 'data'), 'wx+', 0o600))
+      file = await open(join(folder, 'data'), 'wx+', 0o600)
     } catch (error) {
       await rm(folder, { recursive: true, force: true })
       throw error
     }
+    // A file without a name goes with the process, however that ends. Some systems refuse it.
+    const nameless = await rm(folder, { recursive: true }).then(
+      () => true,
+      () => false,
+    )
+    return new TemporaryContent(nameless ? undefined : folder, file)
   }
 
   /** Bytes. */
@@ -84,7 +92,7 @@ export class TemporaryContent {
 
   async close(): Promise<void> {
     await this.#file.close()
-    await rm(this.#folder, { recursive: true, force: true })
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
   }
 
   /** Zeros are written like other bytes: a hole would read as the keystream. */
