@@ -106,7 +106,8 @@ describe('read', () => {
     }
   })
 
-  it('needs two requests a server for a small file, and asks no more of it later', async () => {
+  const twoRequests = 'needs two requests a server for a file of one segment'
+  it(`${twoRequests}, and asks no more of it later where it is small`, async () => {
     const stored = await encode(data, 3, 10)
     const grid = await spread(stored)
     const node = nodeOn(grid, stored.cap)
@@ -114,6 +115,17 @@ describe('read', () => {
     await node.downloadBestVersion()
     const counts = grid.servers.map(({ requests }) => requests.length)
     expect(counts.toSorted((a, b) => a - b)).toEqual([1, 1, 1, 1, 1, 1, 1, 2, 2, 2])
+  })
+
+  it(`${twoRequests}, and reads the block anew where it is large`, async () => {
+    const large = noise(1_000_000)
+    const stored = await encode(large, 3, 3, 1024 * 1024)
+    const grid = await spread(stored)
+    const node = nodeOn(grid, stored.cap)
+    for (const count of [2, 3]) {
+      expect(same(await node.downloadBestVersion(), large)).toBe(true)
+      expect(grid.servers.map(({ requests }) => requests.length)).toEqual([count, count, count])
+    }
   })
 
   it('fetches several blocks in a request once it is under way', async () => {

@@ -25,8 +25,10 @@ import { fileGeometry, segmentSizeFor, segmentSizes, shareShape } from '../geome
 import type { FileState } from './file-state.ts'
 import { windowOf, windowSpans } from './hash-windows.ts'
 
-/** A share of up to this many bytes is read at once. */
+/** A share of up to this many bytes is read at once, and kept. */
 const WHOLE_SHARE_SIZE = 64 * 1024
+/** The same for a share of one block, which every read needs; it is not kept if it is longer than the others. */
+const ONE_BLOCK_SHARE_SIZE = DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE + 64 * 1024
 /** Hash sections of up to this many bytes come with the first reads of a share. */
 const EAGER_HASHES_SIZE = 1024 * 1024
 
@@ -127,7 +129,9 @@ export class RemoteShare {
         this.#loadCrypttextHashes(layout, window),
       ])
       // What was read ahead of the hashes has been used. A small share is kept whole.
-      this.#chunks = this.#chunks.filter((chunk) => chunk.offset === 0)
+      this.#chunks = this.#chunks.filter(
+        ({ offset: at, bytes: { length } }) => at === 0 && length <= WHOLE_SHARE_SIZE,
+      )
       const blocks = sizes.map((size, index) =>
         bytes.subarray(index * geometry.blockSize, index * geometry.blockSize + size),
       )
@@ -206,7 +210,7 @@ export class RemoteShare {
       fileGeometry({ size, requiredShares, totalShares, segmentSize })
     const guess = planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
     const end = chkAllocatedSize(guess, CHK_URI_EXTENSION_SIZE_LIMIT)
-    if (end <= WHOLE_SHARE_SIZE) {
+    if (end <= (geometry.segmentCount === 1 ? ONE_BLOCK_SHARE_SIZE : WHOLE_SHARE_SIZE)) {
       await this.#fetch(0, end)
       return
     }
