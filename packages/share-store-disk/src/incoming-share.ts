@@ -15,9 +15,10 @@ import type { FilePool, PooledFile } from './file-pool.ts'
 import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immutable-container.ts'
 
 /**
- * An immutable share on its way: a file under `incoming/` that has its final form from the start.
+ * An immutable share on its way: a file under `incoming/`. Its header and its lease go along with the
+ * data next to them.
  *
- * Committing it is: data to the disk, rename, names to the disk.
+ * Committing it is: what is missing around the data, everything to the disk, rename, names to the disk.
  */
 export class DiskIncomingShare implements IncomingShare {
   readonly #file: PooledFile
@@ -25,7 +26,9 @@ export class DiskIncomingShare implements IncomingShare {
   readonly #lease: Uint8Array
   readonly #onEnd: (share: DiskIncomingShare) => void
   #size: number
-  #resized = false
+  /** Whether the file has its header, and its lease behind the data. */
+  #hasHeader = false
+  #hasLease = false
 
   private constructor(
     file: PooledFile,
@@ -42,7 +45,7 @@ export class DiskIncomingShare implements IncomingShare {
   }
 
   /**
-   * Makes the file, sparse, with its header and its lease.
+   * Makes the file.
    *
    * @param onEnd - called once the share has been committed or dropped.
    */
@@ -56,15 +59,7 @@ export class DiskIncomingShare implements IncomingShare {
     try {
       const handle = await openInFolder(paths.incoming, 'w+')
       const file = pool.add(paths.incoming, handle, 'r+')
-      const record = immutableLease(2, lease)
-      const share = new DiskIncomingShare(file, paths.final, size, record, onEnd)
-      try {
-        await file.use((opened) => writeFrame(opened, size, record))
-        return share
-      } catch (error) {
-        await share.discard()
-        throw error
-      }
+      return new DiskIncomingShare(file, paths.final, size, immutableLease(2, lease), onEnd)
     } catch (error) {
       await removeFolders(paths.incoming)
       throw named(error)
@@ -73,7 +68,7 @@ export class DiskIncomingShare implements IncomingShare {
 
   async write(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
     try {
-      await this.#file.use((handle) => writeAll(handle, IMMUTABLE_HEADER_SIZE + offset, pieces))
+      await this.#file.use((handle) => this.#writeAt(handle, offset, pieces))
     } catch (error) {
       throw named(error)
     }
@@ -82,10 +77,10 @@ export class DiskIncomingShare implements IncomingShare {
   async resize(size: number): Promise<void> {
     try {
       await this.#file.use(async (handle) => {
-        this.#resized = true
         // The lease goes with the end; where it stood there are zeros again.
+        this.#hasHeader = false
+        this.#hasLease = false
         await handle.truncate(IMMUTABLE_HEADER_SIZE + Math.min(size, this.#size))
-        await writeFrame(handle, size, this.#lease)
       })
       this.#size = size
     } catch (error) {
@@ -104,8 +99,8 @@ export class DiskIncomingShare implements IncomingShare {
     let renamed = false
     try {
       await this.#file.use(async (handle) => {
-        // A change of size may have failed midway.
-        if (this.#resized) await writeFrame(handle, this.#size, this.#lease)
+        if (!this.#hasHeader) await this.#writeAt(handle, 0, [])
+        if (!this.#hasLease) await this.#writeAt(handle, this.#size, [])
         await handle.datasync()
       })
       await this.#file.close()
@@ -128,12 +123,17 @@ export class DiskIncomingShare implements IncomingShare {
     await fs.rm(this.#file.path, { force: true })
     await removeFolders(this.#file.path)
   }
-}
 
-/** Writes what stands around the data: the header and the lease. */
-async function writeFrame(handle: FileHandle, size: number, lease: Uint8Array): Promise<void> {
-  await writeAll(handle, 0, [immutableHeader(size)])
-  await writeAll(handle, IMMUTABLE_HEADER_SIZE + size, [lease])
+  /** Writes data, with the header where they are the first, and the lease where they are the last. */
+  async #writeAt(handle: FileHandle, offset: number, data: readonly Uint8Array[]): Promise<void> {
+    const end = data.reduce((sum, { length }) => sum + length, offset)
+    const header = offset === 0 && !this.#hasHeader ? [immutableHeader(this.#size)] : []
+    const lease = end === this.#size && !this.#hasLease ? [this.#lease] : []
+    const position = header.length > 0 ? 0 : IMMUTABLE_HEADER_SIZE + offset
+    await writeAll(handle, position, [...header, ...data, ...lease])
+    this.#hasHeader ||= header.length > 0
+    this.#hasLease ||= lease.length > 0
+  }
 }
 
 /** Removes the folders of a file under `incoming/`, unless others still use them. */
