@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toBase32 } from '@lafs/crypto'
@@ -71,6 +71,14 @@ describe('a blacklist', () => {
       ])
     }
     rmSync(file)
+  })
+
+  it('that cannot be looked at forbids everything', async () => {
+    const cap = (await web.put('/uri', noise(100))).text
+    symlinkSync('access.blacklist', file)
+    expect((await web.get(`/uri/${q(cap)}`)).status).toBe(500)
+    rmSync(file)
+    expect((await web.get(`/uri/${q(cap)}`)).status).toBe(200)
   })
 
   it.each([

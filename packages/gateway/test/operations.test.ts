@@ -103,6 +103,21 @@ describe('a handle', () => {
     expect(handles.get('h')).toBeUndefined()
   })
 
+  it('is waited for in steps that a timer can take', () => {
+    const delays: number[] = []
+    const handles = createOperationHandles({
+      nowMs: () => 0,
+      after: (delayMs) => {
+        delays.push(delayMs)
+        return () => {}
+      },
+    })
+    handles.add('h', operation(), 365 * 24 * 60 * 60)
+    expect(delays.length).toBeGreaterThan(0)
+    // From here on timers of Node end at once.
+    expect(Math.max(...delays)).toBeLessThan(2 ** 31)
+  })
+
   it('leaves nothing to wait for when it is gone', async () => {
     let timers = 0
     const clock = virtualClock()
