@@ -1,4 +1,4 @@
-// Packs the public packages and builds a container image of them, with docker, podman or buildah:
+// Packs what lafs needs to run and builds a container image of it, with docker, podman or buildah:
 //
 //   node tools/image.mjs [--tag lafs] [--builder docker] [--node-image IMAGE]
 //   node tools/image.mjs --context FOLDER      only fills the folder with what an image is built from
@@ -34,7 +34,7 @@ const context = values.context
   ? resolve(values.context)
   : mkdtempSync(join(tmpdir(), 'lafs-image-'))
 mkdirSync(join(context, 'packages'), { recursive: true })
-pack(join(context, 'packages'))
+pack(join(context, 'packages'), 'lafs')
 cpSync(join(root, 'packages/lafs/deploy/Dockerfile'), join(context, 'Dockerfile'))
 if (builder !== undefined) {
   process.on('exit', () => rmSync(context, { recursive: true, force: true }))

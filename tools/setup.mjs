@@ -40,9 +40,12 @@ export function pnpm(args, options) {
   run('npx', ['--yes', manifest.packageManager, ...args], options)
 }
 
-/** Packs every public package into a folder. */
-export function pack(folder) {
-  const rooms = ['./packages/*', './native/*'].flatMap((room) => ['--filter', room])
+/** Packs every public package into a folder, or those alone that one of them needs to run. */
+export function pack(folder, neededBy) {
+  const rooms =
+    neededBy === undefined
+      ? ['./packages/*', './native/*'].flatMap((room) => ['--filter', room])
+      : ['--filter-prod', `${neededBy}...`]
   pnpm(['-r', ...rooms, 'pack', '--pack-destination', folder], { quiet: true })
 }
 
