@@ -113,6 +113,26 @@ describe('files that are not stored yet', () => {
     expect(await contentOf('after')).toBe('moved')
   })
 
+  it('are in the way of a rename that may not replace anything', async () => {
+    await root.setUri('source', undefined, 'URI:LIT:mfrggzdfmztwq')
+    const handle = await open(user, 'new', CREATE)
+    const renamed = await user.ask(REQUEST.rename, text('source'), text('new'))
+    expect(statusOf(renamed)).toBe(STATUS.permissionDenied)
+    await write(user, handle, 0, 'content')
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect([await contentOf('source'), await contentOf('new')]).toEqual(['abcdefgh', 'content'])
+  })
+
+  it('stay where they are when a rename fails', async () => {
+    const target = `/uri/${root.readonlyUri}/moved`
+    const handle = await open(user, 'new', CREATE)
+    await write(user, handle, 0, 'content')
+    const renamed = await user.ask(REQUEST.rename, text('new'), text(target))
+    expect(statusOf(renamed)).toBe(STATUS.permissionDenied)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('new')).toBe('content')
+  })
+
   it('are not stored once they are removed', async () => {
     const handle = await open(user, 'gone', CREATE)
     await write(user, handle, 0, 'never')
@@ -248,6 +268,18 @@ describe('requests that cannot be granted', () => {
   it.each(cases)('%s', async (_what, type, fields, status) => {
     expect(statusOf(await user.ask(type, ...fields()))).toBe(status)
     expect(await sizeOf('/')).toBeUndefined()
+  })
+
+  it('a file that is named by its cap, where it cannot be written or has to be new', async () => {
+    const { uri, readonlyUri } = await client.createMutableFile(bytes('content'))
+    for (const [cap, flags, status] of [
+      [readonlyUri, OPEN.write, STATUS.permissionDenied],
+      ['URI:LIT:mfrggzdfmztwq', OPEN.write, STATUS.permissionDenied],
+      [uri, OPEN.write | OPEN.create | OPEN.exclusive, STATUS.failure],
+    ] as const) {
+      const asked = await user.ask(REQUEST.open, text(`/uri/${cap}`), uint32(flags), noAttributes)
+      expect(statusOf(asked)).toBe(status)
+    }
   })
 
   it('an offset beyond what can be counted', async () => {
