@@ -204,6 +204,18 @@ describe('writing', () => {
     expect((await root.get('file')).readonlyUri).toBe(before.readonlyUri)
   })
 
+  it('stores nothing of a file that could not be read', async () => {
+    const lost = `URI:CHK:${'a'.repeat(26)}:${'a'.repeat(52)}:1:1:1000`
+    await root.setUri('lost', undefined, lost)
+    const handle = await open(user, 'lost', OPEN.read | OPEN.write)
+    for (const value of ['some', 'more']) {
+      const written = await user.ask(REQUEST.write, handle, offset(0), text(value))
+      expect(statusOf(written)).toBe(STATUS.failure)
+    }
+    expect(await close(user, handle)).toBe(STATUS.failure)
+    expect((await root.get('lost')).readonlyUri).toBe(lost)
+  })
+
   it('makes a file at once where nobody else may have made it', async () => {
     const handle = await open(user, 'mine', CREATE | OPEN.exclusive)
     expect(await contentOf('mine')).toBe('')
