@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { CommandContext } from './command-context.ts'
 import type { CreateNodeOptions } from './commands/create-node.ts'
 import type { RunOptions } from './commands/run.ts'
+import type { JsonOption } from './outcome.ts'
 import { UsageError } from './failure.ts'
 
 /** The ways to name a node directory, of which one at a time may be used. */
@@ -45,6 +47,9 @@ export function addNodeCommands(program: Command, context: () => CommandContext)
         rest: readonly string[],
         options: RunOptions & FolderOptions,
       ) => {
+        // A node stays, and what it moves lies outside of V8's heap: more room for what is new there
+        // would be tens of megabytes of garbage, for nothing.
+        setFlagsFromString('--semi-space-growth-factor=1')
         const { runCommand } = await import('./commands/run.ts')
         await runCommand(contextAt(folder, options), rest, options)
       },
@@ -56,9 +61,10 @@ function addServerCommand(program: Command, context: () => CommandContext): void
     .command('add-server')
     .description('make storage servers known to the node directory')
     .argument('[file]', "a server's private/announcement.yaml; - or nothing: standard input")
-    .action(async (file: string | undefined) => {
+    .option('--json', 'what came of it as JSON')
+    .action(async (file: string | undefined, options: JsonOption) => {
       const { addServerCommand: addServer } = await import('./commands/add-server.ts')
-      await addServer(context(), file)
+      await addServer(context(), file, options)
     })
 }
 
@@ -111,6 +117,7 @@ function withCommonOptions(command: Command): Command {
     .option('--shares-needed <count>', 'how many shares bring a file back', '3')
     .option('--shares-happy <count>', 'on how many servers they are to be at least', '7')
     .option('--shares-total <count>', 'how many shares there are', '10')
+    .option('--json', 'what came of it as JSON')
     .addOption(missing('--join <code>'))
     .addOption(missing('--hide-ip'))
 }

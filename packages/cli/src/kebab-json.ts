@@ -1,18 +1,27 @@
+import { pythonJson } from '@lafs/gateway/python-json'
+
 /**
- * JSON with the names of fields as upstream writes them: `share-number` for `shareNumber`.
+ * JSON as Python writes it, with the names of fields as upstream writes them: `share-number` for
+ * `shareNumber`. The keys of maps, which are no names of ours, stay as they are.
  *
  * @param indent - of each level; none: all in one line.
  */
 export function kebabJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, (_, part: unknown) => withKebabKeys(part), indent)
+  return pythonJson(withKebabKeys(value), indent)
 }
 
-function withKebabKeys(part: unknown): unknown {
-  if (typeof part !== 'object' || part === null || Array.isArray(part)) return part
-  return Object.fromEntries(
-    Object.entries(part).map(([key, value]) => [
-      key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-      value,
-    ]),
+function withKebabKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withKebabKeys)
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Date) return value.toJSON()
+  if (value instanceof Map) {
+    return new Map([...value].map(([key, field]) => [key, withKebabKeys(field)]))
+  }
+  return new Map(
+    Object.entries(value).map(([name, field]) => [kebabCase(name), withKebabKeys(field)]),
   )
+}
+
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

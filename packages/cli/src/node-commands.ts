@@ -2,12 +2,11 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Argument, Command as NewCommand } from 'commander'
 import type { GridManagerCertificateOptions } from './commands/admin-grid-manager.ts'
-import type { KeyOptions } from './commands/admin-keys.ts'
-import type { MigrateCrawlerOptions } from './commands/admin-migrate-crawler.ts'
 import type { BackupOptions } from './commands/backup.ts'
 import type { StatusOptions } from './commands/status.ts'
 import type { WebopenOptions } from './commands/webopen.ts'
 import type { CommandContext } from './command-context.ts'
+import type { JsonOption } from './outcome.ts'
 
 type ContextMaker = () => CommandContext
 /** Begins a command with paths on the grid. */
@@ -53,6 +52,7 @@ export function addLookingCommands(
   command('webopen', 'show a file or a directory in a web browser')
     .argument('[where]', 'ALIAS:PATH, DIRCAP/PATH or a cap; nothing: the welcome page', '')
     .option('-i, --info', 'the page about it, not itself')
+    .option('--json', 'what came of it as JSON')
     .action(async (where: string, options: WebopenOptions) => {
       const { webopenCommand } = await import('./commands/webopen.ts')
       await webopenCommand(context(), where, options)
@@ -90,7 +90,7 @@ export function addAdminKeyCommands(admin: Command, context: ContextMaker): void
     .command('generate-keypair')
     .description('make a key pair and print it')
     .option('--json', 'as JSON')
-    .action(async (options: KeyOptions) => {
+    .action(async (options: JsonOption) => {
       const { generateKeypairCommand } = await import('./commands/admin-keys.ts')
       await generateKeypairCommand(context(), options)
     })
@@ -99,7 +99,7 @@ export function addAdminKeyCommands(admin: Command, context: ContextMaker): void
     .description('print the public key that goes with a private one')
     .argument('<private-key>', 'priv-v0-…; -: from standard input, where nobody else sees it')
     .option('--json', 'as JSON')
-    .action(async (key: string, options: KeyOptions) => {
+    .action(async (key: string, options: JsonOption) => {
       const { derivePubkeyCommand } = await import('./commands/admin-keys.ts')
       await derivePubkeyCommand(context(), key, options)
     })
@@ -108,7 +108,7 @@ export function addAdminKeyCommands(admin: Command, context: ContextMaker): void
     .description('make JSON of what the crawlers of an old storage server kept as pickles')
     .option('-C, --basedir <folder>', 'the node directory')
     .option('--json', 'what came of it as JSON')
-    .action(async (options: MigrateCrawlerOptions & { readonly basedir?: string }) => {
+    .action(async (options: JsonOption & { readonly basedir?: string }) => {
       const { migrateCrawlerCommand } = await import('./commands/admin-migrate-crawler.ts')
       const defaults = context()
       const nodeDirectory = resolve(
@@ -122,6 +122,7 @@ export function addAdminKeyCommands(admin: Command, context: ContextMaker): void
     .description('give a storage server a certificate of a grid manager')
     .requiredOption('-f, --filename <file>', 'the certificate; -: from standard input')
     .requiredOption('-n, --name <name>', 'what to call it')
+    .option('--json', 'what came of it as JSON')
     .action(async (options: GridManagerCertificateOptions) => {
       const { addGridManagerCertificateCommand } = await import('./commands/admin-grid-manager.ts')
       await addGridManagerCertificateCommand(context(), options)

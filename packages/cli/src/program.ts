@@ -2,7 +2,6 @@ import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import type { ListAliasesOptions } from './commands/aliases.ts'
-import type { AdminOptions } from './commands/admin-counts.ts'
 import type { CheckCommandOptions } from './commands/check.ts'
 import type { CorruptShareOptions } from './commands/corrupt-share.ts'
 import type { CpOptions } from './commands/cp.ts'
@@ -18,6 +17,7 @@ import type { RenewOptions } from './commands/renew.ts'
 import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
 import type { CommandContext } from './command-context.ts'
+import type { JsonOption } from './outcome.ts'
 import { addNodeCommands } from './create-run-commands.ts'
 import {
   addAdminKeyCommands,
@@ -312,25 +312,25 @@ function addAdminCommands(program: Command, context: ContextMaker): void {
       .argument('[folder]', "the server's node directory or storage folder; nothing: that of -d")
       .option('--json', 'as JSON')
   command('counts', 'how many shares there are, how large, and how much room is left').action(
-    async (folder: string | undefined, options: AdminOptions) => {
+    async (folder: string | undefined, options: JsonOption) => {
       const { adminCountsCommand } = await import('./commands/admin-counts.ts')
       await adminCountsCommand(context(), folder, options)
     },
   )
   command('leases', 'how old the leases are, and what has none left').action(
-    async (folder: string | undefined, options: AdminOptions) => {
+    async (folder: string | undefined, options: JsonOption) => {
       const { adminLeasesCommand } = await import('./commands/admin-leases.ts')
       await adminLeasesCommand(context(), folder, options)
     },
   )
   command('expiring', 'what would be deleted now by the settings in tahoe.cfg, and why').action(
-    async (folder: string | undefined, options: AdminOptions) => {
+    async (folder: string | undefined, options: JsonOption) => {
       const { adminExpiringCommand } = await import('./commands/admin-expiring.ts')
       await adminExpiringCommand(context(), folder, options)
     },
   )
   command('advisories', 'what clients have told of bad shares').action(
-    async (folder: string | undefined, options: AdminOptions) => {
+    async (folder: string | undefined, options: JsonOption) => {
       const { adminAdvisoriesCommand } = await import('./commands/admin-advisories.ts')
       await adminAdvisoriesCommand(context(), folder, options)
     },
@@ -342,10 +342,11 @@ function addDebugCommands(program: Command, context: ContextMaker): void {
   debug
     .command('dump-cap')
     .description('print what a cap consists of, and the keys that derive from it')
-    .argument('<cap>')
+    .argument('<cap>', '-: from standard input, where nobody else sees it')
     .option('-n, --nodeid <base32>', 'the TubID of a storage server, for the secrets it gets')
     .option('-c, --client-secret <base32>', "the client's base secret, for the secrets it makes")
     .option('-d, --client-dir <folder>', 'a node directory to read the base secret from')
+    .option('--json', 'all of it as JSON')
     .action(async (cap: string, options: DumpCapOptions) => {
       const { dumpCapCommand } = await import('./commands/dump-cap.ts')
       await dumpCapCommand(context(), cap, options)
@@ -356,6 +357,7 @@ function addDebugCommands(program: Command, context: ContextMaker): void {
     .argument('<file>')
     .option('--offsets', 'where each section begins, too')
     .option('--leases-only', 'the leases and nothing else')
+    .option('--json', 'all of it as JSON')
     .action(async (file: string, options: DumpShareOptions) => {
       const { dumpShareCommand } = await import('./commands/dump-share.ts')
       await dumpShareCommand(context(), file, options)
@@ -365,23 +367,26 @@ function addDebugCommands(program: Command, context: ContextMaker): void {
     .description('print the files of the shares of a storage index in node directories')
     .argument('<storage-index>')
     .argument('[folders...]', 'node directories of storage servers')
-    .action(async (storageIndex: string, folders: string[]) => {
+    .option('--json', 'all of it as JSON')
+    .action(async (storageIndex: string, folders: string[], options: JsonOption) => {
       const { findSharesCommand } = await import('./commands/find-shares.ts')
-      await findSharesCommand(context(), storageIndex, folders)
+      await findSharesCommand(context(), storageIndex, folders, options)
     })
   debug
     .command('catalog-shares')
     .description('print a line about each share in node directories')
     .argument('<folders...>', 'node directories of storage servers')
-    .action(async (folders: string[]) => {
+    .option('--json', 'as lines of JSON')
+    .action(async (folders: string[], options: JsonOption) => {
       const { catalogSharesCommand } = await import('./commands/catalog-shares.ts')
-      await catalogSharesCommand(context(), folders)
+      await catalogSharesCommand(context(), folders, options)
     })
   debug
     .command('corrupt-share')
     .description('flip a bit of the blocks of a share, to see what comes of it')
     .argument('<file>')
     .option('-o, --offset <which>', 'which bit; only block-random is known', 'block-random')
+    .option('--json', 'what came of it as JSON')
     .action(async (file: string, options: CorruptShareOptions) => {
       const { corruptShareCommand } = await import('./commands/corrupt-share.ts')
       await corruptShareCommand(context(), file, options)

@@ -3,8 +3,7 @@ import type { Aliases } from './aliases.ts'
 import { readCapWord } from './cap-word.ts'
 import type { CommandContext } from './command-context.ts'
 import type { GridOptions } from './grid-command.ts'
-import { pythonJson } from '@lafs/gateway/python-json'
-import { writeTo } from './terminal.ts'
+import type { JsonOption } from './outcome.ts'
 import { openWebApi } from './web-api.ts'
 import type { WebApi } from './web-api.ts'
 
@@ -15,9 +14,7 @@ export interface WebOptions extends GridOptions {
 }
 
 /** The same, for a command that prints something. */
-export interface PrintOptions extends WebOptions {
-  readonly json?: boolean
-}
+export interface PrintOptions extends WebOptions, JsonOption {}
 
 /** What a command over the web API works with. */
 export interface WebContext extends CommandContext {
@@ -44,14 +41,4 @@ export async function withWebApi<T>(
   terminal.signal.throwIfAborted()
   await using api = await openWebApi(nodeDirectory, nodeUrl, keyPoolSize)
   return await work({ ...context, aliases, api, signal: terminal.signal })
-}
-
-/** Prints how a command has ended. @param json - the same as JSON, where that is asked for. */
-export async function writeOutcome(
-  { terminal }: CommandContext,
-  options: PrintOptions,
-  text: string,
-  json: object,
-): Promise<void> {
-  await writeTo(terminal.stdout, `${options.json === true ? pythonJson(json) : text}\n`)
 }

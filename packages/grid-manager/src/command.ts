@@ -70,7 +70,11 @@ export function gridManagerCommand(terminal: GridManagerTerminal): Command {
   command
     .command('public-identity')
     .description('show the public key, for [grid_managers] in the tahoe.cfg of clients')
-    .action(async () => say(terminal, publicIdentity(await load())))
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { readonly json?: boolean }) => {
+      const identity = publicIdentity(await load())
+      say(terminal, json === true ? JSON.stringify({ 'public-key': identity }) : identity)
+    })
   command
     .command('add')
     .description('add a storage server')
@@ -101,6 +105,7 @@ export function gridManagerCommand(terminal: GridManagerTerminal): Command {
     .description('give a storage server a certificate')
     .argument('<name>')
     .argument('<days>', `how long it is good: 1 to ${MAX_CERTIFICATE_DAYS} days`, parseDays)
+    .option('--json', 'no other than what it prints without')
     .action(async (name: string, days: number) => {
       const certificate = signCertificate(await load(), name, { days, nowMs: terminal.now() })
       say(terminal, formatCertificate(certificate))

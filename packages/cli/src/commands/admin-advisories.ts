@@ -2,16 +2,16 @@ import { listAdvisories } from '@lafs/storage-server'
 import type { Advisory } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
 import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { withStorage } from '../storage-folder.ts'
 import { writeTo } from '../terminal.ts'
-import type { AdminOptions } from './admin-counts.ts'
 
 /** Lists what clients have told a storage server of bad shares, the oldest first. */
 export async function adminAdvisoriesCommand(
   context: CommandContext,
   folder: string | undefined,
-  { json }: AdminOptions,
+  { json }: JsonOption,
 ): Promise<void> {
   const { stdout, signal } = context.terminal
   await withStorage(context, folder, async ({ store }) => {

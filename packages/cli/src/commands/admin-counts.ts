@@ -1,21 +1,17 @@
 import type { CommandContext } from '../command-context.ts'
 import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { bytesText, countText } from '../survey-text.ts'
 import { surveyStorage } from '../survey.ts'
 import type { Survey } from '../survey.ts'
 import { writeTo } from '../terminal.ts'
 
-/** The options of the commands for operators. */
-export interface AdminOptions {
-  readonly json?: boolean
-}
-
 /** Counts the shares of a storage server. */
 export async function adminCountsCommand(
   context: CommandContext,
   folder: string | undefined,
-  { json }: AdminOptions,
+  { json }: JsonOption,
 ): Promise<void> {
   const survey = await surveyStorage(context, folder)
   const text = json === true ? kebabJson(countsJson(survey), 1) : lines(survey).join('\n')

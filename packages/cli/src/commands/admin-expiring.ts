@@ -2,11 +2,11 @@ import { expiringShares } from '@lafs/storage-server'
 import type { JudgedShare } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
 import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { surveyBar } from '../progress.ts'
 import { withStorage } from '../storage-folder.ts'
 import { bytesText, policyText } from '../survey-text.ts'
 import { writeTo } from '../terminal.ts'
-import type { AdminOptions } from './admin-counts.ts'
 
 /**
  * Tells which shares a storage server would delete were it to look at them now, and why: with its
@@ -15,7 +15,7 @@ import type { AdminOptions } from './admin-counts.ts'
 export async function adminExpiringCommand(
   context: CommandContext,
   folder: string | undefined,
-  { json }: AdminOptions,
+  { json }: JsonOption,
 ): Promise<void> {
   const { stdout, stderr, now, signal } = context.terminal
   const bar = surveyBar(stderr, { now, quiet: context.quiet })

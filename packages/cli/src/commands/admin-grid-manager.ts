@@ -7,11 +7,13 @@ import { parseTahoeCfg } from '@lafs/node-directory'
 import { CommandError, UsageError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
+import { writeOutcome } from '../outcome.ts'
+import type { JsonOption } from '../outcome.ts'
 import { withTahoeCfgOption } from '../tahoe-cfg-edit.ts'
 import { writeTo } from '../terminal.ts'
 
 /** The options of `admin add-grid-manager-cert`. */
-export interface GridManagerCertificateOptions {
+export interface GridManagerCertificateOptions extends JsonOption {
   /** `-`: from standard input. */
   readonly filename: string
   readonly name: string
@@ -53,7 +55,9 @@ export async function addGridManagerCertificateCommand(
   // In its place: the file may be somebody else's, or a link.
   await writeFile(configFile, changed)
   const count = parseTahoeCfg(changed).get(SECTION)?.options.size ?? 0
-  await writeTo(terminal.stderr, `There are now ${count} certificates\n`)
+  // Upstream's words are for people alone: they stand on standard error.
+  if (options.json === true) await writeOutcome(context, options, '', { name, file, count })
+  else await writeTo(terminal.stderr, `There are now ${count} certificates\n`)
 }
 
 async function readCertificate(

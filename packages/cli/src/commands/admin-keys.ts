@@ -8,19 +8,14 @@ import {
 import type { SigningKeypair } from '@lafs/crypto'
 import { readCapWord } from '../cap-word.ts'
 import { CommandError } from '../failure.ts'
-import { kebabJson } from '../kebab-json.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
-
-/** The options of the commands that print keys. */
-export interface KeyOptions {
-  readonly json?: boolean
-}
+import { writeOutcome } from '../outcome.ts'
+import type { JsonOption } from '../outcome.ts'
 
 /** Makes a key pair and prints it. @see allmydata.scripts.admin.print_keypair */
 export async function generateKeypairCommand(
   context: CommandContext,
-  options: KeyOptions,
+  options: JsonOption,
 ): Promise<void> {
   await printKeypair(context, createSigningKeypair(), options)
 }
@@ -34,7 +29,7 @@ export async function generateKeypairCommand(
 export async function derivePubkeyCommand(
   context: CommandContext,
   word: string,
-  options: KeyOptions,
+  options: JsonOption,
 ): Promise<void> {
   const text = await readCapWord(context.terminal, word)
   try {
@@ -46,14 +41,13 @@ export async function derivePubkeyCommand(
 }
 
 async function printKeypair(
-  { terminal }: CommandContext,
+  context: CommandContext,
   { seed, publicKey }: SigningKeypair,
-  { json }: KeyOptions,
+  options: JsonOption,
 ): Promise<void> {
   const [secret, identity] = [stringFromSigningKey(seed), stringFromVerifyingKey(publicKey)]
-  const text =
-    json === true
-      ? kebabJson({ private: secret, public: identity }, 1)
-      : `private: ${secret}\npublic: ${identity}`
-  await writeTo(terminal.stdout, `${text}\n`)
+  await writeOutcome(context, options, `private: ${secret}\npublic: ${identity}`, {
+    private: secret,
+    public: identity,
+  })
 }

@@ -1,17 +1,17 @@
 import type { CrawlerStates, CycleRecord } from '@lafs/storage-server'
 import type { CommandContext } from '../command-context.ts'
 import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { bytesText, daysOf, policyText, timeText } from '../survey-text.ts'
 import { surveyStorage } from '../survey.ts'
 import type { Survey } from '../survey.ts'
 import { writeTo } from '../terminal.ts'
-import type { AdminOptions } from './admin-counts.ts'
 
 /** Sums up the leases of a storage server: how old they are, and what they hold. */
 export async function adminLeasesCommand(
   context: CommandContext,
   folder: string | undefined,
-  { json }: AdminOptions,
+  { json }: JsonOption,
 ): Promise<void> {
   const survey = await surveyStorage(context, folder)
   const text = json === true ? kebabJson(leasesJson(survey), 1) : lines(survey).join('\n')

@@ -2,6 +2,7 @@ import { readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { CommandError } from '../failure.ts'
 import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { writePrivateFile } from '../private-file.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import type { CommandContext } from '../command-context.ts'
@@ -17,11 +18,6 @@ const FILES: readonly (readonly [name: string, convert: (state: Dict) => Dict])[
   ['bucket_counter.state', convertState],
   ['lease_checker.history', convertHistory],
 ]
-
-/** The options of `admin migrate-crawler`. */
-export interface MigrateCrawlerOptions {
-  readonly json?: boolean
-}
 
 type Outcome = 'converted' | 'already-converted' | 'not-found'
 
@@ -39,7 +35,7 @@ const SAYINGS: Readonly<Record<Outcome, (file: string) => string>> = {
  */
 export async function migrateCrawlerCommand(
   { terminal, nodeDirectory }: CommandContext,
-  { json }: MigrateCrawlerOptions,
+  { json }: JsonOption,
 ): Promise<void> {
   const outcomes: { readonly file: string; readonly outcome: string }[] = []
   for (const [name, convert] of FILES) {

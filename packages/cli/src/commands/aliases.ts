@@ -8,7 +8,7 @@ import { escapeControls, quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
-import { writeOutcome } from '../web-command.ts'
+import { writeOutcome } from '../outcome.ts'
 import type { PrintOptions } from '../web-command.ts'
 
 /** Makes an alias for a directory that exists. @see allmydata.scripts.tahoe_add_alias.add_alias */

@@ -3,7 +3,9 @@ import { toBase32 } from '@lafs/crypto'
 import { readChkShare } from '../chk-share.ts'
 import type { CommandContext } from '../command-context.ts'
 import { describeFailure } from '../failure.ts'
+import { kebabJson } from '../kebab-json.ts'
 import { readMutableShare } from '../mutable-share.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { isShareFile, withShareFile } from '../share-file.ts'
 import type { ImmutableShareFile, LeaseRecord, MutableShareFile } from '../share-file.ts'
@@ -22,24 +24,30 @@ const INCOMING = 'incoming'
 export async function catalogSharesCommand(
   context: CommandContext,
   nodeDirectories: readonly string[],
+  { json }: JsonOption,
 ): Promise<void> {
   for (const directory of nodeDirectories) {
     const folder = sharesFolder(resolve(context.terminal.cwd, directory))
     for (const prefix of await namesTold(context, folder)) {
-      if (prefix !== INCOMING) await catalogFolder(context, join(folder, prefix))
+      if (prefix !== INCOMING)
+        await catalogFolder(context, join(folder, prefix), json === true ? kebabJson : lineOf)
     }
   }
 }
 
-async function catalogFolder(context: CommandContext, folder: string): Promise<void> {
+async function catalogFolder(
+  context: CommandContext,
+  folder: string,
+  format: (share: CataloguedShare | UnknownShare) => string,
+): Promise<void> {
   const { terminal } = context
   for (const storageIndex of await namesTold(context, folder)) {
     for (const number of await namesTold(context, join(folder, storageIndex))) {
       terminal.signal.throwIfAborted()
       const path = join(folder, storageIndex, number)
       try {
-        const line = await describeShare(path, storageIndex, terminal.now() / 1000)
-        await writeTo(terminal.stdout, `${line} ${quoteOutput(path)}\n`)
+        const share = await readShare(path, storageIndex, terminal.now() / 1000)
+        await writeTo(terminal.stdout, `${format(share)}\n`)
       } catch (error) {
         await tell(context, path, error)
       }
@@ -61,37 +69,74 @@ async function tell({ terminal }: CommandContext, path: string, error: unknown):
   await writeTo(terminal.stderr, text)
 }
 
-async function describeShare(path: string, storageIndex: string, now: number): Promise<string> {
-  if (!(await isShareFile(path))) return 'UNKNOWN really-unknown'
-  return withShareFile(path, (share) =>
-    share.kind === 'immutable'
-      ? describeChk(share, storageIndex, now)
-      : describeMutable(share, storageIndex, now),
-  )
+/** A share, as its file has it. */
+interface CataloguedShare {
+  readonly file: string
+  readonly format: 'CHK' | 'SDMF' | 'MDMF'
+  readonly storageIndex: string
+  readonly requiredShares: number
+  readonly totalShares: number
+  /** Of the object, in bytes. */
+  readonly size: number
+  /** Of an immutable object. */
+  readonly uriExtensionHash?: string
+  /** Of a mutable object, both. */
+  readonly sequenceNumber?: number
+  readonly rootHash?: string
+  /** Until the first lease ends. */
+  readonly secondsLeft: number
 }
 
-async function describeChk(
-  share: ImmutableShareFile,
+/** A file that makes no sense. */
+interface UnknownShare {
+  readonly file: string
+  readonly format: 'UNKNOWN'
+  /** What it is in: the container of a mutable share, or nothing that holds shares. */
+  readonly container: 'mutable' | 'really-unknown'
+}
+
+async function readShare(
+  file: string,
   storageIndex: string,
   now: number,
-): Promise<string> {
+): Promise<CataloguedShare | UnknownShare> {
+  if (!(await isShareFile(file))) return { file, format: 'UNKNOWN', container: 'really-unknown' }
+  return withShareFile(file, async (share) => {
+    const facts = share.kind === 'immutable' ? await chkFacts(share) : await mutableFacts(share)
+    if (facts === undefined) return { file, format: 'UNKNOWN', container: 'mutable' }
+    return { file, ...facts, storageIndex, secondsLeft: secondsLeft(share.leases, now) }
+  })
+}
+
+type ShareFacts = Omit<CataloguedShare, 'file' | 'storageIndex' | 'secondsLeft'>
+
+async function chkFacts(share: ImmutableShareFile): Promise<ShareFacts> {
   const { uriExtension, uriExtensionHash } = await readChkShare(share)
-  const { needed_shares: required, total_shares: total, size } = uriExtension
+  const { needed_shares: requiredShares, total_shares: totalShares, size } = uriExtension
   const hash = toBase32(uriExtensionHash)
-  return `CHK ${storageIndex} ${required}/${total} ${size} ${hash} ${secondsLeft(share.leases, now)}`
+  return { format: 'CHK', requiredShares, totalShares, size, uriExtensionHash: hash }
 }
 
-async function describeMutable(
-  share: MutableShareFile,
-  storageIndex: string,
-  now: number,
-): Promise<string> {
+async function mutableFacts(share: MutableShareFile): Promise<ShareFacts | undefined> {
   const contents = await readMutableShare(share)
-  if (contents === undefined) return 'UNKNOWN mutable'
+  if (contents === undefined) return undefined
   const { sequenceNumber, rootHash, requiredShares, totalShares, dataLength } = contents.header
-  const version = `#${sequenceNumber}:${toBase32(rootHash)}`
-  const encoding = `${requiredShares}/${totalShares} ${dataLength}`
-  return `${contents.format} ${storageIndex} ${encoding} ${version} ${secondsLeft(share.leases, now)}`
+  return {
+    format: contents.format,
+    requiredShares,
+    totalShares,
+    size: dataLength,
+    sequenceNumber,
+    rootHash: toBase32(rootHash),
+  }
+}
+
+function lineOf(share: CataloguedShare | UnknownShare): string {
+  const path = quoteOutput(share.file)
+  if (share.format === 'UNKNOWN') return `UNKNOWN ${share.container} ${path}`
+  const { format, storageIndex, requiredShares, totalShares, size } = share
+  const version = share.uriExtensionHash ?? `#${share.sequenceNumber}:${share.rootHash}`
+  return `${format} ${storageIndex} ${requiredShares}/${totalShares} ${size} ${version} ${share.secondsLeft} ${path}`
 }
 
 /** Until the first lease ends; 0 afterwards, and without any lease. */

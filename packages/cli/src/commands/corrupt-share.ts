@@ -4,11 +4,12 @@ import { readChkLayout } from '../chk-share.ts'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { readMutableShare } from '../mutable-share.ts'
+import { writeOutcome } from '../outcome.ts'
+import type { JsonOption } from '../outcome.ts'
 import { IMMUTABLE_DATA_OFFSET, MUTABLE_DATA_OFFSET, withShareFile } from '../share-file.ts'
-import { writeTo } from '../terminal.ts'
 
 /** The options of `debug corrupt-share`. */
-export interface CorruptShareOptions {
+export interface CorruptShareOptions extends JsonOption {
   /** Only `block-random` is known: any bit of the blocks. */
   readonly offset: string
 }
@@ -21,19 +22,23 @@ interface Span {
 
 /** Flips one bit of the blocks of a share, by chance, and says which. @see allmydata.scripts.debug.corrupt_share */
 export async function corruptShareCommand(
-  { terminal }: CommandContext,
+  context: CommandContext,
   file: string,
-  { offset }: CorruptShareOptions,
+  options: CorruptShareOptions,
 ): Promise<void> {
-  if (offset !== 'block-random') throw new UsageError('expected block-random as the offset')
-  const path = resolve(terminal.cwd, file)
+  if (options.offset !== 'block-random') throw new UsageError('expected block-random as the offset')
+  const path = resolve(context.terminal.cwd, file)
   const { start, end } = await blocksOf(path)
   if (start >= end)
     throw new CommandError('CLI_BAD_SHARE', 'expected a share with blocks, got none')
   const at = start + Math.floor(Math.random() * (end - start))
   const bit = Math.floor(Math.random() * 8)
   await flip(path, at, bit)
-  await writeTo(terminal.stdout, `[${start}..${end}):  ${at}.b${bit}\n`)
+  await writeOutcome(context, options, `[${start}..${end}):  ${at}.b${bit}`, {
+    file: path,
+    blocks: { start, end },
+    flipped: { offset: at, bit },
+  })
 }
 
 /** Where the blocks of a share stand in its file. */

@@ -2,7 +2,8 @@ import { addAlias, newAliasName } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { quoteOutput } from '../quote.ts'
 import { askText } from '../web-api.ts'
-import { withWebApi, writeOutcome } from '../web-command.ts'
+import { writeOutcome } from '../outcome.ts'
+import { withWebApi } from '../web-command.ts'
 import type { PrintOptions } from '../web-command.ts'
 
 /** Makes a directory and an alias for it. @see allmydata.scripts.tahoe_add_alias.create_alias */

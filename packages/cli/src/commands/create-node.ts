@@ -5,11 +5,13 @@ import { createNodeDirectory, isNodeDirectoryError, parseEndpoint } from '@lafs/
 import type { NewNode } from '@lafs/node-directory'
 import type { CommandContext } from '../command-context.ts'
 import { FailureWithStatus, UsageError } from '../failure.ts'
+import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { writeLine } from '../terminal.ts'
 
 /** The options of `create-node`, and those of `create-client`, which has fewer. */
-export interface CreateNodeOptions {
+export interface CreateNodeOptions extends JsonOption {
   readonly nickname?: string
   readonly introducer?: string
   readonly webport: string
@@ -80,16 +82,41 @@ export async function createNodeCommand(
     }
     throw error
   }
-  if (quiet) return
-  const say = (line: string): Promise<void> => writeLine(terminal.stdout, line)
-  const quoted = (...names: string[]): string => quoteOutput(join(nodeDirectory, ...names))
-  await say(`Node created in ${quoteOutput(nodeDirectory)}`)
-  if (node.introducer !== undefined) {
-    await say(' Introducers cannot be joined yet: list storage servers, too.')
+  const created = {
+    nodeDirectory,
+    nickname: node.nickname,
+    configFile: join(nodeDirectory, 'tahoe.cfg'),
+    serversFile: join(nodeDirectory, 'private', 'servers.yaml'),
+    introducerIsJoined: node.introducer === undefined ? undefined : false,
   }
-  await say(` Please list storage servers in ${quoted('private', 'servers.yaml')}!`)
-  await say(' The node cannot connect to a grid without it.')
-  if (node.nickname === '') await say(` Please set [node]nickname= in ${quoted('tahoe.cfg')}`)
+  if (options.json === true) await writeLine(terminal.stdout, kebabJson(created))
+  else if (!quiet) for (const line of linesOf(created)) await writeLine(terminal.stdout, line)
+}
+
+/** What has been made, and what is to be done next. */
+interface CreatedNode {
+  readonly nodeDirectory: string
+  /** Empty: none. */
+  readonly nickname: string
+  readonly configFile: string
+  /** To list storage servers in. */
+  readonly serversFile: string
+  /** Undefined where there is no introducer to join. */
+  readonly introducerIsJoined: boolean | undefined
+}
+
+function linesOf(created: CreatedNode): string[] {
+  return [
+    `Node created in ${quoteOutput(created.nodeDirectory)}`,
+    ...(created.introducerIsJoined === false
+      ? [' Introducers cannot be joined yet: list storage servers, too.']
+      : []),
+    ` Please list storage servers in ${quoteOutput(created.serversFile)}!`,
+    ' The node cannot connect to a grid without it.',
+    ...(created.nickname === ''
+      ? [` Please set [node]nickname= in ${quoteOutput(created.configFile)}`]
+      : []),
+  ]
 }
 
 function webPort(text: string): string {

@@ -12,14 +12,16 @@ import {
   toBase32,
 } from '@lafs/crypto'
 import { capTextFromInput, parseCap } from '@lafs/uri'
-import type { Cap } from '@lafs/uri'
+import type { Cap, ChkCap, ChkVerifierCap } from '@lafs/uri'
+import { readCapWord } from '../cap-word.ts'
 import { UsageError } from '../failure.ts'
+import { writeOutcome } from '../outcome.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
 
 /** The options of `debug dump-cap`. */
-export interface DumpCapOptions {
+export interface DumpCapOptions extends JsonOption {
   readonly nodeid?: string
   readonly clientSecret?: string
   readonly clientDir?: string
@@ -31,18 +33,19 @@ interface OutsideSecrets {
   readonly clientSecret?: Uint8Array | undefined
 }
 
-/** Prints what a cap consists of. @see allmydata.scripts.debug.dump_cap */
+/** Prints what a cap consists of. @param word - `-`: the cap comes from standard input. @see allmydata.scripts.debug.dump_cap */
 export async function dumpCapCommand(
-  { terminal }: CommandContext,
-  text: string,
+  context: CommandContext,
+  word: string,
   options: DumpCapOptions,
 ): Promise<void> {
   const secrets = {
     nodeId: options.nodeid === undefined ? undefined : base32Option('-n', options.nodeid),
-    clientSecret: await readClientSecret(terminal.cwd, options),
+    clientSecret: await readClientSecret(context.terminal.cwd, options),
   }
-  const lines = dumpCap(parseCap(capTextFromInput(text)), secrets)
-  await writeTo(terminal.stdout, ['', ...lines, ''].join('\n'))
+  const text = await readCapWord(context.terminal, word)
+  const facts = capFacts(parseCap(capTextFromInput(text)), secrets)
+  await writeOutcome(context, options, ['', ...linesOf(facts)].join('\n'), facts)
 }
 
 async function readClientSecret(
@@ -86,90 +89,133 @@ const HEADINGS: Readonly<Record<Cap['kind'], string>> = {
   unknown: 'unknown cap type',
 }
 
-/** The lines about a cap. @see allmydata.scripts.debug.dump_uri_instance */
-function dumpCap(cap: Cap, secrets: OutsideSecrets): string[] {
-  if (cap.kind === 'unknown' || cap.kind === 'dir2-lit') return ['unknown cap type']
+/** What a cap consists of and what derives from it; bytes in base32. */
+interface CapFacts {
+  readonly kind: Cap['kind']
+  /** As it stands in the cap. */
+  readonly data?: string
+  readonly key?: string
+  readonly writekey?: string
+  readonly readkey?: string
+  readonly uriExtensionHash?: string
+  readonly size?: number
+  readonly requiredShares?: number
+  readonly totalShares?: number
+  readonly storageIndex?: string
+  readonly fingerprint?: string
+  readonly writeEnabler?: string
+  readonly clientRenewalSecret?: string
+  readonly fileRenewalSecret?: string
+  readonly leaseRenewalSecret?: string
+  readonly clientCancelSecret?: string
+  readonly fileCancelSecret?: string
+  readonly leaseCancelSecret?: string
+}
+
+/** What is told about a cap. @see allmydata.scripts.debug.dump_uri_instance */
+function capFacts(cap: Cap, secrets: OutsideSecrets): CapFacts {
+  if (cap.kind === 'unknown' || cap.kind === 'dir2-lit') return { kind: cap.kind }
   const file = 'fileCap' in cap ? cap.fileCap : cap
-  return [HEADINGS[cap.kind], ...dumpFileCap(file, secrets)]
+  return { kind: cap.kind, ...fileCapFacts(file, secrets) }
 }
 
 type DumpedFileCap = Exclude<Cap, { readonly fileCap: unknown } | { readonly kind: 'unknown' }>
 
-function dumpFileCap(cap: DumpedFileCap, secrets: OutsideSecrets): string[] {
+function fileCapFacts(cap: DumpedFileCap, secrets: OutsideSecrets): Omit<CapFacts, 'kind'> {
   switch (cap.kind) {
     case 'lit':
-      return [` data: ${quoteOutput(cap.data)}`]
+      return { data: toBase32(cap.data) }
     case 'chk':
-      return [
-        ` key: ${toBase32(cap.key)}`,
-        ...dumpParameters(cap),
-        ...dumpSecrets(cap.storageIndex, secrets),
-      ]
+      return {
+        key: toBase32(cap.key),
+        ...parameters(cap),
+        ...leaseSecrets(cap.storageIndex, secrets),
+      }
     case 'chk-verifier':
-      return dumpParameters(cap)
+      return parameters(cap)
     case 'ssk':
     case 'mdmf':
-      return [
-        ` writekey: ${toBase32(cap.writekey)}`,
-        ` readkey: ${toBase32(cap.readkey)}`,
-        ...dumpMutable(cap),
-        '',
-        ...dumpWriteEnabler(cap.writekey, secrets),
-        ...dumpSecrets(cap.storageIndex, secrets),
-      ]
+      return {
+        writekey: toBase32(cap.writekey),
+        readkey: toBase32(cap.readkey),
+        ...mutableFacts(cap),
+        ...(secrets.nodeId && {
+          writeEnabler: toBase32(sskWriteEnablerHash(cap.writekey, secrets.nodeId)),
+        }),
+        ...leaseSecrets(cap.storageIndex, secrets),
+      }
     case 'ssk-ro':
     case 'mdmf-ro':
-      return [` readkey: ${toBase32(cap.readkey)}`, ...dumpMutable(cap)]
+      return { readkey: toBase32(cap.readkey), ...mutableFacts(cap) }
     case 'ssk-verifier':
     case 'mdmf-verifier':
-      return dumpMutable(cap)
+      return mutableFacts(cap)
   }
 }
 
-function dumpParameters(cap: {
-  readonly uriExtensionHash: Uint8Array
-  readonly size: number
-  readonly requiredShares: number
-  readonly totalShares: number
-  readonly storageIndex: Uint8Array
-}): string[] {
-  return [
-    ` UEB hash: ${toBase32(cap.uriExtensionHash)}`,
-    ` size: ${cap.size}`,
-    ` k/N: ${cap.requiredShares}/${cap.totalShares}`,
-    ` storage index: ${toBase32(cap.storageIndex)}`,
-  ]
+function parameters(cap: ChkCap | ChkVerifierCap): Partial<CapFacts> {
+  return {
+    uriExtensionHash: toBase32(cap.uriExtensionHash),
+    size: cap.size,
+    requiredShares: cap.requiredShares,
+    totalShares: cap.totalShares,
+    storageIndex: toBase32(cap.storageIndex),
+  }
 }
 
-function dumpMutable(cap: {
+function mutableFacts(cap: {
   readonly storageIndex: Uint8Array
   readonly fingerprint: Uint8Array
-}): string[] {
-  return [
-    ` storage index: ${toBase32(cap.storageIndex)}`,
-    ` fingerprint: ${toBase32(cap.fingerprint)}`,
-  ]
+}): Partial<CapFacts> {
+  return { storageIndex: toBase32(cap.storageIndex), fingerprint: toBase32(cap.fingerprint) }
 }
 
-function dumpWriteEnabler(writekey: Uint8Array, { nodeId }: OutsideSecrets): string[] {
-  if (nodeId === undefined) return []
-  return [` write_enabler: ${toBase32(sskWriteEnablerHash(writekey, nodeId))}`, '']
-}
-
-function dumpSecrets(storageIndex: Uint8Array, { clientSecret, nodeId }: OutsideSecrets): string[] {
-  if (clientSecret === undefined) return []
+function leaseSecrets(
+  storageIndex: Uint8Array,
+  { clientSecret, nodeId }: OutsideSecrets,
+): Partial<CapFacts> {
+  if (clientSecret === undefined) return {}
   const clientRenewal = myRenewalSecretHash(clientSecret)
   const clientCancel = myCancelSecretHash(clientSecret)
   const fileRenewal = fileRenewalSecretHash(clientRenewal, storageIndex)
   const fileCancel = fileCancelSecretHash(clientCancel, storageIndex)
-  const lease = (name: string, hash: (id: Uint8Array) => Uint8Array): string[] =>
-    nodeId === undefined ? [] : [` lease ${name} secret: ${toBase32(hash(nodeId))}`]
+  return {
+    clientRenewalSecret: toBase32(clientRenewal),
+    fileRenewalSecret: toBase32(fileRenewal),
+    clientCancelSecret: toBase32(clientCancel),
+    fileCancelSecret: toBase32(fileCancel),
+    ...(nodeId && {
+      leaseRenewalSecret: toBase32(bucketRenewalSecretHash(fileRenewal, nodeId)),
+      leaseCancelSecret: toBase32(bucketCancelSecretHash(fileCancel, nodeId)),
+    }),
+  }
+}
+
+function linesOf(facts: CapFacts): string[] {
+  const line = (label: string, value: string | number | undefined): string[] =>
+    value === undefined ? [] : [` ${label}: ${value}`]
+  const data = facts.data === undefined ? undefined : quoteOutput(fromBase32(facts.data))
+  const encoding =
+    facts.requiredShares === undefined ? undefined : `${facts.requiredShares}/${facts.totalShares}`
   return [
-    ` client renewal secret: ${toBase32(clientRenewal)}`,
-    ` file renewal secret: ${toBase32(fileRenewal)}`,
-    ...lease('renewal', (id) => bucketRenewalSecretHash(fileRenewal, id)),
-    ` client cancel secret: ${toBase32(clientCancel)}`,
-    ` file cancel secret: ${toBase32(fileCancel)}`,
-    ...lease('cancel', (id) => bucketCancelSecretHash(fileCancel, id)),
+    HEADINGS[facts.kind],
+    ...line('data', data),
+    ...line('key', facts.key),
+    ...line('writekey', facts.writekey),
+    ...line('readkey', facts.readkey),
+    ...line('UEB hash', facts.uriExtensionHash),
+    ...line('size', facts.size),
+    ...line('k/N', encoding),
+    ...line('storage index', facts.storageIndex),
+    ...line('fingerprint', facts.fingerprint),
+    ...(facts.writekey === undefined ? [] : ['']),
+    ...line('write_enabler', facts.writeEnabler),
+    ...(facts.writeEnabler === undefined ? [] : ['']),
+    ...line('client renewal secret', facts.clientRenewalSecret),
+    ...line('file renewal secret', facts.fileRenewalSecret),
+    ...line('lease renewal secret', facts.leaseRenewalSecret),
+    ...line('client cancel secret', facts.clientCancelSecret),
+    ...line('file cancel secret', facts.fileCancelSecret),
+    ...line('lease cancel secret', facts.leaseCancelSecret),
   ]
 }

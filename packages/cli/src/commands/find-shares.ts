@@ -2,6 +2,8 @@ import { join, resolve } from 'node:path'
 import { couldBeBase32Encoded, fromBase32 } from '@lafs/crypto'
 import type { CommandContext } from '../command-context.ts'
 import { UsageError } from '../failure.ts'
+import { kebabJson } from '../kebab-json.ts'
+import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { namesIn, shareFolder } from '../share-folders.ts'
 import { writeTo } from '../terminal.ts'
@@ -13,16 +15,20 @@ export async function findSharesCommand(
   { terminal }: CommandContext,
   storageIndex: string,
   nodeDirectories: readonly string[],
+  { json }: JsonOption,
 ): Promise<void> {
   const index = couldBeBase32Encoded(storageIndex) ? fromBase32(storageIndex) : undefined
   if (index?.length !== STORAGE_INDEX_SIZE) {
     throw new UsageError('expected a storage index: 26 characters of base32')
   }
+  const files: string[] = []
   for (const directory of nodeDirectories) {
     const folder = shareFolder(resolve(terminal.cwd, directory), index)
-    for (const name of await namesIn(folder)) {
-      const path = quoteOutput(join(folder, name), { quotationMarks: false })
-      await writeTo(terminal.stdout, `${path}\n`)
-    }
+    files.push(...(await namesIn(folder)).map((name) => join(folder, name)))
   }
+  const lines =
+    json === true
+      ? [kebabJson({ storageIndex, files })]
+      : files.map((file) => quoteOutput(file, { quotationMarks: false }))
+  for (const line of lines) await writeTo(terminal.stdout, `${line}\n`)
 }

@@ -4,12 +4,13 @@ import type { CommandContext } from '../command-context.ts'
 import { readCapWord } from '../cap-word.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { runningNodeUrl } from '../running-node.ts'
+import { writeOutcome } from '../outcome.ts'
 import { writeTo } from '../terminal.ts'
-import type { WebOptions } from '../web-command.ts'
+import type { PrintOptions } from '../web-command.ts'
 import { placeTarget } from '../web-path.ts'
 
 /** The options of `webopen`. */
-export interface WebopenOptions extends WebOptions {
+export interface WebopenOptions extends PrintOptions {
   readonly info?: boolean
 }
 
@@ -41,9 +42,11 @@ export async function webopenCommand(
   }
   const target = await pageTarget(context, where, options)
   const address = `${base.replace(/\/$/, '')}${target}`
-  if (await open(address)) return
-  await writeTo(terminal.stderr, 'There is no browser to open; the address is:\n')
-  await writeTo(terminal.stdout, `${address}\n`)
+  const opened = await open(address)
+  if (opened && options.json !== true) return
+  if (!opened) await writeTo(terminal.stderr, 'There is no browser to open; the address is:\n')
+  // The address may hold a cap: it is shown only to whoever needs it.
+  await writeOutcome(context, options, address, opened ? { opened } : { opened, address })
 }
 
 async function pageTarget(
