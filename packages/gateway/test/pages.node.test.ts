@@ -17,6 +17,7 @@ import { contentAddress, directoryAddress, query, rootOf } from '../src/pages/li
 import { shareMap } from '../src/pages/share-map.ts'
 import { duration, nameText, percent, plainName, shorten, size } from '../src/pages/text.ts'
 import { timeline } from '../src/pages/timeline.ts'
+import { perServer } from '../src/pages/timings.ts'
 import { form, useWeb } from './web.ts'
 
 const HTML = { accept: 'text/html' }
@@ -446,6 +447,15 @@ describe('the page of a check', () => {
 })
 
 describe('the pages of numbers', () => {
+  it.each([
+    [[8, 6], '8 ms, 6 ms'],
+    [[9, 8, 7, 6, 5, 4, 3, 2, 1], '9 answers in 1 ms to 9 ms, half of them within 5 ms'],
+  ])('tell how long a server took to answer: %j', (durations, told) => {
+    const context = { client: { broker: { nicknameFor: () => 'near' } } }
+    const { markup } = perServer(context as never, new Map([['v0-a', durations]]))
+    expect(markup).toContain(told)
+  })
+
   it('draw how long operations take, and show every number', async () => {
     const exchange = {
       request: { target: '/statistics' },
@@ -469,7 +479,7 @@ describe('the pages of numbers', () => {
     expect(text.match(/class="median"/g)).toHaveLength(1)
     expect(text.match(/class="range"/g)).toHaveLength(1)
     expect(text).toContain('Used: 250 bytes')
-    expect(text).toContain('Kept free: 250 bytes')
+    expect(text).toContain('Free, not for shares: 250 bytes')
     expect(text).toContain('2 hours ago')
     expect(text).toContain('a&lt;b')
   })

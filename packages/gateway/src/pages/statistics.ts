@@ -80,7 +80,11 @@ export function diskBar(stats: Statistics['stats']): Html {
     'Disk',
     [
       { label: 'Used', value: used, kind: 'used' },
-      { label: 'Kept free', value: Math.max(0, total - used - available), kind: 'reserved' },
+      {
+        label: 'Free, not for shares',
+        value: Math.max(0, total - used - available),
+        kind: 'reserved',
+      },
       { label: 'For shares', value: available, kind: 'free' },
     ],
     size,

@@ -12,6 +12,9 @@ import type { Html } from './html.ts'
 import { duration, size } from './text.ts'
 import { serverText } from './words.ts'
 
+/** So many answers of one server are told one by one. */
+const ANSWERS_MAX = 8
+
 type Step = readonly [
   label: string,
   milliseconds: number | undefined,
@@ -123,8 +126,18 @@ export function perServer(
   if (times === undefined || times.size === 0) return html``
   const rows = [...times].map(([serverId, durations]) => [
     serverText(context, serverId),
-    durations.map((milliseconds) => duration(milliseconds)).join(', '),
+    durationsText(durations),
   ])
   return html`<h2>Answers of each server</h2>
     ${table('Answers of each server', [{ label: 'Server' }, { label: 'Took' }], rows)}`
+}
+
+/** More than a few answers are summed up. @param durations - milliseconds, at least one. */
+function durationsText(durations: readonly number[]): string {
+  if (durations.length <= ANSWERS_MAX) return durations.map((one) => duration(one)).join(', ')
+  const sorted = durations.toSorted((a, b) => a - b)
+  const [first, middle, last] = [0, sorted.length >> 1, -1].map((at) =>
+    duration(sorted.at(at) ?? 0),
+  )
+  return `${sorted.length} answers in ${first} to ${last}, half of them within ${middle}`
 }
