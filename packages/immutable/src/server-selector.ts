@@ -27,6 +27,8 @@ import type { Resumption } from './resume/resumption.ts'
 
 /** How long a server may take to answer a question of the selection. */
 const QUERY_TIMEOUT_MS = 15_000
+/** How long a selection that has failed waits for servers to take back what they reserved. */
+const ABORT_TIMEOUT_MS = 5000
 /** All bytes that the writers of one upload may gather before they send them. */
 const GATHERED_SIZE = 32 * 1024 * 1024
 
@@ -134,11 +136,10 @@ class ServerSelector {
       if (happiness < happyShares || this.#isLost()) throw this.#unhappy(happiness)
       return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
     } catch (error) {
-      for (const { buckets } of this.#trackers) {
-        // What holds data already is left for another try.
-        const kept = this.#dependencies.resumption?.keeps(error) === true
-        abortAll([...buckets.values()].filter((bucket) => !kept || !this.#resumed.has(bucket)))
-      }
+      // What holds data already is left for another try.
+      const kept = this.#dependencies.resumption?.keeps(error) === true
+      const reserved = this.#trackers.flatMap(({ buckets }) => [...buckets.values()])
+      await this.#giveBack(reserved.filter((bucket) => !kept || !this.#resumed.has(bucket)))
       throw error
     } finally {
       this.#cancellation.dispose()
@@ -245,6 +246,17 @@ class ServerSelector {
       this.#cancellation.signal.throwIfAborted()
     }
     return undefined
+  }
+
+  /** Returns when the servers know, as far as they answer: whoever asked may leave after that. */
+  async #giveBack(buckets: readonly RIBucketWriter[]): Promise<void> {
+    const { clock } = this.#dependencies
+    const timeout = (): Error => new Error('no answer to an abort')
+    await Promise.allSettled(
+      buckets.map((bucket) =>
+        within(bucket.abort(), { clock, delayMs: ABORT_TIMEOUT_MS, timeout }),
+      ),
+    )
   }
 
   /** Whether every share has a home already, on servers enough. */

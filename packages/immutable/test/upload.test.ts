@@ -222,6 +222,25 @@ describe('placement', () => {
     expect(await leftNothing(grid, cap)).toBe(true)
   })
 
+  it('has given back what it had reserved when it fails', async () => {
+    const grid = await createGrid(5)
+    const givenBack: number[] = []
+    for (const { hooks } of grid.servers) {
+      hooks.writers = (writers) => {
+        for (const [share, writer] of writers) {
+          const abort = async (): Promise<void> => {
+            await new Promise((resolve) => setTimeout(resolve, 5))
+            givenBack.push(share)
+          }
+          writers.set(share, { ...writer, abort })
+        }
+      }
+    }
+    const upload = uploadImmutable(uploadableFromBytes(data), optionsOn(grid))
+    await expect(upload).rejects.toMatchObject({ code: 'UPLOAD_UNHAPPINESS' })
+    expect(givenBack.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
   it('goes round servers that fail to answer, refuse, or are full', async () => {
     const grid = await createGrid(12, { readonly: [3] })
     const [first, second] = grid.servers
