@@ -85,10 +85,13 @@ export function httpWebApi(nodeUrl: string): WebApi {
     request: async (method, target, request) => {
       for (;;) {
         const sent = connect(method, target, request)
+        const failures: unknown[] = []
         try {
-          return await exchange(sent, request)
+          return await exchange(sent, request, (error) => failures.push(error))
         } catch (error) {
           request.signal.throwIfAborted()
+          // Of what was to be sent, such as a file that cannot be read.
+          if (failures.length > 0) throw failures[0]
           // The other side may end a connection that was kept, just when it is used again.
           if (sent.reusedSocket && isReset(error) && !isStream(request.body)) continue
           throw noGateway(place, error)
@@ -244,13 +247,23 @@ async function* inPieces(body: GatewayResponse['body']): AsyncGenerator<Uint8Arr
 }
 
 /** Sends the body and waits for the answer, which may come before the body has gone. */
-async function exchange(sent: ClientRequest, { body, signal }: WebRequest): Promise<WebResponse> {
+async function exchange(
+  sent: ClientRequest,
+  { body, signal }: WebRequest,
+  onBodyError: (error: unknown) => void,
+): Promise<WebResponse> {
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     sent.once('response', resolve)
     sent.once('error', reject)
     if (!isStream(body)) sent.end(body)
     // After an early answer nobody takes the rest.
-    else pipeline(telling(body, reject), sent).catch(() => undefined)
+    else {
+      const told = telling(body, (error) => {
+        onBodyError(error)
+        reject(error)
+      })
+      pipeline(told, sent).catch(() => undefined)
+    }
   })
   const message = await answered
   return {

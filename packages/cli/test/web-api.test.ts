@@ -107,8 +107,10 @@ describe.each([
     expect(got).toEqual(['PUT', '/uri/a%2Fb/../%2E?t=x', ACCEPT, length, '1', text])
   })
 
-  it('fails with the reason of a source that fails', async () => {
-    const reason = new Error('no more')
+  it.each([
+    ['fails', new Error('no more')],
+    ['the system cannot read', Object.assign(new Error('EIO'), { code: 'EIO', syscall: 'read' })],
+  ])('fails with the reason of a source that %s', async (_how, reason) => {
     answer = (request) => request.resume()
     const body = (async function* () {
       yield bytes('a')
