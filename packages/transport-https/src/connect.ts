@@ -8,7 +8,8 @@ import {
 } from '@lafs/storage-interface'
 import { type Nurl, parseNurl } from '@lafs/storage-protocol'
 import { createHttpStorageServer, type SendRequest } from '@lafs/storage-protocol/client'
-import { Pool } from 'undici'
+// All of undici would take ten megabytes more of memory.
+import Pool from 'undici/lib/dispatcher/pool.js'
 import { pinnedConnector } from './pinned-connector.ts'
 import { makeRequest } from './request.ts'
 

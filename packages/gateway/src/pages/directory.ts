@@ -175,8 +175,6 @@ function modifiedMs(metadata: DirectoryChild['metadata']): number | undefined {
   return typeof linked === 'number' ? linked * 1000 : undefined
 }
 
-const COLLATOR = new Intl.Collator('en', { numeric: true })
-
 function matches(name: string, find: string): boolean {
   return name.toLowerCase().includes(find.trim().toLowerCase())
 }
@@ -186,10 +184,11 @@ function sortEntries(entries: readonly Entry[], { sort, descending }: View): Ent
   const direction = descending ? -1 : 1
   const first = ({ node }: Entry): number => (node.kind === 'directory' ? 0 : 1)
   const value = (entry: Entry): number => (sort === 'size' ? entry.size : entry.modifiedMs) ?? -1
+  const collator = new Intl.Collator('en', { numeric: true })
   return entries.toSorted(
     (a, b) =>
       first(a) - first(b) ||
-      direction * ((sort === 'name' ? 0 : value(a) - value(b)) || COLLATOR.compare(a.name, b.name)),
+      direction * ((sort === 'name' ? 0 : value(a) - value(b)) || collator.compare(a.name, b.name)),
   )
 }
 

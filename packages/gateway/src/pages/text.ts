@@ -29,11 +29,13 @@ export function shorten(text: string, lengthMax: number): string {
   return characters.length <= lengthMax ? text : `${characters.slice(0, lengthMax - 1).join('')}…`
 }
 
-const NUMBERS = new Intl.NumberFormat('en')
+// Made with the first page: the tables behind it are megabytes, which a node without visitors is spared.
+let numberFormat: Intl.NumberFormat | undefined
 
 /** `1,234`. */
 export function number(value: number): string {
-  return NUMBERS.format(value)
+  numberFormat ??= new Intl.NumberFormat('en')
+  return numberFormat.format(value)
 }
 
 /** `1 server`, `1,234 servers`. */
