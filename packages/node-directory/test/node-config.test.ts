@@ -129,6 +129,7 @@ default = gm.json`)
       `${CLIENT}[connections]\ntcp = disabled\n[node]\nreveal-IP-address = no\ntub.location = tor:a.onion:1\ntub.port = listen:tor,tcp:1:interface=127.0.0.1\n`,
     )
     expect(config.connects).toBe(false)
+    expect(configOf(`${CLIENT}[connections]\ntcp = Disabled\n`).connects).toBe(false)
     expect(config.notes).toEqual([
       expect.stringMatching(/^tahoe.cfg line 8: \[node\] tub.port: Tor/),
     ])
@@ -172,6 +173,11 @@ default = gm.json`)
     ['NODEDIR_BAD_CONFIG', 2, '[node]\ntimeout.keepalive = topsecret\n'],
     ['NODEDIR_BAD_CONFIG', 2, '[node]\nreveal-IP-address = topsecret\n'],
     ['NODEDIR_BAD_CONFIG', 2, '[node]\nreveal-IP-address = false\n'],
+    [
+      'NODEDIR_BAD_CONFIG',
+      5,
+      '[connections]\ntcp = disabled\n[node]\nreveal-IP-address = false\ntub.location = tor:a.onion:1,tcp:topsecret:1\n',
+    ],
     ['NODEDIR_BAD_CONFIG', 2, '[node]\nweb.port = tcp:topsecret\n'],
     ['NODEDIR_UNAVAILABLE', 2, '[node]\nweb.port = ssl:3456:privateKey=topsecret\n'],
     ['NODEDIR_UNAVAILABLE', 2, '[node]\nweb.port = unix:/topsecret\n'],
