@@ -145,8 +145,8 @@ describe('read', () => {
       break
     }
     const asked = grid.servers[0]?.requests.reduce((sum, { size }) => sum + size, 0) ?? 0
-    // Six segments, and what the header and the hashes take.
-    expect(asked).toBeLessThan(7_500_000)
+    // Four segments, and what the header and the hashes take.
+    expect(asked).toBeLessThan(5_500_000)
   })
 
   it('reports progress and keeps a live status', async () => {

@@ -8,7 +8,7 @@ import type { FileState } from './file-state.ts'
 import { SegmentFetcher } from './segment-fetcher.ts'
 
 /** Segments that may be on their way at once: one to hand out, the others ahead of the reader. */
-const SEGMENTS_IN_FLIGHT = 6
+const SEGMENTS_IN_FLIGHT = 4
 /** Bytes of all segments on their way, unless a single one is larger. */
 const IN_FLIGHT_SIZE = 24 * 1024 * 1024
 

@@ -8,7 +8,7 @@ const OVERDUE_MS = 10_000
 /** After this long a share is given up. */
 const GIVE_UP_MS = 60_000
 /** Bytes of blocks to fetch in one request from one share. */
-const RUN_SIZE = 1024 * 1024
+const RUN_SIZE = 512 * 1024
 /** Bytes of blocks to fetch in one go from all shares. */
 const ALL_RUNS_SIZE = 16 * 1024 * 1024
 
