@@ -227,6 +227,19 @@ describe('backup', () => {
     expect(soon.stdout).toContain(' 0 files checked, 0 directories checked\n')
   })
 
+  it('relies on nothing that was not well and could not be stored again', async () => {
+    const { node, folder } = await makePlace({ a: 'one' })
+    const words = ['-d', node, 'backup', '-v', '-u', url, folder, 'tahoe:']
+    await runHere(words, { nowMs: NOW })
+    mood.healthy = false
+    mood.failures.push([/^PUT \/uri$/, 500])
+    const failed = await runHere(words, { nowMs: NOW + 61 * 86_400_000 })
+    expect(failed.status).toBe(1)
+    mood.failures.pop()
+    const later = await runHere(words, { nowMs: NOW + 62 * 86_400_000 })
+    expect(later.stdout).toContain('1 files uploaded (0 reused)')
+  })
+
   it('leaves out what is excluded', async () => {
     const { folder, backUp } = await makePlace({
       'a.o': '',

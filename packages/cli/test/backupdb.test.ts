@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -269,8 +277,13 @@ describe('the database of backups', () => {
   it('waits for another process that uses it', async () => {
     const file = fromUpstream('v2')
     mkdirSync(`${file}.lock`)
-    setTimeout(() => rmSync(`${file}.lock`, { recursive: true }), 120)
+    let isLeft = false
+    setTimeout(() => {
+      isLeft = existsSync(`${file}.lock`)
+      rmSync(`${file}.lock`, { recursive: true, force: true })
+    }, 120)
     await using db = await openBackupDb(file, { now: Date.now })
     expect(await db.findFile(FILE, STAMP, true)).toBeDefined()
+    expect(isLeft).toBe(true)
   })
 })
