@@ -22,10 +22,10 @@ vi.mock('node:fs/promises', async (importOriginal) => {
 const storageIndex = new Uint8Array(16)
 const folder = await mkdtemp(join(tmpdir(), 'lafs-journal-'))
 const path = join(folder, toBase32(storageIndex))
-const record = (pid: number, seed: string): string =>
+const record = (pid: number, seed: string, started = ''): string =>
   `${JSON.stringify({
     version: 1,
-    process: { pid, started: '' },
+    process: { pid, started },
     seed: seed.repeat(52),
     placed: {},
   })}\n`
@@ -62,4 +62,10 @@ it('takes over what nobody has', async () => {
   })
   await entry?.close('drop')
   expect(await readdir(folder)).toEqual([])
+  if (process.platform !== 'linux') return
+  // Of an earlier process with the number of one that runs.
+  await writeFile(path, record(process.ppid, 'a', 'another boot/1'))
+  const again = await createUploadJournal(folder).open(storageIndex)
+  expect(again?.interrupted).toBe(true)
+  await again?.close('drop')
 })
