@@ -123,6 +123,8 @@ describe('create-node', () => {
     ['--port must be used with --location', ['--port=tcp:1']],
     ['--hostname cannot be used with', ['--port=tcp:1', '--location=tcp:a:1', '--hostname=a']],
     ['--listen= must be one/some of', ['--listen=udp']],
+    ['--listen= must be one/some of', ['--listen=udp', '--port=tcp:1', '--location=tcp:a:1']],
+    ['not there yet', ['--listen=tor', '--port=tcp:1', '--location=tcp:a:1']],
     ['not there yet', ['--listen=tor,tcp', '--hostname=a']],
     ['--tor-launch needs Tor', ['--hostname=a', '--tor-launch']],
     ['--i2p-sam-port needs I2P', ['--hostname=a', '--i2p-sam-port=tcp:1']],

@@ -13,6 +13,13 @@ const SERVICES_TO_DO_WITHOUT: readonly (readonly [
   ['node', 'log_gatherer.furl', 'nothing is logged there: log gatherers speak Foolscap'],
 ]
 
+/** What would be connected to by Tor or I2P with upstream's nodes is connected to by nothing. */
+const NO_CONNECTIONS = [
+  'connections',
+  'tcp',
+  'no storage server is connected to: neither Tor nor I2P is spoken here',
+] as const
+
 const SWITCHES_TO_DO_WITHOUT: typeof SERVICES_TO_DO_WITHOUT = [
   ['helper', 'enabled', 'no helper is run: helpers speak Foolscap'],
   ['tor', 'launch', 'no Tor is started: Tor is not spoken here'],
@@ -34,7 +41,11 @@ export function missingParts(cfg: TahoeCfg): string[] {
     !['', 'None'].includes(tahoeCfgOption(cfg, section, option) ?? '')
   const isOn = ([section, option]: readonly [string, string, string]): boolean =>
     booleanOption(cfg, section, option, false)
-  return [...SERVICES_TO_DO_WITHOUT.filter(asksFor), ...SWITCHES_TO_DO_WITHOUT.filter(isOn)].map(
+  return [
+    ...SERVICES_TO_DO_WITHOUT.filter(asksFor),
+    ...SWITCHES_TO_DO_WITHOUT.filter(isOn),
+    ...(tcpHandler(cfg) === 'disabled' ? [NO_CONNECTIONS] : []),
+  ].map(
     ([section, option, what]) =>
       `${placeOf(cfg, section, option)}: [${section}] ${option}: ${what}`,
   )
@@ -53,7 +64,7 @@ function refuse(cfg: TahoeCfg): void {
     if (!/[^\s,]/.test(names)) continue
     throw unavailable(cfg, section, option, 'there are no storage plugins here')
   }
-  const tcp = (tahoeCfgOption(cfg, 'connections', 'tcp') ?? 'tcp').toLowerCase()
+  const tcp = tcpHandler(cfg)
   if (tcp === 'tor' || tcp === 'i2p') {
     throw unavailable(cfg, 'connections', 'tcp', `${tcp} is not spoken here`)
   }
@@ -66,6 +77,10 @@ function refuse(cfg: TahoeCfg): void {
       `${placeOf(cfg, 'node', 'reveal-ip-address')}: reveal-IP-address = false, but without [connections] tcp = disabled servers would see the address`,
     )
   }
+}
+
+function tcpHandler(cfg: TahoeCfg): string {
+  return (tahoeCfgOption(cfg, 'connections', 'tcp') ?? 'tcp').toLowerCase()
 }
 
 function unavailable(

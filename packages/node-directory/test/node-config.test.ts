@@ -131,6 +131,7 @@ default = gm.json`)
     expect(config.connects).toBe(false)
     expect(configOf(`${CLIENT}[connections]\ntcp = Disabled\n`).connects).toBe(false)
     expect(config.notes).toEqual([
+      expect.stringMatching(/^tahoe.cfg line \d+: \[connections\] tcp: no storage server/),
       expect.stringMatching(/^tahoe.cfg line 8: \[node\] tub.port: Tor/),
     ])
   })

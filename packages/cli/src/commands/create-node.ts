@@ -160,6 +160,12 @@ async function tubOf(options: CreateNodeOptions): Promise<NewNode['tub']> {
     }
     return undefined
   }
+  if (kinds.some((kind) => !['tcp', 'tor', 'i2p', 'none'].includes(kind))) {
+    throw new UsageError('--listen= must be one/some of: i2p, none, tcp, tor.')
+  }
+  if (kinds.some((kind) => kind === 'tor' || kind === 'i2p')) {
+    throw new UsageError('--listen=tor and i2p need Tor and I2P, which are not there yet.')
+  }
   if (location !== undefined && port === undefined) {
     throw new UsageError('--location must be used with --port.')
   }
@@ -171,12 +177,6 @@ async function tubOf(options: CreateNodeOptions): Promise<NewNode['tub']> {
       throw new UsageError('--hostname cannot be used with --location/--port.')
     }
     return { port: oneLine(port, '--port'), location: oneLine(location, '--location') }
-  }
-  if (kinds.some((kind) => !['tcp', 'tor', 'i2p', 'none'].includes(kind))) {
-    throw new UsageError('--listen= must be one/some of: i2p, none, tcp, tor.')
-  }
-  if (kinds.some((kind) => kind === 'tor' || kind === 'i2p')) {
-    throw new UsageError('--listen=tor and i2p need Tor and I2P, which are not there yet.')
   }
   if (hostname === undefined) throw new UsageError('--listen=tcp requires --hostname=.')
   const free = await freePort()
