@@ -6,7 +6,7 @@ import { encodeToShares, uploadableFromBytes, uploadImmutable } from '@lafs/immu
 import type { UploadJournal, UploadJournalEntry } from '@lafs/immutable'
 import { createUploadJournal } from '@lafs/immutable/node'
 import { StorageError } from '@lafs/storage-interface'
-import type { IStorageServer, RIBucketWriter } from '@lafs/storage-interface'
+import type { IStorageServer, RIBucketWriter, RIStorageServer } from '@lafs/storage-interface'
 import { planChkLayout } from '@lafs/storage-protocol/layout'
 import { breakingLine, virtualClock } from '@lafs/testing'
 import type { BreakingLine } from '@lafs/testing'
@@ -187,4 +187,23 @@ it('begins anew where a server holds other bytes than are sent now', async () =>
   expect(conflicts).toBeGreaterThan(0)
   expect(uri).toBe(cap.format())
   expect(await holds(grid, storageIndex, shares)).toBe(true)
+})
+
+it('keeps what it has sent when too few servers are left, and gives back all else', async () => {
+  const grid = await createResumeGrid(4)
+  const journal = createUploadJournal(folder)
+  for (const [line, away] of [
+    [breakingLine(12), new Set([3])],
+    [breakingLine(Infinity), new Set([1, 2])],
+  ] as const) {
+    const failing = uploadImmutable(uploadableFromBytes(data), grid.options(journal, line, away))
+    await expect(failing).rejects.toMatchObject({ code: 'UPLOAD_UNHAPPINESS' })
+  }
+  const allocated = await Promise.all(
+    grid.backends.map(async (backend) => {
+      const server = backend as RIStorageServer & { getStats(): Promise<Map<string, number>> }
+      return ((await server.getStats()).get('storage_server.allocated') ?? 0) > 0
+    }),
+  )
+  expect(allocated).toEqual([true, true, true, false])
 })
