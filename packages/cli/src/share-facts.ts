@@ -182,7 +182,9 @@ function leaseFacts(
   { slot, ownerNumber, expiresAtSeconds }: LeaseRecord,
   { nowSeconds }: ShareFactsOptions,
 ): LeaseFacts {
-  return { slot, ownerNumber, expiresInSeconds: expiresAtSeconds - nowSeconds }
+  // To the millisecond, as the time now is known.
+  const leftMs = Math.round((expiresAtSeconds - nowSeconds) * 1000)
+  return { slot, ownerNumber, expiresInSeconds: leftMs / 1000 }
 }
 
 async function mutableFacts(

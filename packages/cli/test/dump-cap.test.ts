@@ -32,6 +32,30 @@ describe('debug dump-cap', () => {
     }
   })
 
+  it('takes the cap from standard input', async () => {
+    const { stdout } = await runHere(['debug', 'dump-cap', '-'], { stdin: 'URI:LIT:onwwc3dm\n' })
+    expect(stdout).toBe("\nLiteral File URI:\n data: 'small'\n")
+  })
+
+  it.each([
+    [['URI:LIT:onwwc3dm'], { kind: 'lit', data: 'onwwc3dm' }],
+    [['URI:DIR2-LIT:onwwc3dm'], { kind: 'dir2-lit' }],
+    [['lafs://from-the-future'], { kind: 'unknown' }],
+  ])('answers %j in JSON', async (words, facts) => {
+    const { stdout } = await runHere(['debug', 'dump-cap', '--json', ...words])
+    expect(JSON.parse(stdout)).toEqual(facts)
+  })
+
+  it.each(dumps.filter((dump) => dump.arguments.length > 1))(
+    'has every secret in JSON that it prints for $arguments',
+    async (dump) => {
+      const { stdout } = await runHere(['debug', 'dump-cap', '--json', ...dump.arguments])
+      const facts = Object.values(JSON.parse(stdout) as object)
+      const secrets = [...dump.stdout.matchAll(/(?:secret|_enabler|key): (\w+)$/gm)]
+      expect(facts).toEqual(expect.arrayContaining(secrets.map(([, secret]) => secret)))
+    },
+  )
+
   it.each([
     ['a node id that is no base32', ['-n', '0189', 'URI:LIT:']],
     ['a secret that is no base32', ['-c', '!', 'URI:LIT:']],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { loadBytes, loadVectors } from '@lafs/vectors'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runHere } from './in-process.ts'
+import { writeFiles } from './recorded.ts'
 
 interface Dump {
   readonly share: string
@@ -15,6 +16,13 @@ interface Dump {
 const { now, dumps } = await loadVectors<{ now: number; dumps: Dump[] }>('cli/dump-share')
 const root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
 afterAll(() => rm(root, { recursive: true }))
+
+/** Every text and number in a value, as text. */
+function leavesOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null
+    ? Object.values(value).flatMap(leavesOf)
+    : [String(value)]
+}
 
 async function dumpBytes(bytes: Uint8Array): Promise<{ status: number; stderr: string }> {
   const path = join(root, 'share')
@@ -34,6 +42,19 @@ describe('debug dump-share', () => {
     expect(outcome.stderr).toBe('')
     expect(outcome.stdout.replaceAll(path, 'PATH')).toBe(dump.stdout)
     expect(outcome.status).toBe(0)
+  })
+
+  it.each(dumps)('has the same in JSON of $share in $folder, $flags', async (dump) => {
+    const path = join(root, dump.folder, '0')
+    await writeFiles(root, { [join(dump.folder, '0')]: await loadBytes(dump.share) })
+    const words = ['debug', 'dump-share', '--json', ...dump.flags, path]
+    const { stdout } = await runHere(words, { nowMs: now * 1000 })
+    const leaves = leavesOf(JSON.parse(stdout))
+    const values = [
+      ...dump.stdout.matchAll(/^ *[\w -]+: (.+?)(?: +\(0x\w+\)| bytes| nodes)?$/gm),
+      ...dump.stdout.matchAll(/ in (-?\d+)s/g),
+    ].flatMap(([, value = '']) => value.split(','))
+    for (const value of values) expect(leaves).toContain(value === "'PATH'" ? path : value)
   })
 
   it('names the file as upstream does when the command runs in its folder', async () => {

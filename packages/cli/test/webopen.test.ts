@@ -71,6 +71,11 @@ describe('webopen', () => {
     expect(outcome.stderr).toContain('no browser')
   })
 
+  it('does not print the address, which may hold a cap, where it is opened', async () => {
+    const { stdout } = await runHere(['-d', node, 'webopen', '--json', 'tahoe:x'])
+    expect(JSON.parse(stdout)).toEqual({ opened: true })
+  })
+
   it.each([
     [['-d', 'absent', 'webopen'], 1, 'CLI_NO_NODE_RUNNING'],
     [['webopen', '-u', 'file:///etc/passwd'], 2, 'expected the address of a gateway'],

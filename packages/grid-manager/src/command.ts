@@ -50,15 +50,8 @@ export function gridManagerCommand(terminal: GridManagerTerminal): Command {
     const { config } = command.opts<{ config: string }>()
     return config === '-' ? undefined : resolve(terminal.cwd, config)
   }
-  const load = async (): Promise<GridManager> => {
-    const at = place()
-    return at === undefined ? parseGridManager(await textOf(terminal.stdin)) : loadGridManager(at)
-  }
-  const save = async (manager: GridManager): Promise<void> => {
-    const at = place()
-    if (at === undefined) say(terminal, `${formatGridManager(manager)}\n`)
-    else await saveGridManager(at, manager)
-  }
+  const load = (): Promise<GridManager> => loadFrom(terminal, place())
+  const save = (manager: GridManager): Promise<void> => saveTo(terminal, place(), manager)
   command
     .command('create')
     .description('make a new grid manager')
@@ -113,6 +106,19 @@ export function gridManagerCommand(terminal: GridManagerTerminal): Command {
       if (at !== undefined) await fileCertificate(at, name, certificate)
     })
   return command
+}
+
+async function loadFrom(terminal: GridManagerTerminal, at: Place): Promise<GridManager> {
+  return at === undefined ? parseGridManager(await textOf(terminal.stdin)) : loadGridManager(at)
+}
+
+async function saveTo(
+  terminal: GridManagerTerminal,
+  at: Place,
+  manager: GridManager,
+): Promise<void> {
+  if (at === undefined) say(terminal, `${formatGridManager(manager)}\n`)
+  else await saveGridManager(at, manager)
 }
 
 function say(terminal: GridManagerTerminal, line: string): void {

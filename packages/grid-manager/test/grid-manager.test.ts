@@ -153,6 +153,8 @@ describe('the command', () => {
     expect((await stat(join(folder, 'config.json'))).mode & 0o777).toBe(0o600)
     const identity = publicIdentity(await loadGridManager(folder))
     expect(await run(['-c', 'gm', 'public-identity'])).toBe(`${identity}\n`)
+    const told: unknown = JSON.parse(await run(['-c', 'gm', 'public-identity', '--json']))
+    expect(told).toEqual({ 'public-key': identity })
     await run(['-c', 'gm', 'add', 'alice', KEY])
     const first = await run(['-c', 'gm', 'sign', 'alice', '1'])
     await run(['-c', 'gm', 'sign', 'alice', '2'])

@@ -7,7 +7,7 @@ import { parseTahoeCfg } from '@lafs/node-directory'
 import { CommandError, UsageError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeOutcome } from '../outcome.ts'
+import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
 import { withTahoeCfgOption } from '../tahoe-cfg-edit.ts'
 import { writeTo } from '../terminal.ts'
@@ -55,8 +55,7 @@ export async function addGridManagerCertificateCommand(
   // In its place: the file may be somebody else's, or a link.
   await writeFile(configFile, changed)
   const count = parseTahoeCfg(changed).get(SECTION)?.options.size ?? 0
-  // Upstream's words are for people alone: they stand on standard error.
-  if (options.json === true) await writeOutcome(context, options, '', { name, file, count })
+  if (options.json === true) await writeTo(terminal.stdout, `${kebabJson({ name, file, count })}\n`)
   else await writeTo(terminal.stderr, `There are now ${count} certificates\n`)
 }
 
