@@ -181,6 +181,16 @@ describe('POST DIR?t=mkdir, PUT DIR?t=mkdir', () => {
     }
   })
 
+  it('makes the directories on a path once, for all that ask at the same time', async () => {
+    const root = at(await directory())
+    const names = ['a', 'b', 'c']
+    const put = await Promise.all(names.map((name) => web.put(`${root}/new/deep/${name}`, name)))
+    expect(put.map(({ status }) => status)).toEqual([201, 201, 201])
+    expect(Object.keys(await children(`${root}/new/deep`)).toSorted()).toEqual(names)
+    const made = await Promise.all(names.map(() => web.put(`${root}/made?t=mkdir`)))
+    expect(new Set(made.map(({ text }) => text)).size).toBe(1)
+  })
+
   it('makes the directories on a path', async () => {
     const root = at(await directory())
     const made = await web.put(`${root}/p1/p2?t=mkdir`)

@@ -11,6 +11,7 @@ import type { GatewayResponse } from '../exchange.ts'
 import { quoteName } from '../quote.ts'
 import { operationArgument } from '../request/arguments.ts'
 import type { Exchange, NodeExchange } from '../context.ts'
+import { makeMissingDirectory } from './make-directory.ts'
 import { DIRECTORIES, dispatch, FILES, findRoute, PLACEHOLDERS, UNKNOWN } from './table.ts'
 
 /** Operations on a path that make no directories on the way. */
@@ -44,7 +45,7 @@ export async function answerNode(
         throw new WebError(404, `No such child: ${quoteName(name)}`)
       }
     }
-    node = child ?? (await directory.createSubdirectory(name))
+    node = child ?? (await makeMissingDirectory(directory, name))
   }
   return answerAbout({ ...exchange, node, parent, name: parent?.name })
 }
