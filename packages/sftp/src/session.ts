@@ -129,7 +129,7 @@ export class Session {
         node = await directory.get(name)
       } catch (error) {
         if (!isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) throw error
-        node = await directory.createSubdirectory(name)
+        node = await makeMissingDirectory(directory, name)
       }
     }
     if (!isDirectoryNode(node)) throw failure('there is a file in the way')
@@ -271,4 +271,17 @@ async function entryOf({
 
 async function sizedAttributes(shown: Shown & { node: IFilesystemNode }): Promise<Attributes> {
   return attributesOf(shown, isFileNode(shown.node) ? await shown.node.currentSize() : undefined)
+}
+
+/** Where somebody else has made the directory meanwhile, it is that one. */
+async function makeMissingDirectory(
+  directory: IDirectoryNode,
+  name: string,
+): Promise<IFilesystemNode> {
+  try {
+    return await directory.createSubdirectory(name, { overwrite: false })
+  } catch (error) {
+    if (!isFilesystemError(error, 'DIRECTORY_EXISTING_CHILD')) throw error
+    return directory.get(name)
+  }
 }

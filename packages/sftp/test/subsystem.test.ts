@@ -330,3 +330,14 @@ describe('requests that cannot be granted', () => {
     expect(statusOf(await user.ask(REQUEST.stat, text('nowhere')))).toBe(STATUS.noSuchFile)
   })
 })
+
+it('makes a missing directory once for two users who ask at the same time', async () => {
+  const other = connect(context, root.uri)
+  const asked = await Promise.all(
+    [user, other].map((one, index) => one.ask(REQUEST.mkdir, text(`new/${index}`), noAttributes)),
+  )
+  expect(asked.map(statusOf)).toEqual([STATUS.ok, STATUS.ok])
+  const made = await root.get('new')
+  expect(isDirectoryNode(made) && [...(await made.list()).keys()].toSorted()).toEqual(['0', '1'])
+  await other.leave()
+})
