@@ -314,6 +314,19 @@ describe('placement', () => {
     expect(results.pushedShares).toBe(3)
   })
 
+  it('goes on placing shares where few servers are enough, until they make a file', async () => {
+    const grid = await createGrid(10)
+    for (const { hooks } of grid.servers.slice(0, 8)) {
+      hooks.allocate = () => Promise.reject(new Error('broken'))
+    }
+    const results = await uploadImmutable(
+      uploadableFromBytes(data),
+      optionsOn(grid, { encoding: { ...encoding, happyShares: 1 } }),
+    )
+    expect(results.servermap.size).toBe(2)
+    expect(results.pushedShares).toBeGreaterThanOrEqual(3)
+  })
+
   it('waits fifteen seconds for an answer, and gives back what comes later', async () => {
     const clock = virtualClock()
     const grid = await createGrid(10)
