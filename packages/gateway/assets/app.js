@@ -102,9 +102,9 @@ function refreshPage() {
       )
       if (!goesOn) return
     }
-    setTimeout(tick, delay * (failures + 1))
+    setTimeout(() => void tick(), delay * (failures + 1))
   }
-  setTimeout(tick, delay)
+  setTimeout(() => void tick(), delay)
 }
 
 /**
@@ -687,7 +687,7 @@ function plotRates() {
         // The next sample may come.
       }
     }
-    setTimeout(tick, 2000)
+    setTimeout(() => void tick(), 2000)
   }
   void tick()
 }

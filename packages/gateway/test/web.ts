@@ -97,7 +97,7 @@ function answered(
 }
 
 /** The pieces of a body: one, or those that are given. */
-export async function* pieces(body: NonNullable<Sent['body']>): AsyncGenerator<Uint8Array> {
+async function* pieces(body: NonNullable<Sent['body']>): AsyncGenerator<Uint8Array> {
   if (typeof body === 'string') yield new TextEncoder().encode(body)
   else if (body instanceof Uint8Array) yield body
   else yield* body

@@ -14,7 +14,7 @@ import type { SftpListener } from '../src/index.ts'
 const execute = promisify(execFile)
 
 /** What one run of OpenSSH's `sftp` came to. */
-export interface Outcome {
+interface Outcome {
   readonly status: number
   readonly stdout: string
   readonly stderr: string

@@ -89,4 +89,4 @@ export async function open(client: RawClient, path: string, flags: number): Prom
   return text(answer.fields.bytes())
 }
 
-export { FieldReader, REQUEST, uint32 }
+export { REQUEST, uint32 }
