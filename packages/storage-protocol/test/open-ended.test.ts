@@ -75,6 +75,7 @@ describe('an open-ended upload', () => {
     const grid = create()
     const { writers } = await begin(grid)
     await writers.get(0)?.write(0, [bytes(100)])
+    await writers.get(0)?.resize?.(100, { final: false })
     expect(await grid.backend.listShares('immutable', storageIndex)).toEqual(new Set())
     await writers.get(0)?.resize?.(100, { final: true })
     expect(await grid.backend.listShares('immutable', storageIndex)).toEqual(new Set([0]))
