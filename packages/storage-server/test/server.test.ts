@@ -314,6 +314,20 @@ describe('uploads', () => {
     expect(writer?.requiredRanges()).toEqual([{ begin: 0, end: 50 }])
   })
 
+  it('of unknown size are neither cut nor closed before their size is final', async () => {
+    const { server } = make()
+    const request = { ...secrets(), shareNumbers: new Set([0]), allocatedSize: 100 }
+    const writer = (await server.allocateOpenEnded?.(index(1), request))?.writers.get(0)
+    await writer?.write(90, [bytes(10)])
+    const resized = Promise.resolve(writer?.resize?.(50, { final: true }))
+    expect(await code(resized)).toBe('STORAGE_BAD_RANGE')
+    await writer?.write(0, [bytes(90)])
+    expect(await code(Promise.resolve(writer?.close()))).toBe('STORAGE_BAD_RANGE')
+    await writer?.resize?.(100, { final: true })
+    await writer?.close()
+    expect([...(await server.listShares('immutable', index(1)))]).toEqual([0])
+  })
+
   it('give way half an hour after the last write, refused ones included', async () => {
     const { server, clock, store } = make()
     const writer = await begin(server, index(1), 30)
