@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,8 @@ writeFileSync(join(folder, 'secret'), 'secret')
 writeFileSync(join(staticFolder, 'page.html'), '<p>page')
 writeFileSync(join(staticFolder, 'sub', 'index.html'), 'index')
 writeFileSync(join(staticFolder, 'large.bin'), new Uint8Array(1_000_000).fill(1))
+// Where there is no such command, there is nothing by that name.
+spawnSync('mkfifo', [join(staticFolder, 'pipe')])
 symlinkSync(join(folder, 'secret'), join(staticFolder, 'link'))
 symlinkSync(join(staticFolder, 'page.html'), join(staticFolder, 'own-link.html'))
 
@@ -43,6 +46,7 @@ describe('GET /static/*', () => {
     '/static//page.html',
     '/static/link',
     '/static/nowhere',
+    '/static/pipe',
     '/static/page.html/x',
     '/static/page.html%00',
     '/static/..%5Csecret',

@@ -1,4 +1,4 @@
-import { open, realpath } from 'node:fs/promises'
+import { open, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { timingSafeCompare } from '@lafs/crypto'
 import { NO_SUCH_RESOURCE, WebError } from '../errors.ts'
@@ -80,18 +80,16 @@ async function sendStatic({ context, path, request }: Exchange): Promise<Gateway
   if (target === undefined || !`${target}${sep}`.startsWith(`${folder}${sep}`)) {
     return found(undefined)
   }
+  // A pipe would keep whoever opens it waiting, for ever.
+  const stats = await stat(target)
+  if (stats.isDirectory()) return redirectResponse(`${encodeURIComponent(path.at(-1) ?? '')}/`)
+  if (!stats.isFile()) return found(undefined)
   const handle = await open(target)
   try {
-    const stats = await handle.stat()
-    if (stats.isDirectory()) {
-      await handle.close()
-      return redirectResponse(`${encodeURIComponent(path.at(-1) ?? '')}/`)
-    }
-    if (!stats.isFile()) return found(undefined)
-    const { type } = contentTypeOf(target)
+    const { size } = await handle.stat()
     const headers = [
-      ['content-type', type],
-      ['content-length', String(stats.size)],
+      ['content-type', contentTypeOf(target).type],
+      ['content-length', String(size)],
     ] as const
     if (request.method === 'HEAD') {
       await handle.close()
