@@ -52,6 +52,19 @@ it.each([
   expect(await readdir(folder)).toEqual([toBase32(storageIndex)])
 })
 
+it('leaves an entry to who has it in hand just then', async () => {
+  await writeFile(path, record(GONE, 'a'))
+  const other = record(process.ppid, 'a')
+  beforeRename = async () => {
+    beforeRename = undefined
+    await rm(path)
+    setTimeout(() => void writeFile(path, other), 10)
+  }
+  expect(await createUploadJournal(folder).open(storageIndex)).toBeUndefined()
+  expect(await readFile(path, 'utf8')).toBe(other)
+  await rm(path)
+})
+
 it('takes over what nobody has', async () => {
   await writeFile(path, record(GONE, 'a'))
   const entry = await createUploadJournal(folder).open(storageIndex)

@@ -26,6 +26,9 @@ const ENTRY_LIFETIME_MS = 7 * 24 * 60 * 60_000
 /** A file that cannot be read and is younger may be in the making. */
 const UNWRITTEN_MS = 10_000
 
+/** How long to wait for a process that takes an entry over. */
+const TAKEOVER_MS = 100
+
 /** The names of the files of an entry, by the base32 of its storage index. */
 const NAME = /^([a-z2-7]{26})(\.hashes|\.next|\.taken-\d+)?$/
 
@@ -141,7 +144,10 @@ async function openEntry(path: string, end: () => void): Promise<FolderEntry | u
       return new FolderEntry(path, record, undefined, end)
     }
     const found = await readRecord(path)
-    if (found === 'absent') continue
+    if (found === 'absent') {
+      await pause()
+      continue
+    }
     // Entries of this process that nobody has open were left by an earlier one of the same number.
     const isOurs = found !== 'unreadable' && found.owner.pid === owner.pid
     if (!isOurs && (await isInUse(path, found))) return undefined
@@ -149,8 +155,9 @@ async function openEntry(path: string, end: () => void): Promise<FolderEntry | u
     try {
       await rename(path, taken)
     } catch (error) {
-      if (isCode(error, 'ENOENT')) continue
-      throw error
+      if (!isCode(error, 'ENOENT')) throw error
+      await pause()
+      continue
     }
     const isLate = !(await isRecord(taken, found))
     // What another one has taken over since it was read is given back.
@@ -169,6 +176,13 @@ async function isRecord(path: string, found: Record | 'unreadable'): Promise<boo
   const record = await readRecord(path)
   if (typeof record === 'string' || found === 'unreadable') return record === found
   return record.owner.pid === found.owner.pid && record.owner.started === found.owner.started
+}
+
+/** For who has taken an entry away and is about to put it back as its own. */
+function pause(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, TAKEOVER_MS)
+  })
 }
 
 /** Makes a file unless there is one. */
