@@ -1,5 +1,5 @@
 import type * as Fs from 'node:fs/promises'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -7,16 +7,16 @@ import { toBase32 } from '@lafs/crypto'
 import { createUploadJournal } from '@lafs/immutable/node'
 import { afterAll, beforeEach, expect, it, vi } from 'vitest'
 
-/** What happens just before a file is renamed. */
-let beforeRename: (() => Promise<void>) | undefined
+/** What happens just before a file is made that says who takes an entry over. */
+let beforeTaking: (() => Promise<void>) | undefined
 
 vi.mock('node:fs/promises', async (importOriginal) => {
   const original = await importOriginal<typeof Fs>()
-  const rename: typeof original.rename = async (from, to) => {
-    await beforeRename?.()
-    return original.rename(from, to)
+  const write: typeof original.writeFile = async (file, ...rest) => {
+    if (typeof file === 'string' && file.includes('.taken-')) await beforeTaking?.()
+    return original.writeFile(file, ...rest)
   }
-  return { ...original, rename }
+  return { ...original, writeFile: write }
 })
 
 const storageIndex = new Uint8Array(16)
@@ -33,7 +33,7 @@ const record = (pid: number, seed: string, started = ''): string =>
 const GONE = 2 ** 22 + 1
 
 beforeEach(() => {
-  beforeRename = undefined
+  beforeTaking = undefined
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
@@ -43,8 +43,8 @@ it.each([
 ])('leaves an entry to who takes it over first: %s', async (_what, left) => {
   await writeFile(path, left)
   const other = record(process.ppid, 'e')
-  beforeRename = async () => {
-    beforeRename = undefined
+  beforeTaking = async () => {
+    beforeTaking = undefined
     await writeFile(path, other)
   }
   expect(await createUploadJournal(folder).open(storageIndex)).toBeUndefined()
@@ -52,17 +52,18 @@ it.each([
   expect(await readdir(folder)).toEqual([toBase32(storageIndex)])
 })
 
-it('leaves an entry to who has it in hand just then', async () => {
+it('leaves an entry to who is taking it over, unless that was long ago', async () => {
   await writeFile(path, record(GONE, 'a'))
-  const other = record(process.ppid, 'a')
-  beforeRename = async () => {
-    beforeRename = undefined
-    await rm(path)
-    setTimeout(() => void writeFile(path, other), 10)
-  }
-  expect(await createUploadJournal(folder).open(storageIndex)).toBeUndefined()
-  expect(await readFile(path, 'utf8')).toBe(other)
-  await rm(path)
+  const taken = `${path}.taken-${GONE}`
+  await writeFile(taken, '')
+  const journal = createUploadJournal(folder)
+  expect(await journal.open(storageIndex)).toBeUndefined()
+  const aMinuteAgo = Date.now() / 1000 - 60
+  await utimes(taken, aMinuteAgo, aMinuteAgo)
+  const entry = await journal.open(storageIndex)
+  expect(entry?.interrupted).toBe(true)
+  await entry?.close('drop')
+  expect(await readdir(folder)).toEqual([])
 })
 
 it('takes over what nobody has', async () => {

@@ -1,7 +1,6 @@
 import { constants } from 'node:fs'
 import {
   chmod,
-  link,
   mkdir,
   open,
   readdir,
@@ -25,9 +24,6 @@ const ENTRY_LIFETIME_MS = 7 * 24 * 60 * 60_000
 
 /** A file that cannot be read and is younger may be in the making. */
 const UNWRITTEN_MS = 10_000
-
-/** How long to wait for a process that takes an entry over. */
-const TAKEOVER_MS = 100
 
 /** The names of the files of an entry, by the base32 of its storage index. */
 const NAME = /^([a-z2-7]{26})(\.hashes|\.next|\.taken-\d+)?$/
@@ -133,7 +129,7 @@ function pending(): { readonly promise: Promise<void>; readonly settle: () => vo
  * Makes an entry, or takes one over whose process is gone. Undefined while its process runs.
  *
  * Whoever makes the main file, where there is none, owns the entry; and of several who want to take it
- * over one is able to rename it away.
+ * over from one process, one is able to make the file that says so.
  */
 async function openEntry(path: string, end: () => void): Promise<FolderEntry | undefined> {
   const owner = await describeProcess()
@@ -144,30 +140,30 @@ async function openEntry(path: string, end: () => void): Promise<FolderEntry | u
       return new FolderEntry(path, record, undefined, end)
     }
     const found = await readRecord(path)
-    if (found === 'absent') {
-      await pause()
-      continue
-    }
+    if (found === 'absent') continue
     // Entries of this process that nobody has open were left by an earlier one of the same number.
     const isOurs = found !== 'unreadable' && found.owner.pid === owner.pid
     if (!isOurs && (await isInUse(path, found))) return undefined
-    const taken = `${path}.taken-${owner.pid}`
-    try {
-      await rename(path, taken)
-    } catch (error) {
-      if (!isCode(error, 'ENOENT')) throw error
-      await pause()
+    const taken = `${path}.taken-${found === 'unreadable' ? 0 : found.owner.pid}`
+    if (!(await makeFile(taken, ''))) {
+      if (await isYoung(taken)) return undefined
+      await rm(taken, { force: true })
       continue
     }
-    const isLate = !(await isRecord(taken, found))
-    // What another one has taken over since it was read is given back.
-    if (isLate) await link(taken, path).catch(() => {})
-    await rm(taken, { force: true })
-    if (isLate || found === 'unreadable') continue
-    const mine: Record = { ...found, owner }
-    if (!(await makeFile(path, formatRecord(mine)))) continue
-    const hashes = (await readIfThere(`${path}.hashes`)) ?? new Uint8Array()
-    return new FolderEntry(path, mine, hashes, end)
+    try {
+      // Another one may have taken it over since it was read.
+      if (!(await isRecord(path, found))) continue
+      if (found === 'unreadable') {
+        await rm(path, { force: true })
+        continue
+      }
+      const mine: Record = { ...found, owner }
+      await replaceRecord(path, mine)
+      const hashes = (await readIfThere(`${path}.hashes`)) ?? new Uint8Array()
+      return new FolderEntry(path, mine, hashes, end)
+    } finally {
+      await rm(taken, { force: true })
+    }
   }
 }
 
@@ -176,13 +172,6 @@ async function isRecord(path: string, found: Record | 'unreadable'): Promise<boo
   const record = await readRecord(path)
   if (typeof record === 'string' || found === 'unreadable') return record === found
   return record.owner.pid === found.owner.pid && record.owner.started === found.owner.started
-}
-
-/** For who has taken an entry away and is about to put it back as its own. */
-function pause(): Promise<void> {
-  return new Promise((done) => {
-    setTimeout(done, TAKEOVER_MS)
-  })
 }
 
 /** Makes a file unless there is one. */
@@ -199,11 +188,22 @@ async function makeFile(path: string, text: string): Promise<boolean> {
 async function isInUse(path: string, found: Record | 'unreadable'): Promise<boolean> {
   if (found !== 'unreadable') return isRunning(found.owner)
   // Somebody may be about to write it.
+  return isYoung(path)
+}
+
+async function isYoung(path: string): Promise<boolean> {
   const touchedMs = await stat(path).then(
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   )
   return Date.now() - touchedMs < UNWRITTEN_MS
+}
+
+/** There is a whole record at any time. */
+async function replaceRecord(path: string, record: Record): Promise<void> {
+  const next = `${path}.next`
+  await writeFile(next, formatRecord(record), { mode: 0o600 })
+  await rename(next, path)
 }
 
 /** An entry in two files: one that says all but the hashes, and one of 32 bytes a segment. */
@@ -275,9 +275,7 @@ class FolderEntry implements UploadJournalEntry {
   }
 
   async #write(record: Record): Promise<void> {
-    const next = `${this.#path}.next`
-    await writeFile(next, formatRecord(record), { mode: 0o600 })
-    await rename(next, this.#path)
+    await replaceRecord(this.#path, record)
     this.#record = record
   }
 
