@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { examples } from './tools/vitest/examples.ts'
 import { nodeProjects, sourceConditions, testTimeout } from './tools/vitest/projects.ts'
@@ -16,6 +17,8 @@ export default defineConfig({
     ],
     reporters: ['default', new SummaryReporter()],
     passWithNoTests: true,
+    // By default one processor is left alone: half of a machine that has two.
+    maxWorkers: availableParallelism(),
     silent: 'passed-only',
   },
 })
