@@ -55,7 +55,7 @@ SIZES = ["", "0", "1", "007", "1k", "1K", "1kB", "1KiB", "1ki", "500MB", "10 G",
 
 def facts(text):
     with TemporaryDirectory() as folder:
-        config = node.config_from_string(folder, "client.port", text, client._valid_config())
+        config = node.config_from_string(folder, f"{folder}/client.port", text, client._valid_config())
         node.create_default_connection_handlers(config, {"tcp": object(), "tor": object(), "i2p": object()})
         config.get_config("client", "helper.furl", None)
         tub = node._tub_portlocation(config, lambda: ["192.0.2.1"], lambda: 12345)
