@@ -190,8 +190,12 @@ it('takes no more of a body than is wanted', async () => {
     await new Promise((resolve) => setImmediate(resolve))
   }
   expect(socket.writableLength).toBeGreaterThan(size / 2)
+  let answer = ''
+  socket.on('data', (data) => (answer += data.toString('latin1')))
+  // The connection may end before all of the body is on its way.
+  socket.on('error', () => {})
   go()
-  expect(await received(socket)).toMatch(/^HTTP\/1\.1 200 OK/)
+  await until(() => answer.startsWith('HTTP/1.1 200 OK'))
 })
 
 it('takes a request for another protocol as one for this', async () => {
