@@ -192,9 +192,17 @@ describe('read', () => {
 
   it('keeps what has happened, for a timeline', async () => {
     const grid = await spread(threeOfTen)
-    // The server of share 1 lets nobody read.
-    const broken = grid.servers[1]
-    if (broken !== undefined) broken.hooks.read = () => Promise.reject(new Error('no'))
+    // The server of share 1 lets nobody read. The fourth server and those after it answer once it
+    // was asked: until then share 1 is one of the three that are there, so it is tried.
+    const [, broken, , ...others] = grid.servers
+    const asked = new Promise<void>((resolve) => {
+      if (broken === undefined) return
+      broken.hooks.read = () => {
+        resolve()
+        return Promise.reject(new Error('no'))
+      }
+    })
+    for (const { hooks } of others) hooks.getBuckets = () => asked
     const statuses: IDownloadStatus[] = []
     const history = { addDownload: (status: IDownloadStatus) => void statuses.push(status) }
     const node = createImmutableNode(threeOfTen.cap, { broker: grid.broker, codec, history })
