@@ -28,3 +28,9 @@ export const DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE: number = 1024 * 1024
 export const DEFAULT_MUTABLE_MAX_SEGMENT_SIZE: number = 128 * 1024
 /** How long a lease lasts from its last renewal, in seconds: 31 days. */
 export const LEASE_DURATION_SECONDS: number = 31 * 24 * 60 * 60
+
+/** The most bytes of all the shares that one {@link IStorageServer.storeShares} takes. */
+export const STORE_SIZE_MAX: number = 1024 * 1024
+
+/** The most bytes that come along with {@link IStorageServer.getBuckets}. */
+export const READ_AHEAD_MAX: number = 512 * 1024

@@ -100,6 +100,33 @@ export interface AllocateResult<Writer = RIBucketWriter> {
   readonly writers: Map<ShareNumber, Writer>
 }
 
+/** Immutable shares that are given to a server whole, in one go. */
+export interface StoreRequest extends LeaseSecrets {
+  /**
+   * The bytes of each share with its layout, in pieces that follow one another. Borrowed until the
+   * operation settles.
+   */
+  readonly shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>
+}
+
+/** What came of a {@link StoreRequest}. A share in neither found no room on the server. */
+export interface StoreResult {
+  /** The shares of the file that the server held before. Where there are any, it stored nothing. */
+  readonly alreadyGot: Set<ShareNumber>
+  /** The shares that it has now, whole and with a lease. */
+  readonly stored: Set<ShareNumber>
+}
+
+/** How to look for the shares of a file. */
+export interface GetBucketsOptions extends OperationOptions {
+  /**
+   * How many bytes of the beginning of a share are worth having along with the answer: a hint. A
+   * transport may keep them in the reader of the share with the lowest number, which answers from
+   * them what they cover. Default: none.
+   */
+  readonly readAhead?: number | undefined
+}
+
 /**
  * A storage server as its clients see it, whatever the transport.
  *
@@ -150,6 +177,19 @@ export interface IStorageServer {
     options?: OperationOptions,
   ): Promise<ResumedUpload>
 
+  /**
+   * Stores small shares of a file in one request, unless the server holds any share of that file: then
+   * it stores nothing and tells which. A share that somebody uploads meanwhile is left out. Absent
+   * where a transport cannot do that.
+   *
+   * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot, as upstream's.
+   */
+  storeShares?(
+    storageIndex: StorageIndex,
+    request: StoreRequest,
+    options?: OperationOptions,
+  ): Promise<StoreResult>
+
   /** Adds or renews a lease on every share of a file. Does nothing when there are none. */
   addLease(
     storageIndex: StorageIndex,
@@ -176,7 +216,7 @@ export interface IStorageServer {
   /** The immutable shares that the server holds; an empty map when there are none. */
   getBuckets(
     storageIndex: StorageIndex,
-    options?: OperationOptions,
+    options?: GetBucketsOptions,
   ): Promise<Map<ShareNumber, RIBucketReader>>
 
   /**
@@ -268,6 +308,8 @@ export interface RIStorageServer {
     storageIndex: StorageIndex,
     request: AllocateRequest,
   ): Promise<AllocateResult<ServedBucketWriter>>
+  /** As {@link IStorageServer.storeShares}. Absent where the server cannot do that. */
+  storeShares?(storageIndex: StorageIndex, request: StoreRequest): Promise<StoreResult>
   /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server holds no share of the file. */
   addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void>
   /**
