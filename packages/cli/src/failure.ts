@@ -126,6 +126,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   UPLOAD_SOURCE_CHANGED: 'Try again when nothing writes to the file.',
   DOWNLOAD_NOT_ENOUGH_SHARES: 'Start the servers that hold the other shares, and try again.',
   DOWNLOAD_NO_SHARES: 'Check that this is the right grid and that its servers are running.',
+  DOWNLOAD_CRITICAL_DATA_UNAVAILABLE:
+    'Check that the whole cap was copied, and nothing in it changed.',
   MUTABLE_UNRECOVERABLE: 'Check that this is the right grid and that its servers are running.',
   REPAIR_MUST_FORCE: 'A new version settles it: put what is there again, or change the directory.',
   MUTABLE_UNCOORDINATED_WRITE: 'Look at what stands there now, and try again.',

@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http'
 const CODES_BY_NAME: Readonly<Record<string, string>> = {
   NotEnoughSharesError: 'DOWNLOAD_NOT_ENOUGH_SHARES',
   NoSharesError: 'DOWNLOAD_NO_SHARES',
+  UnableToFetchCriticalDownloadDataError: 'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE',
   UploadUnhappinessError: 'UPLOAD_UNHAPPINESS',
   NoServersError: 'UPLOAD_NO_SERVERS',
   FileTooLargeError: 'UPLOAD_FILE_TOO_LARGE',

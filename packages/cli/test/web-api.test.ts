@@ -260,6 +260,12 @@ describe('webApiError', () => {
       'no shares (need 3)',
     ],
     [
+      410,
+      'UnableToFetchCriticalDownloadDataError: something does not fit.\n\nexpected size to be 2, got 1',
+      'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE',
+      'expected size to be 2, got 1',
+    ],
+    [
       500,
       'Traceback (most recent call last):\n  File "a.py", line 1\n    f()\nallmydata.interfaces.UploadUnhappinessError: only 3: of 7\nand more\n',
       'UPLOAD_UNHAPPINESS',

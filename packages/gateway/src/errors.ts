@@ -72,6 +72,11 @@ const EXPLANATIONS: Partial<Readonly<Record<FilesystemErrorCode, Explanation>>> 
     (message) =>
       `NoSharesError: no shares could be found. The cap is wrong, or no servers are connected, or all shares have been lost. ${CHECK_ADVICE}\n\n${message}`,
   ],
+  DOWNLOAD_CRITICAL_DATA_UNAVAILABLE: [
+    410,
+    (message) =>
+      `UnableToFetchCriticalDownloadDataError: what the shares say of the file does not fit the cap, or was had from none of them. The cap has been altered, or the file was not uploaded well. ${CHECK_ADVICE}\n\n${message}`,
+  ],
   MUTABLE_UNRECOVERABLE: [
     410,
     () =>

@@ -6,6 +6,7 @@ import {
   NoSharesError,
   NoSuchChildError,
   NotEnoughSharesError,
+  UnableToFetchCriticalDownloadDataError,
   UncoordinatedWriteError,
   UnrecoverableFileError,
 } from '@lafs/filesystem-interface'
@@ -25,6 +26,11 @@ describe('a failure', () => {
     [new ExistingChildError(''), 409, /^There was already a child by that name, and you asked/],
     [new NotEnoughSharesError('2 of 3'), 410, /^NotEnoughSharesError: [^]*2 of 3$/],
     [new NoSharesError('none'), 410, /^NoSharesError: /],
+    [
+      new UnableToFetchCriticalDownloadDataError('expected size to be 2, got 1'),
+      410,
+      /^UnableToFetchCriticalDownloadDataError: [^]*altered[^]*\n\nexpected size to be 2, got 1$/,
+    ],
     [new UnrecoverableFileError(''), 410, /^UnrecoverableFileError: /],
     [new UncoordinatedWriteError('who?'), 409, /^UncoordinatedWriteError: who\?$/],
     [new FileProhibitedError('because'), 403, /^Access Prohibited: because$/],
