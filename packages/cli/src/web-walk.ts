@@ -4,7 +4,7 @@ import { CommandError } from './failure.ts'
 import type { WalkFailures } from './walk-failures.ts'
 import { ask, linesOf, parseAnswer } from './web-api.ts'
 import type { WebContext } from './web-command.ts'
-import { WebApiError, webApiError } from './web-error.ts'
+import { isWebApiError, WebApiError, webApiError } from './web-error.ts'
 import { placeTarget, rootPlace } from './web-path.ts'
 
 /** What a gateway tells on a walk, a line each. */
@@ -24,7 +24,7 @@ export interface ToldLine {
  * @param query - `t` and the arguments of the walk.
  * @param failures - hears of what goes wrong: gateways of ours tell it in a line of its own, upstream's
  *   end the walk with it.
- * @throws what {@link ask} throws.
+ * @throws what {@link ask} throws; {@link CommandError} `CLI_NOT_A_DIRECTORY`.
  */
 export async function* walk(
   web: WebContext,
@@ -35,7 +35,7 @@ export async function* walk(
   const { aliases, api, signal } = web
   const target = placeTarget(rootPlace(gridPlace(aliases, word)), query)
   const before = failures.count
-  const response = await ask(api, 'POST', target, { signal })
+  const response = await ask(api, 'POST', target, { signal }).catch(explainRefusal)
   for await (const json of linesOf(response)) {
     if (!json.startsWith('{')) {
       // Nothing after such a line is told of the tree; ours says it again of what had its own line.
@@ -44,6 +44,14 @@ export async function* walk(
     }
     yield { line: parseAnswer(json) as WalkLine, json }
   }
+}
+
+/** Gateways know no walk from a file (400), nor from what is neither file nor directory (405). */
+function explainRefusal(error: unknown): never {
+  const isFile = isWebApiError(error, 400) && error.message.startsWith('POST to file: bad t=')
+  if (!isFile && !isWebApiError(error, 405)) throw error
+  const got = isFile ? 'a file' : 'something else'
+  throw new CommandError('CLI_NOT_A_DIRECTORY', `expected a directory to begin at, got ${got}`)
 }
 
 /** The error that a line of a walk tells of. */

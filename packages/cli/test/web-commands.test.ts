@@ -93,6 +93,24 @@ describe('a command over the web API', () => {
   })
 })
 
+describe.each(['deep-check', 'deep-check --raw', 'manifest', 'stats', 'stats --raw'])(
+  '%s',
+  (command) => {
+    const verifier = `URI:CHK-Verifier:${'a'.repeat(26)}:${'a'.repeat(52)}:1:1:500`
+    it.each([
+      ['a file', 'URI:LIT:onwwc3dm'],
+      ['something else', verifier],
+    ])('says that it begins at no other thing than a directory: %s', async (got, cap) => {
+      const outcome = await lafs(['-d', node.folder, ...command.split(' '), cap])
+      expect(outcome).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: `lafs: CLI_NOT_A_DIRECTORY: expected a directory to begin at, got ${got}.\n`,
+      })
+    })
+  },
+)
+
 describe('an option of upstream’s before the command', () => {
   it('tells where it is', async () => {
     const { status, stdout } = await lafs(['--version-and-path'])
