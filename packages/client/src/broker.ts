@@ -59,6 +59,8 @@ export interface StorageBrokerOptions {
 
 /** A broker over a fixed list of servers, which owns its connections. */
 export interface StorageBroker extends IStorageBroker, AsyncDisposable {
+  /** Why a server cannot be used at all, by the ids of those that cannot; it stays so. */
+  readonly unusableServers: ReadonlyMap<string, StorageError>
   /** Tries to reach every server now, and settles when each has answered or failed. */
   connect(options?: OperationOptions): Promise<void>
   /** Ends every connection; operations under way fail. */
@@ -83,6 +85,7 @@ export function createStorageBroker(options: StorageBrokerOptions): StorageBroke
   }
   const usable = (): GridServer[] =>
     [...servers.values()].filter((server) => server instanceof GridServer)
+  const unusable = [...servers.values()].filter((server) => server instanceof UnusableServer)
   const close = async (): Promise<void> => {
     await Promise.all(usable().map((server) => server.close()))
   }
@@ -96,6 +99,7 @@ export function createStorageBroker(options: StorageBrokerOptions): StorageBroke
       return permuteServers(candidates, storageIndex, preferred, crypto)
     },
     serverIds: () => new Set(servers.keys()),
+    unusableServers: new Map(unusable.map(({ serverId, error }) => [serverId, error])),
     nicknameFor: (serverId) => servers.get(serverId)?.nickname,
     connect: async (operation = {}) => {
       await Promise.allSettled(usable().map((server) => server.storageServer(operation)))

@@ -214,7 +214,8 @@ export class UnusableServer implements IServer {
   readonly permutationSeed: Uint8Array = new Uint8Array(20)
   readonly leaseSeed: Uint8Array = new Uint8Array(20)
   readonly connectionStatus: IConnectionStatus
-  readonly #error: StorageError
+  /** Why; it stays so. */
+  readonly error: StorageError
 
   constructor(serverId: string, nickname: string, error: StorageError) {
     this.serverId = serverId
@@ -222,7 +223,7 @@ export class UnusableServer implements IServer {
     this.name = serverId.replace(/^v0-/, '').slice(0, 8)
     this.longName = serverId
     this.connectionStatus = { connected: false, summary: `unusable: ${error.message}` }
-    this.#error = error
+    this.error = error
   }
 
   uploadPermitted(): boolean {
@@ -230,7 +231,7 @@ export class UnusableServer implements IServer {
   }
 
   storageServer(): Promise<IStorageServer> {
-    return Promise.reject(this.#error)
+    return Promise.reject(this.error)
   }
 }
 

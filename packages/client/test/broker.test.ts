@@ -204,6 +204,10 @@ describe('createStorageBroker', () => {
     expect(broker.serversForStorageIndex(INDEX)).toEqual([])
   })
 
+  it('knows no servers that it cannot use where it can use all', () => {
+    expect(setUp().broker.unusableServers.size).toBe(0)
+  })
+
   it('lets one caller give up while the others go on waiting', async () => {
     const { transport, broker } = setUp()
     let open: (() => void) | undefined
@@ -240,6 +244,7 @@ describe('createStorageBroker', () => {
       expect(server.connectionStatus.summary).not.toContain(furl)
       const failed = await server.storageServer().catch((error: unknown) => error)
       expect(isStorageError(failed, 'STORAGE_BAD_ANNOUNCEMENT')).toBe(true)
+      expect(broker.unusableServers.get(server.serverId)).toBe(failed)
     }
   })
 

@@ -68,6 +68,7 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
     closers.push(() => storage.close())
     const { client, history } = await openClient(place, config, options.keyPoolSize)
     closers.push(() => client.close())
+    if (config.connects) tellUnusable(client, log)
     const gateway = await openGateway(place, config, {
       client,
       history,
@@ -123,6 +124,12 @@ export async function openNode(folder: string, options: NodeOptions = {}): Promi
   } catch (error) {
     await client.close()
     throw error
+  }
+}
+
+function tellUnusable({ broker }: Client, log: (line: string) => void): void {
+  for (const { message } of broker.unusableServers.values()) {
+    log(`private/servers.yaml: one server is of no use: ${message}`)
   }
 }
 

@@ -171,6 +171,37 @@ describe('startNode', () => {
     expect(page).toContain('introducers (ours) are not joined')
   })
 
+  it('tells of the servers that are of no use to it, each in a line', async () => {
+    await createNode()
+    const seed = 'a'.repeat(52)
+    const furl = `pb://${'a'.repeat(32)}@tcp:127.0.0.1:1/topsecret`
+    const servers = {
+      [`v0-a${seed.slice(1)}`]: { nickname: 'no FURL' },
+      [`v0-b${seed.slice(1)}`]: { 'anonymous-storage-FURL': furl },
+      [`v0-c${seed.slice(1)}`]: {
+        'anonymous-storage-FURL': furl,
+        'anonymous-storage-NURLs': ['pb://topsecret#v=1'],
+      },
+      [`v0-d${seed.slice(1)}`]: {
+        'anonymous-storage-FURL': furl,
+        'anonymous-storage-NURLs': [`pb://${'A'.repeat(43)}@127.0.0.1:1/topsecret#v=1`],
+      },
+    }
+    const storage = Object.entries(servers).map(([id, ann]) => [id, { ann }])
+    // YAML has JSON in it.
+    await put('private/servers.yaml', JSON.stringify({ storage: Object.fromEntries(storage) }))
+    const lines: string[] = []
+    await using node = await startNode(folder, { log: (line) => lines.push(line) })
+    expect(node.client.broker.knownServers()).toHaveLength(4)
+    const told = lines.filter((line) => line.startsWith('private/servers.yaml: '))
+    expect(told).toEqual([
+      expect.stringMatching(/v0-aaaa\w+: expected a field anonymous-storage-FURL/),
+      expect.stringMatching(/no transport of this client \(https\) can reach server baaaaaaa$/),
+      expect.stringMatching(/no transport of this client \(https\) can reach server caaaaaaa$/),
+    ])
+    expect(lines.join()).not.toContain('topsecret')
+  })
+
   it('is a client alone where it stores nothing for others, and nobody’s where it is to hide', async () => {
     await createNode()
     await copyFile(join(folder, 'tahoe.cfg'), join(folder, 'before.cfg'))
