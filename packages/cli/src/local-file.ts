@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /**
  * Writes a file under another name and gives it its own at the end: it is there whole or not at all.
@@ -10,13 +11,11 @@ export async function writeFileWhole(
   path: string,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const existing = await stat(path).catch(() => undefined)
+  const existing = await statIfAny(path)
   if (existing !== undefined && !existing.isFile()) return writeInPlace(path, pieces)
   const target = existing === undefined ? path : await realpath(path)
-  const temporary = join(
-    dirname(target),
-    `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`,
-  )
+  // Not made of the name, which may be as long as names can be.
+  const temporary = join(dirname(target), `.lafs-${randomBytes(8).toString('hex')}.tmp`)
   const output = await open(temporary, 'wx', existing === undefined ? 0o666 : existing.mode & 0o777)
   try {
     await writeFile(output, pieces)
@@ -25,6 +24,15 @@ export async function writeFileWhole(
   } catch (error) {
     await output.close().catch(() => undefined)
     await unlink(temporary).catch(() => undefined)
+    throw error
+  }
+}
+
+async function statIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
 }

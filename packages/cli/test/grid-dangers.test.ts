@@ -49,23 +49,40 @@ async function directoryOf(...names: string[]): Promise<IDirectoryNode> {
 
 describe('names of entries that somebody else chose', () => {
   it.each(['..', '.', '../outside', '/absolute', 'a/b', 'nul\0'])(
-    'writes no local file for %j, nor for those beside it',
+    'writes no local file for %j, and those beside it',
     async (name) => {
       const { uri } = await directoryOf('beside', name)
-      const { status, stderr } = await lafs('cp', '-r', uri, 'target')
-      expect(stderr).toMatch(/^lafs: CLI_UNSAFE_NAME: [\x20-\x7E]+\n$/)
-      expect(status).toBe(1)
-      expect(await readdir(cwd)).toEqual([])
+      const { status, stdout, stderr } = await lafs('cp', '-r', uri, 'target')
+      expect(stderr).toMatch(
+        /^lafs: ['"][^\n]+: CLI_UNSAFE_NAME: [\x20-\x7E]+\nlafs: CLI_INCOMPLETE: one thing failed; all the rest is copied.\n$/,
+      )
+      expect([status, stdout]).toEqual([1, ''])
+      expect(await readdir(cwd)).toEqual(['target'])
+      expect(await readdir(join(cwd, 'target'))).toEqual(['beside'])
       expect(await readdir(root)).not.toContain('outside')
     },
   )
 
-  it('finds such a name further down before it writes anything beside it', async () => {
-    const inner = await directoryOf('..')
+  it('tells where each of them stands, also of those that are too long for the disk', async () => {
+    const long = 'x'.repeat(256)
+    const longest = 'y'.repeat(255)
+    const inner = await directoryOf('..', long, longest)
     const outer = await directoryOf('file')
     await outer.setNode('inner', inner)
-    expect(await lafs('cp', '-r', outer.uri, 'target')).toMatchObject({ status: 1 })
-    expect(await readdir(cwd)).toEqual([])
+    await outer.setNode('..', await directoryOf('unseen'))
+    await outer.setNode(long, await directoryOf('unseen', 'too'))
+    const { status, stdout, stderr } = await lafs('cp', '-r', '--json', outer.uri, 'target')
+    expect(stderr.match(/(?<=^lafs: ).*?(?=:)/gm)).toEqual([
+      "'..'",
+      "'inner/..'",
+      `'inner/${long}'`,
+      `'${long}'`,
+      'CLI_INCOMPLETE',
+    ])
+    expect([status, JSON.parse(stdout)]).toEqual([1, { copied: 2 }])
+    expect(await readdir(cwd)).toEqual(['target'])
+    expect((await readdir(join(cwd, 'target'))).toSorted()).toEqual(['file', 'inner'])
+    expect(await readdir(join(cwd, 'target', 'inner'))).toEqual([longest])
   })
 
   it('is plain text in errors', async () => {

@@ -13,11 +13,12 @@ import type { CopyContext, PlannedDirectory } from '../cp/plan.ts'
 import { findSource, isDirectorySource } from '../cp/sources.ts'
 import type { FileSource, Source } from '../cp/sources.ts'
 import { copyToGridDirectory, copyToGridFile, linkAt } from '../cp/to-grid.ts'
-import { copyToLocalFile, copyToLocalFolder } from '../cp/to-local.ts'
+import { copyToLocalFile, copyToLocalFolder, leaveOutUnsafeNames } from '../cp/to-local.ts'
 import { CommandError } from '../failure.ts'
 import { progressBar } from '../progress.ts'
 import { watchUpload } from '../upload-progress.ts'
 import { writeOutcome } from '../outcome.ts'
+import { WalkFailures } from '../walk-failures.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
 import { isWebApiError } from '../web-error.ts'
@@ -58,7 +59,8 @@ type Target = {
  * else goes into a directory, which is made where it is missing.
  *
  * @param words - the sources, then the target.
- * @throws {@link CommandError} `CLI_BAD_COPY` and those of planning, before anything is written.
+ * @throws {@link CommandError} `CLI_BAD_COPY` and those of planning, before anything is written;
+ *   `CLI_INCOMPLETE` where names are none for local files, once all the rest is copied.
  * @see allmydata.scripts.tahoe_cp
  */
 export async function cpCommand(
@@ -69,6 +71,7 @@ export async function cpCommand(
   const { terminal, quiet } = context
   const verbose = options.verbose === true && !quiet
   const bar = progressBar(terminal.stderr, { now: terminal.now, quiet: quiet || verbose })
+  const failures = new WalkFailures(terminal.stderr, bar)
   const report = (message: string): void => {
     if (verbose) terminal.stderr.write(`${message}\n`)
   }
@@ -77,7 +80,8 @@ export async function cpCommand(
     try {
       const limit = concurrencyLimit(REQUESTS_AT_ONCE)
       const listings = createListings(web, limit)
-      return await copy({ ...web, report, limit, listings }, words, options, watch.update)
+      const copying = { ...web, report, failures, limit, listings }
+      return await copy(copying, words, options, watch.update)
     } finally {
       watch.end()
       bar.end()
@@ -85,9 +89,11 @@ export async function cpCommand(
   }
   const keysAhead = options.recursive === true ? KEYS_AHEAD : 0
   const outcome = await withWebApi(context, options, work, keysAhead)
-  if (quiet && options.json !== true) return
-  const text = `Success: ${outcome.isFile ? 'file' : 'files'} copied`
-  await writeOutcome(context, options, text, { copied: outcome.count })
+  if (options.json === true || (failures.count === 0 && !quiet)) {
+    const text = `Success: ${outcome.isFile ? 'file' : 'files'} copied`
+    await writeOutcome(context, options, text, { copied: outcome.count })
+  }
+  failures.throwIfAny('copied')
 }
 
 /** What came of a copy. */
@@ -114,13 +120,19 @@ async function copy(
   }
   if (options.verbose === true) await reportTarget(context, target)
   const plan = await planCopy({ ...context, composesNames: target.kind === 'grid' }, sources)
+  if (target.kind === 'local') await leaveOutUnsafeNames(plan, context.failures)
   reportPlan(context, sources, plan)
   const files = plannedFileCount(plan)
   const directories = plannedDirectoryCount(plan)
   context.report(`starting copy, ${files} files, ${directories} directories`)
   const progress = copyProgress(context.report, update, { files, directories })
-  await copyPlan(context, plan, target, options, progress)
-  return { isFile: false, count: files }
+  if (target.kind === 'grid') {
+    await copyPlanToGrid(context, plan, target, progress)
+    return { isFile: false, count: files }
+  }
+  const { capsOnly = false } = options
+  const count = await copyToLocalFolder(context, plan, target.path, { capsOnly }, progress)
+  return { isFile: false, count }
 }
 
 async function findTarget(context: CopyContext, word: string): Promise<Target> {
@@ -181,17 +193,12 @@ async function copyFile(
   }
 }
 
-async function copyPlan(
+async function copyPlanToGrid(
   context: CopyContext,
   plan: PlannedDirectory,
-  target: Target,
-  { capsOnly = false }: CpOptions,
+  target: Target & { readonly kind: 'grid' },
   progress: CopyProgress,
 ): Promise<void> {
-  if (target.kind === 'local') {
-    await copyToLocalFolder(context, plan, target.path, { capsOnly }, progress)
-    return
-  }
   const { facts } = target
   if (facts !== undefined) {
     await copyToGridDirectory(context, plan, facts, progress)

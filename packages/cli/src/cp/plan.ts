@@ -1,5 +1,6 @@
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
+import type { WalkFailures } from '../walk-failures.ts'
 import type { WebContext } from '../web-command.ts'
 import type { Limit } from './concurrently.ts'
 import type { Listings } from './listings.ts'
@@ -16,6 +17,8 @@ export interface PlannedDirectory {
 export interface CopyContext extends WebContext {
   /** Hears of each step. */
   readonly report: (message: string) => void
+  /** Hears of what cannot be copied while the rest goes on. */
+  readonly failures: WalkFailures
   /** For all that asks the gateway, so that one thing need not wait for the answers that another gets. */
   readonly limit: Limit
   /** The listings that are asked for. */

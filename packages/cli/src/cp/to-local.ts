@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ProgressListener } from '@lafs/filesystem-interface'
 import { CommandError } from '../failure.ts'
 import { writeFileWhole } from '../local-file.ts'
-import { quoteOutput } from '../quote.ts'
+import type { WalkFailures } from '../walk-failures.ts'
 import { readFile } from '../web-file.ts'
 import { bestCap } from '../web-path.ts'
 import { allEnded } from './concurrently.ts'
@@ -29,10 +29,19 @@ export async function copyToLocalFile(
   await writeFileWhole(path, contentOf(context, source, capsOnly, onProgress))
 }
 
+/** A folder to copy into. */
+interface LocalFolder {
+  readonly path: string
+  /** The names that lead to it from where the copy begins. */
+  readonly names: readonly string[]
+}
+
 /**
- * Copies what is planned into a local folder, which is made where it is missing.
+ * Copies what is planned into a local folder, which is made where it is missing. What has a name that
+ * the disk does not take is told, and the rest goes on.
  *
- * @throws {@link CommandError} `CLI_UNSAFE_NAME` before anything is written.
+ * @param plan - without unsafe names: see {@link leaveOutUnsafeNames}.
+ * @returns how many files were copied.
  */
 export async function copyToLocalFolder(
   context: CopyContext,
@@ -40,30 +49,56 @@ export async function copyToLocalFolder(
   path: string,
   options: LocalCopyOptions,
   progress: CopyProgress,
-): Promise<void> {
-  assertSafeNames(plan)
-  await fillFolder(context, plan, path, options, progress)
+): Promise<number> {
+  await mkdir(path, { recursive: true })
+  return fillFolder(context, plan, { path, names: [] }, options, progress)
 }
 
 async function fillFolder(
   context: CopyContext,
   plan: PlannedDirectory,
-  path: string,
+  folder: LocalFolder,
   options: LocalCopyOptions,
   progress: CopyProgress,
-): Promise<void> {
-  await mkdir(path, { recursive: true })
+): Promise<number> {
   const files = [...plan.files].map(([name, source]) =>
     context.limit(async () => {
       const { update, done } = progress.file()
-      await copyToLocalFile(context, source, join(path, name), options, update)
+      const copied = await takesName(context, folder, name, (path) =>
+        copyToLocalFile(context, source, path, options, update),
+      )
       done()
+      return copied
     }),
   )
-  await allEnded(files)
+  let count = (await allEnded(files)).filter(Boolean).length
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
-    await fillFolder(context, directory, join(path, name), options, progress)
+    const inner = { path: join(folder.path, name), names: [...folder.names, name] }
+    const made = await takesName(context, folder, name, (path) => mkdir(path, { recursive: true }))
+    if (made) count += await fillFolder(context, directory, inner, options, progress)
+  }
+  return count
+}
+
+/** What a disk says of a name that it does not take. */
+const NAME_REFUSALS: ReadonlySet<unknown> = new Set(['ENAMETOOLONG', 'EILSEQ', 'EINVAL'])
+
+/** Does what gives something this name in a folder. @returns false where the disk does not take it. */
+async function takesName(
+  { failures }: CopyContext,
+  { path, names }: LocalFolder,
+  name: string,
+  work: (path: string) => Promise<unknown>,
+): Promise<boolean> {
+  try {
+    await work(join(path, name))
+    return true
+  } catch (error) {
+    const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+    if (!NAME_REFUSALS.has(code)) throw error
+    await failures.tell([...names, name], unsafeName())
+    return false
   }
 }
 
@@ -82,15 +117,30 @@ async function* contentOf(
   }
 }
 
-/** Whoever may write to a directory on the grid chooses its names, and they must not lead elsewhere. */
-function assertSafeNames({ files, directories }: PlannedDirectory): void {
+/**
+ * Takes out of a plan what has a name that is none for a local file, and tells of it: whoever may write
+ * to a directory on the grid chooses its names, and they must not lead elsewhere.
+ *
+ * @param names - that lead to the planned directory.
+ */
+export async function leaveOutUnsafeNames(
+  { files, directories }: PlannedDirectory,
+  failures: WalkFailures,
+  names: readonly string[] = [],
+): Promise<void> {
   const separators = process.platform === 'win32' ? /[/\\:\0]/ : /[/\0]/
-  for (const name of [...files.keys(), ...directories.keys()]) {
-    if (!['', '.', '..'].includes(name) && !separators.test(name)) continue
-    throw new CommandError(
-      'CLI_UNSAFE_NAME',
-      `cannot copy ${quoteOutput(name)}: it is no name for a local file`,
-    )
+  for (const entries of [files, directories]) {
+    for (const name of entries.keys()) {
+      if (!['', '.', '..'].includes(name) && !separators.test(name)) continue
+      await failures.tell([...names, name], unsafeName())
+      entries.delete(name)
+    }
   }
-  for (const directory of directories.values()) assertSafeNames(directory)
+  for (const [name, directory] of directories) {
+    await leaveOutUnsafeNames(directory, failures, [...names, name])
+  }
+}
+
+function unsafeName(): CommandError {
+  return new CommandError('CLI_UNSAFE_NAME', 'not copied: that is no name for a local file')
 }
