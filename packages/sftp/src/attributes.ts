@@ -71,7 +71,10 @@ export function withAttributes(metadata: ChildMetadata, set: Attributes): ChildM
   }
 }
 
-/** A line as `ls -l` prints it. @see allmydata.frontends.sftpd._lsLine */
+/** What a terminal obeys, or what goes over several lines, or makes a line read in another order. */
+const CONTROLS = /[\p{Cc}\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/gu
+
+/** A line as `ls -l` prints it, where a question mark stands for what cannot be seen. @see allmydata.frontends.sftpd._lsLine */
 export function longName(name: string, attributes: Attributes, nowSeconds: number): string {
   const { permissions = 0, size = 0, modifiedSeconds = 0 } = attributes
   const kind = (permissions & DIRECTORY) !== 0 ? 'd' : (permissions & FILE) !== 0 ? '-' : '?'
@@ -87,5 +90,5 @@ export function longName(name: string, attributes: Attributes, nowSeconds: numbe
     ? `${two(date.getHours())}:${two(date.getMinutes())}`
     : ` ${date.getFullYear()}`
   const owner = 'tahoe'.padEnd(9)
-  return `${kind}${bits.join('')}    1 ${owner}${owner}${String(size).padStart(8)} ${day} ${time} ${name}`
+  return `${kind}${bits.join('')}    1 ${owner}${owner}${String(size).padStart(8)} ${day} ${time} ${name.replaceAll(CONTROLS, '?')}`
 }

@@ -73,11 +73,13 @@ export class Session {
       : this.#openEntry(target.place, flags, set)
   }
 
+  /** The entries of a directory, but for those whose names no path leads to. */
   async list(path: string): Promise<NameEntry[]> {
     const node = await this.#node(path)
     if (!isDirectoryNode(node)) throw denied('this is no directory that could be listed')
     const nowSeconds = this.#context.now() / 1000
-    return [...(await node.list())].map(([name, child]) => {
+    const entries = [...(await node.list())].filter(([name]) => canStandInPath(name))
+    return entries.map(([name, child]) => {
       const attributes = attributesOf({ ...child, parentReadonly: node.readonly })
       return { name, attributes, longName: longName(name, attributes, nowSeconds) }
     })
@@ -246,6 +248,14 @@ export class Session {
   async #node(path: string): Promise<IFilesystemNode> {
     return nodeBelow(...this.#start(path))
   }
+}
+
+/**
+ * Whether a path leads to such an entry. Programs would take another name for something that stands
+ * elsewhere, and several give up the whole listing for it: kernels over sshfs for a slash, `sftp` for NUL.
+ */
+function canStandInPath(name: string): boolean {
+  return !['', '.', '..'].includes(name) && !/[/\0]/.test(name)
 }
 
 async function nodeBelow(

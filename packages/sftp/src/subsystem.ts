@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import type { FilesInWork } from './files-in-work.ts'
 import { FileToWrite } from './open-file.ts'
@@ -24,8 +25,10 @@ import type { Session } from './session.ts'
 const REQUESTS_MAX = 64
 /** How many files and directories a connection may have open. */
 const HANDLES_MAX = 1024
-/** How many entries of a directory one answer holds: what fits into a message with the longest names. */
+/** How many entries of a directory one answer holds. */
 const NAMES_MAX = 100
+/** So much of their names; clients take messages of up to 256 KiB, and each name is there twice. */
+const NAMES_SIZE_MAX = 64 * 1024
 
 const EXTENSIONS = {
   'posix-rename@openssh.com': '1',
@@ -228,7 +231,12 @@ export class Subsystem {
   #nextEntries(handle: Handle | undefined): Reply {
     if (handle?.kind !== 'directory') throw badHandle()
     if (handle.entries.length === 0) throw new StatusError(STATUS.eof, 'no more entries')
-    return reply.names(handle.entries.splice(0, NAMES_MAX))
+    let size = 0
+    const end = handle.entries
+      .slice(0, NAMES_MAX)
+      .findIndex(({ name }) => (size += Buffer.byteLength(name)) > NAMES_SIZE_MAX)
+    // A name that is longer than all that should go at once goes alone.
+    return reply.names(handle.entries.splice(0, end < 0 ? NAMES_MAX : Math.max(1, end)))
   }
 
   #file(fields: FieldReader): OpenFile {

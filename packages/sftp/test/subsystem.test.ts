@@ -341,3 +341,52 @@ it('makes a missing directory once for two users who ask at the same time', asyn
   expect(isDirectoryNode(made) && [...(await made.list()).keys()].toSorted()).toEqual(['0', '1'])
   await other.leave()
 })
+
+describe('a listing', () => {
+  /** The answers to as many requests for entries as there are answers. */
+  async function list(): Promise<{ name: string; longName: string }[][]> {
+    const opened = await user.ask(REQUEST.opendir, text('/'))
+    const handle = text(opened.fields.bytes())
+    const answers: { name: string; longName: string }[][] = []
+    for (;;) {
+      const { type, fields } = await user.ask(REQUEST.readdir, handle)
+      if (type !== 104) return answers
+      const entries = []
+      for (let left = fields.uint32(); left > 0; left--) {
+        const [name, longName] = [fields.text(), fields.text()]
+        fields.attributes()
+        entries.push({ name, longName })
+      }
+      answers.push(entries)
+    }
+  }
+
+  async function link(names: readonly string[]): Promise<void> {
+    const node = client.createNodeFromUri('URI:LIT:mfrggzdfmztwq')
+    await root.setNodes(new Map(names.map((name) => [name, { node }])))
+  }
+
+  it('has what paths lead to', async () => {
+    const names = ['...', ' ', 'a\\b', 'plain', '~']
+    await link([...names, '.', '..', '/', '../up', 'a/b', 'nul\0'])
+    expect((await list()).flat().map(({ name }) => name)).toEqual(names.toSorted())
+    for (const name of names) expect(await sizeOf(name)).toBe(8)
+  })
+
+  it('has a line for each, in which nothing but that can be read', async () => {
+    const name = 'a\n-rw-rw-rw- \u001B[31mred\u202Etxt'
+    await link([name])
+    const [entry] = (await list()).flat()
+    expect(entry?.name).toBe(name)
+    expect(entry?.longName).toMatch(/ a\?-rw-rw-rw- \?\[31mred\?txt$/)
+  })
+
+  it('fits into messages that clients take, however long the names are', async () => {
+    const long = Array.from({ length: 5 }, (_, index) => `${index}`.repeat(40_000))
+    const short = Array.from({ length: 120 }, (_, index) => `x${index}`)
+    await link([...long, ...short, 'y'.repeat(70_000), 'z'])
+    const answers = await list()
+    expect(answers.flat()).toHaveLength(127)
+    expect(answers.map((entries) => entries.length)).toEqual([1, 1, 1, 1, 100, 21, 1, 1])
+  })
+})
