@@ -10,7 +10,13 @@ const head = (name: string): Uint8Array =>
   encoder.encode(`--B\r\nContent-Disposition: form-data; ${name}\r\n\r\n`)
 
 /** Reads a form of these pieces. */
-async function read(...pieces: Uint8Array[]): Promise<{
+const read = (...pieces: Uint8Array[]): ReturnType<typeof readAs> =>
+  readAs('multipart/form-data; boundary=B', ...pieces)
+
+async function readAs(
+  contentType: string,
+  ...pieces: Uint8Array[]
+): Promise<{
   form: Promise<RequestForm | undefined>
   closed: () => number
 }> {
@@ -21,7 +27,7 @@ async function read(...pieces: Uint8Array[]): Promise<{
   const request: GatewayRequest = {
     method: 'POST',
     target: '/uri',
-    headers: new Map([['content-type', 'multipart/form-data; boundary=B']]),
+    headers: new Map([['content-type', contentType]]),
     body: body(),
     signal: new AbortController().signal,
   }
@@ -58,4 +64,18 @@ it('gives up the file that it had when the rest is none', async () => {
     await expect(form).rejects.toMatchObject({ status: 400 })
     expect(closed()).toBe(1)
   }
+})
+
+it.each([
+  ['fields', 't=mkdir&x=', 413],
+  ['a field without a name', '=', 413],
+  ['no field at all', 'a', 413],
+  ['JSON', ' {"', undefined],
+  ['a list in JSON', '[', undefined],
+])('may be long like a query only where it is none: %s', async (_, begin, status) => {
+  const rest = new Uint8Array(16 * MIB).fill(0x61)
+  const { form } = await readAs('application/x-www-form-urlencoded', encoder.encode(begin), rest)
+  if (status === undefined) expect((await form)?.raw?.length).toBe(begin.length + rest.length)
+  else
+    await expect(form).rejects.toMatchObject({ status, message: expect.stringContaining('fields') })
 })

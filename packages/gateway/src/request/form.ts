@@ -1,6 +1,6 @@
 import type { IUploadable } from '@lafs/filesystem-interface'
 import type { GatewayRequest } from '../exchange.ts'
-import { badRequest } from '../errors.ts'
+import { badRequest, WebError } from '../errors.ts'
 import { parseQuery } from './arguments.ts'
 import type { ArgumentValues } from './arguments.ts'
 import { gather, multipartBoundary, readMultipart } from './multipart.ts'
@@ -46,11 +46,15 @@ export async function readForm(
   return boundary === undefined ? undefined : readParts(request.body, boundary, spool)
 }
 
-/** JSON that is sent as a form has no fields that anybody asks for. */
+/**
+ * JSON that is sent as a form has no fields that anybody asks for, and may be longer than fields may.
+ *
+ * @throws {@link WebError} 413.
+ */
 function parseUrlencoded(raw: Uint8Array): ArgumentValues {
-  return raw.length > FIELDS_SIZE_MAX
-    ? new Map()
-    : parseQuery(new TextDecoder('latin1').decode(raw))
+  if (raw.length <= FIELDS_SIZE_MAX) return parseQuery(new TextDecoder('latin1').decode(raw))
+  if (/^\s*[[{]/.test(new TextDecoder('latin1').decode(raw.subarray(0, 64)))) return new Map()
+  throw new WebError(413, `I expected at most ${FIELDS_SIZE_MAX} bytes in the fields of a form`)
 }
 
 async function readParts(
