@@ -156,6 +156,49 @@ function testImmutable(store: () => IShareStore): void {
     expect(await get(store(), index(1), 255)).toBe('abcdefghi')
   })
 
+  it('are stored whole in one step, many at once', async () => {
+    const shares = new Map([
+      [0, [text('abc')]],
+      [255, [text(''), text('d'), text('e'.repeat(70_000))]],
+      [7, []],
+    ])
+    await store().storeImmutable(index(1), shares, lease('a', 77))
+    const kinds = [...(await store().shares(index(1)))].toSorted(([a], [b]) => a - b)
+    expect(kinds).toEqual([0, 7, 255].map((n) => [n, 'immutable']))
+    expect(await get(store(), index(1), 0)).toBe('abc')
+    expect(await get(store(), index(1), 7)).toBe('')
+    expect(await get(store(), index(1), 255)).toBe(`d${'e'.repeat(70_000)}`)
+    for (const n of [0, 7, 255]) {
+      expect(await expiries(store(), index(1), n)).toEqual([77])
+      await store().addLease(index(1), n, lease('b', 88), Infinity)
+      expect(await expiries(store(), index(1), n)).toEqual([77, 88])
+    }
+    expect(await get(store(), index(1), 0)).toBe('abc')
+    await store().delete(index(1), 0)
+    expect(await store().shareNumbers(index(1))).toEqual([7, 255])
+  })
+
+  it('that are stored whole keep nothing of the memory that they were given', async () => {
+    const data = text('abc')
+    const held = { ...lease(), cancelSecret: lease().cancelSecret.slice() }
+    await store().storeImmutable(index(1), new Map([[0, [data]]]), held)
+    data.fill(0)
+    held.cancelSecret.fill(0)
+    expect(await get(store(), index(1), 0)).toBe('abc')
+    const [kept] = await store().leases(index(1), 0)
+    expect(kept?.cancelSecretMatches(lease().cancelSecret)).toBe(true)
+  })
+
+  it('are stored beside others of the file, and none at all may be', async () => {
+    await put(store(), index(1), 1, 'before')
+    await write(store(), index(1), { 2: one(0, 'mutable') })
+    await store().storeImmutable(index(1), new Map([[0, [text('abc')]]]), lease())
+    await store().storeImmutable(index(2), new Map(), lease())
+    expect(await store().shareNumbers(index(1))).toEqual([0, 1, 2])
+    expect(await get(store(), index(1), 1)).toBe('before')
+    expect(await store().shareNumbers(index(2))).toEqual([])
+  })
+
   it('may be empty', async () => {
     await put(store(), index(1), 0, '')
     expect(await get(store(), index(1), 0)).toBe('')

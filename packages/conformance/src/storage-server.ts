@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isStorageError, LEASE_DURATION_SECONDS } from '@lafs/storage-interface'
+import { isStorageError, LEASE_DURATION_SECONDS, STORE_SIZE_MAX } from '@lafs/storage-interface'
 import type {
   AllocateResult,
   IStorageServer,
@@ -14,6 +14,7 @@ import type {
   StorageErrorCode,
   StorageIndex,
   StoredLease,
+  StoreResult,
   TestWriteVectors,
 } from '@lafs/storage-interface'
 
@@ -57,6 +58,8 @@ export interface StorageServerCapabilities {
   readonly resumesUploads?: boolean
   /** Shares of unknown size can be uploaded (upstream's servers take none). Default: true. */
   readonly openEndedUploads?: boolean
+  /** Shares can be stored whole (upstream's servers cannot do that). Default: true. */
+  readonly storesWholeShares?: boolean
 }
 
 /** A storage server and the way to it, as the suite takes them. */
@@ -160,8 +163,17 @@ export function testStorageServer(suite: StorageServerSuite): void {
       testOpenEndedUploads(current)
     })
 
+    const { storesWholeShares = true } = suite.capabilities
+    const whole = storesWholeShares ? '' : ' (skipped: the server knows no such operation)'
+    describe.skipIf(!storesWholeShares)(`whole shares${whole}`, () => {
+      testWholeShares(current, suite.capabilities)
+    })
+
     describe('immutable reads', () => {
       testReads(current)
+    })
+    describe('reading ahead', () => {
+      testReadAhead(current)
     })
     describe('mutable slots', () => {
       testSlots(current, suite.capabilities)
@@ -377,6 +389,213 @@ function testOpenEndedUploads(current: Current): void {
     await writer.resize?.(20, { final: false })
     await writer.abort()
     expect((await current.server.getBuckets(storageIndex)).size).toBe(0)
+  })
+}
+
+function testWholeShares(current: Current, capabilities: StorageServerCapabilities): void {
+  const store = async (
+    upload: Upload,
+    shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>,
+    signal?: AbortSignal,
+  ): Promise<StoreResult> => {
+    const { storageIndex, ...lease } = upload
+    const options = signal === undefined ? {} : { signal }
+    const request = { ...lease, shares }
+    return must(await current.server.storeShares?.(storageIndex, request, options))
+  }
+  const contents = async ({ storageIndex }: Upload): Promise<[number, number[]][]> => {
+    const readers = [...(await current.server.getBuckets(storageIndex))]
+    const reads = readers.map(async ([n, bucket]): Promise<[number, number[]]> => {
+      return [n, [...(await bucket.read(0, 10_000_000))]]
+    })
+    return (await Promise.all(reads)).toSorted(([a], [b]) => a - b)
+  }
+
+  it('are there at once, each with all of its pieces', async () => {
+    const upload = newUpload()
+    const pieces = [fresh(1), fresh(0), fresh(300), fresh(70_000)]
+    const shares = new Map([
+      [255, pieces],
+      [0, [fresh(10)]],
+      [24, []],
+    ])
+    const { alreadyGot, stored } = await store(upload, shares)
+    expect([alreadyGot.size, [...stored].toSorted((a, b) => a - b)]).toEqual([0, [0, 24, 255]])
+    const expected = [...shares].map(([n, each]) => [n, each.flatMap((piece) => [...piece])])
+    expect(await contents(upload)).toEqual(expected.toSorted(([a], [b]) => Number(a) - Number(b)))
+    const again = await allocate(current.server, upload, [0, 1], 10)
+    expect([...again.alreadyGot].toSorted((a, b) => a - b)).toEqual([0, 24, 255])
+    await must(again.writers.get(1)).abort()
+  })
+
+  it('are not stored beside any share of the file', async () => {
+    const upload = await storeShare(current.server, text('before'))
+    const shares = new Map([0, 7].map((n) => [n, [text('after')]]))
+    const result = await store(upload, shares)
+    expect(result).toEqual({ alreadyGot: new Set([0]), stored: new Set() })
+    expect(await contents(upload)).toEqual([[0, [...text('before')]]])
+  })
+
+  it('leave out those that somebody uploads', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 3)
+    const shares = new Map([0, 1].map((n) => [n, [text('abc')]]))
+    expect((await store(upload, shares)).stored).toEqual(new Set([1]))
+    await writer.write(0, [text('xyz')])
+    await writer.close()
+    expect(await contents(upload)).toEqual([
+      [0, [...text('xyz')]],
+      [1, [...text('abc')]],
+    ])
+  })
+
+  it('leave out those where a mutable share stands', async () => {
+    const upload = newUpload()
+    await slot(current.server, upload.storageIndex, newSlotSecrets(), { 0: whole('mutable') })
+    const shares = new Map([0, 1].map((n) => [n, [text('abc')]]))
+    const result = await store(upload, shares)
+    expect(result).toEqual({ alreadyGot: new Set(), stored: new Set([1]) })
+    const data = await current.server.slotReadv(upload.storageIndex, [0], [{ offset: 0, size: 10 }])
+    expect(plain(data)).toEqual(asPlain({ 0: ['mutable'] }))
+  })
+
+  it('are stored once when they come twice at the same time', async () => {
+    const upload = newUpload()
+    const results = await Promise.all(
+      [text('first'), text('other')].map((data) => store(upload, new Map([[3, [data]]]))),
+    )
+    expect(results.map(({ stored }) => stored.size).toSorted((a, b) => a - b)).toEqual([0, 1])
+    expect(results.map(({ alreadyGot }) => alreadyGot.size).toSorted((a, b) => a - b)).toEqual([
+      0, 1,
+    ])
+    const winner = results[0]?.stored.size === 1 ? 'first' : 'other'
+    expect(await contents(upload)).toEqual([[3, [...text(winner)]]])
+  })
+
+  it('may be as large as is said, and no larger', async () => {
+    const upload = newUpload()
+    const half = filled(STORE_SIZE_MAX / 2, 1)
+    const tooMany = new Map([
+      [1, [half, filled(1, 1)]],
+      [2, [half]],
+    ])
+    expect(await refusal(store(upload, tooMany))).toBe('STORAGE_DATA_TOO_LARGE')
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+    const most = new Map([1, 2].map((n) => [n, [half]]))
+    expect((await store(upload, most)).stored).toEqual(new Set([1, 2]))
+    const readers = await current.server.getBuckets(upload.storageIndex)
+    expect((await must(readers.get(2)).read(0, STORE_SIZE_MAX)).length).toBe(half.length)
+  })
+
+  it('may be none', async () => {
+    const nothing = { alreadyGot: new Set(), stored: new Set() }
+    expect(await store(newUpload(), new Map())).toEqual(nothing)
+  })
+
+  it('are refused with a secret or a number that is none', async () => {
+    const upload = newUpload()
+    const shares = new Map([[0, [text('abc')]]])
+    const short = { ...upload, renewSecret: fresh(31) }
+    expect(await refusal(store(short, shares))).toMatch(named)
+    for (const n of [256, -1, 0.5]) {
+      expect(await refusal(store(upload, new Map([[n, [text('abc')]]])))).toMatch(named)
+    }
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+  })
+
+  it('are not sent with a signal that has aborted', async () => {
+    const upload = newUpload()
+    const signal = AbortSignal.abort(new Error('too late'))
+    await expect(store(upload, new Map([[0, [text('abc')]]]), signal)).rejects.toThrow('too late')
+    expect((await current.server.getBuckets(upload.storageIndex)).size).toBe(0)
+  })
+
+  it.skipIf(!capabilities.control)(
+    'have a lease, and renew that of a share that is there',
+    async () => {
+      const upload = newUpload()
+      const shares = new Map([[0, [text('abc')]]])
+      await store(upload, shares)
+      const ends = async (): Promise<number[]> =>
+        (await current.control.leases(upload.storageIndex)).map((lease) => lease.expiresAtSeconds)
+      const [first, ...more] = await ends()
+      expect(more).toEqual([])
+      const inAMonth = Math.floor(current.control.nowSeconds()) + LEASE_DURATION_SECONDS
+      expect(Math.abs(must(first) - inAMonth)).toBeLessThanOrEqual(10)
+      await current.control.advance(100)
+      await store(upload, shares)
+      expect(await ends()).toEqual([must(first) + 100])
+      await store({ ...newUpload(), storageIndex: upload.storageIndex }, shares)
+      expect(await ends()).toEqual([must(first) + 100, must(first) + 100])
+    },
+  )
+
+  it.skipIf(!capabilities.control)('take the place of uploads that were abandoned', async () => {
+    const upload = newUpload()
+    const writer = await allocateOne(current.server, upload, 3)
+    await writer.write(0, [text('x')])
+    const shares = new Map([[0, [text('abc')]]])
+    expect((await store(upload, shares)).stored.size).toBe(0)
+    await current.control.advance(31 * 60)
+    expect((await store(upload, shares)).stored).toEqual(new Set([0]))
+    expect(await refusal(writer.write(1, [text('yz')]))).toBe('STORAGE_UPLOAD_ENDED')
+    expect(await contents(upload)).toEqual([[0, [...text('abc')]]])
+  })
+}
+
+function testReadAhead(current: Current): void {
+  const data = fresh(5000)
+  const spans: readonly (readonly [number, number])[] = [
+    [0, 0],
+    [0, 100],
+    [50, 50],
+    [99, 2],
+    [100, 1],
+    [4000, 2000],
+    [4999, 1],
+    [5000, 10],
+    [6000, 10],
+    [0, 10_000],
+  ]
+
+  it.each([0, 1, 100, 4999, 5000, 5001, 10 ** 9, -1, 0.5, Number.NaN])(
+    'gives the same as without, for %d bytes of it',
+    async (readAhead) => {
+      const upload = await storeShare(current.server, data)
+      const bucket = must(
+        (await current.server.getBuckets(upload.storageIndex, { readAhead })).get(0),
+      )
+      for (const [offset, size] of spans) {
+        const read = await bucket.read(offset, size)
+        expect([...read]).toEqual([...data.subarray(offset, offset + size)])
+        // The bytes are the caller's.
+        read.fill(0)
+      }
+      expect(await refusal(bucket.read(-1, 5))).toBe('STORAGE_BAD_RANGE')
+    },
+  )
+
+  it('is of the right one of many shares', async () => {
+    const upload = newUpload()
+    const { writers } = await allocate(current.server, upload, [9, 3, 200], 3)
+    for (const [n, writer] of writers) {
+      await writer.write(0, [Uint8Array.of(n, n, n)])
+      await writer.close()
+    }
+    const readers = await current.server.getBuckets(upload.storageIndex, { readAhead: 100 })
+    expect([...readers.keys()].toSorted((a, b) => a - b)).toEqual([3, 9, 200])
+    for (const [n, bucket] of readers) expect([...(await bucket.read(0, 10))]).toEqual([n, n, n])
+  })
+
+  it('is of nothing where there is no share, and many may be asked for at once', async () => {
+    const { storageIndex } = await storeShare(current.server, data)
+    const indexes = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? storageIndex : fresh(16)))
+    const found = await Promise.all(
+      indexes.map((index) => current.server.getBuckets(index, { readAhead: 512 * 1024 })),
+    )
+    expect(found.map(({ size }) => size)).toEqual(indexes.map((_, i) => (i % 2 === 0 ? 1 : 0)))
+    const last = await must(found.at(-2)?.get(0)).read(0, 10_000)
+    expect([...last]).toEqual([...data])
   })
 }
 

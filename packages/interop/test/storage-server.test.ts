@@ -31,6 +31,7 @@ describeWithUpstream("upstream's storage server", () => {
       checksSlotArguments: false,
       cancelsLeases: false,
       openEndedUploads: false,
+      storesWholeShares: false,
     },
     create: async () => {
       const connection = await httpsTransport().connect(server.description.announcement)

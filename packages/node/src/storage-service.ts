@@ -104,6 +104,14 @@ function discarding(store: IShareStore): IShareStore {
   return Object.assign(store, {
     createImmutable: async (...share: Parameters<typeof create>) =>
       Object.assign(await create(...share), { write: () => Promise.resolve() }),
+    storeImmutable: async (
+      ...[index, shares, lease]: Parameters<IShareStore['storeImmutable']>
+    ) => {
+      for (const [shareNumber, pieces] of shares) {
+        const size = pieces.reduce((sum, { length }) => sum + length, 0)
+        await (await create(index, shareNumber, size, lease)).commit()
+      }
+    },
   })
 }
 

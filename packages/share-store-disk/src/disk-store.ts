@@ -34,6 +34,8 @@ import {
 } from './files.ts'
 import {
   addImmutableLease,
+  immutableHeader,
+  immutableLease,
   removeImmutableLeases,
   renewImmutableLease,
   type ImmutableContainer,
@@ -58,6 +60,7 @@ import {
   withShareFile,
   type Container,
 } from './share-file.ts'
+import { storeWhole, type WholeShare } from './whole-share.ts'
 
 /** Where a disk store stands and whose it is. */
 export interface DiskStoreOptions {
@@ -114,7 +117,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
   readonly #nodeId: Uint8Array
   readonly #uploads = new Set<DiskIncomingShare>()
   readonly #journal: Journal
-  #copies = 0
+  #incomingCount = 0
 
   constructor(folder: string, nodeId: Uint8Array) {
     super(folder)
@@ -136,15 +139,36 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     size: number,
     lease: Lease,
   ): Promise<IncomingShare> {
-    const paths = {
-      final: this.pathOf(storageIndex, shareNumber),
-      incoming: join(this.folderOf(this.#incoming, storageIndex), String(shareNumber)),
-    }
+    const final = this.pathOf(storageIndex, shareNumber)
+    const paths = { final, incoming: this.#nextIncoming('share') }
     const share = await DiskIncomingShare.create(this.pool, paths, size, lease, (ended) =>
       this.#uploads.delete(ended),
     )
     this.#uploads.add(share)
     return share
+  }
+
+  async storeImmutable(
+    storageIndex: StorageIndex,
+    shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>,
+    lease: Lease,
+  ): Promise<void> {
+    this.assertOpen()
+    const leaseRecord = immutableLease(2, lease)
+    const whole = [...shares].map(([shareNumber, data]): WholeShare => {
+      const dataSize = data.reduce((sum, { length }) => sum + length, 0)
+      const header = immutableHeader(dataSize)
+      return {
+        incoming: this.#nextIncoming('share'),
+        final: this.pathOf(storageIndex, shareNumber),
+        pieces: [header, ...data, leaseRecord],
+        size: header.length + dataSize + leaseRecord.length,
+      }
+    })
+    if (whole.length === 0) return
+    const folder = this.folderOf(this.sharesFolder, storageIndex)
+    await storeWhole(folder, whole)
+    if (whole.every(({ size }) => size <= SMALL_FILE)) this.warm.note(folder)
   }
 
   async writeSlot(
@@ -254,9 +278,10 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     await super.close()
   }
 
-  #nextCopy(): string {
-    this.#copies += 1
-    return join(this.#incoming, `copy-${this.#copies}`)
+  /** The path of a file on its way that no other has. */
+  #nextIncoming(what: 'share' | 'copy'): string {
+    this.#incomingCount += 1
+    return join(this.#incoming, `${what}-${this.#incomingCount}`)
   }
 
   #deletion(path: string): PreparedChange {
@@ -273,7 +298,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     change: SlotChange,
     edit: (file: ShareBytes, container: Container) => Promise<void>,
   ): Promise<PreparedChange> {
-    const copy = this.#nextCopy()
+    const copy = this.#nextIncoming('copy')
     const discard = (): Promise<void> => fs.rm(copy, { force: true })
     const small =
       endOf(change) > SMALL_FILE ? undefined : await this.#smallMutable(path, writeEnabler)
@@ -461,7 +486,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     path: string,
     edit: (copy: LeaseFile, header: ImmutableContainer) => Promise<void>,
   ): Promise<void> {
-    const copy = this.#nextCopy()
+    const copy = this.#nextIncoming('copy')
     try {
       await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
       const file = await LeaseFile.open(copy, Number(basename(path)))

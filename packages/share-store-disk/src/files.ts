@@ -45,7 +45,7 @@ export async function writeAll(
 }
 
 /** What is left of pieces when their first bytes are gone. */
-function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+export function without(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
   let gone = count
   let index = 0
   for (; index < pieces.length; index += 1) {

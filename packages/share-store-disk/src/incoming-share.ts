@@ -2,14 +2,7 @@ import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { IncomingShare, Lease } from '@lafs/storage-interface'
-import {
-  makeFolder,
-  named,
-  openInFolder,
-  removeEmptyFolder,
-  syncFolders,
-  writeAll,
-} from './files.ts'
+import { makeFolder, named, openInFolder, syncFolders, writeAll } from './files.ts'
 import { bytesOfFile, readExactly } from './share-bytes.ts'
 import type { FilePool, PooledFile } from './file-pool.ts'
 import { IMMUTABLE_HEADER_SIZE, immutableHeader, immutableLease } from './immutable-container.ts'
@@ -61,7 +54,6 @@ export class DiskIncomingShare implements IncomingShare {
       const file = pool.add(paths.incoming, handle, 'r+')
       return new DiskIncomingShare(file, paths.final, size, immutableLease(2, lease), onEnd)
     } catch (error) {
-      await removeFolders(paths.incoming)
       throw named(error)
     }
   }
@@ -114,14 +106,12 @@ export class DiskIncomingShare implements IncomingShare {
       throw named(error)
     }
     this.#onEnd(this)
-    await removeFolders(this.#file.path)
   }
 
   async discard(): Promise<void> {
     await this.#file.close()
     this.#onEnd(this)
     await fs.rm(this.#file.path, { force: true })
-    await removeFolders(this.#file.path)
   }
 
   /** Writes data, with the header where they are the first, and the lease where they are the last. */
@@ -134,10 +124,4 @@ export class DiskIncomingShare implements IncomingShare {
     this.#hasHeader ||= header.length > 0
     this.#hasLease ||= lease.length > 0
   }
-}
-
-/** Removes the folders of a file under `incoming/`, unless others still use them. */
-async function removeFolders(path: string): Promise<void> {
-  const folder = dirname(path)
-  if (await removeEmptyFolder(folder)) await removeEmptyFolder(dirname(folder))
 }

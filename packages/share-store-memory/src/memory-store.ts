@@ -112,6 +112,28 @@ class MemoryStore implements IShareStore {
     }
   }
 
+  async storeImmutable(
+    storageIndex: StorageIndex,
+    shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>,
+    lease: Lease,
+  ): Promise<void> {
+    this.#assertOpen()
+    const sizes = [...shares.values()].map(sizeOf)
+    let rest = this.#reserve(sizes.reduce((sum, size) => sum + size, 0))
+    for (const [shareNumber, pieces] of shares) {
+      const data = rest.subarray(0, sizeOf(pieces))
+      rest = rest.subarray(data.length)
+      let at = 0
+      for (const piece of pieces) {
+        data.set(piece, at)
+        at += piece.length
+      }
+      const leases = [owned(lease)]
+      const share: MemoryShare = { kind: 'immutable', writeEnabler: noBytes, data, leases }
+      this.#put(storageIndex, shareNumber, share)
+    }
+  }
+
   async writeSlot(
     storageIndex: StorageIndex,
     writeEnabler: Uint8Array,
@@ -276,6 +298,10 @@ class MemoryStore implements IShareStore {
     for (const write of writes) data.set(write.data, write.offset)
     return newLength === undefined ? data : data.slice(0, newLength)
   }
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 
 function notMutable(shareNumber: ShareNumber): StorageError {

@@ -206,6 +206,21 @@ export interface IShareStore extends IShareStoreReader {
   ): Promise<IncomingShare>
 
   /**
+   * Stores immutable shares of one file whole, each with a lease of its own, in as few steps as the store
+   * can. Once it settles they are visible and survive a crash; when it rejects none of them is there.
+   * A crash amid it leaves each share whole, or none of it. The storage server stores no share twice.
+   *
+   * @param shares - the bytes of each, in pieces that follow one another; borrowed until the promise
+   *   settles.
+   * @throws {@link StorageError} `STORAGE_NO_SPACE`.
+   */
+  storeImmutable(
+    storageIndex: StorageIndex,
+    shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>,
+    lease: Lease,
+  ): Promise<void>
+
+  /**
    * Changes shares of a mutable slot, making those that are not there, and adds or renews the lease
    * on each of them that stands afterwards. When it rejects nothing is changed, a crash or failure
    * amid the last step (of one cheap operation a share) apart; each share is whole even then.

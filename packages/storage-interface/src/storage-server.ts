@@ -109,9 +109,15 @@ export interface StoreRequest extends LeaseSecrets {
   readonly shares: ReadonlyMap<ShareNumber, readonly Uint8Array[]>
 }
 
-/** What came of a {@link StoreRequest}. A share in neither found no room on the server. */
+/**
+ * What came of a {@link StoreRequest}. A share in neither found no room on the server, or is being
+ * uploaded by somebody.
+ */
 export interface StoreResult {
-  /** The shares of the file that the server held before. Where there are any, it stored nothing. */
+  /**
+   * The shares of the file that the server held before, each with the lease now. Where there are any,
+   * it stored nothing.
+   */
   readonly alreadyGot: Set<ShareNumber>
   /** The shares that it has now, whole and with a lease. */
   readonly stored: Set<ShareNumber>
@@ -122,7 +128,8 @@ export interface GetBucketsOptions extends OperationOptions {
   /**
    * How many bytes of the beginning of a share are worth having along with the answer: a hint. A
    * transport may keep them in the reader of the share with the lowest number, which answers from
-   * them what they cover. Default: none.
+   * them what they cover, each time with a copy of its own. Of more than {@link READ_AHEAD_MAX} the
+   * first so many come. Default: none.
    */
   readonly readAhead?: number | undefined
 }
@@ -179,10 +186,12 @@ export interface IStorageServer {
 
   /**
    * Stores small shares of a file in one request, unless the server holds any share of that file: then
-   * it stores nothing and tells which. A share that somebody uploads meanwhile is left out. Absent
-   * where a transport cannot do that.
+   * it stores nothing, adds the lease to those and tells which. Once it settles what is stored outlasts
+   * a power cut. A share that somebody uploads meanwhile is left out, as is one where a mutable share
+   * stands. Absent where a transport cannot do that, or has learned that its server cannot.
    *
-   * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot, as upstream's.
+   * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot, as upstream's;
+   *   `STORAGE_DATA_TOO_LARGE` for more than {@link STORE_SIZE_MAX} bytes of shares.
    */
   storeShares?(
     storageIndex: StorageIndex,
@@ -308,7 +317,11 @@ export interface RIStorageServer {
     storageIndex: StorageIndex,
     request: AllocateRequest,
   ): Promise<AllocateResult<ServedBucketWriter>>
-  /** As {@link IStorageServer.storeShares}. Absent where the server cannot do that. */
+  /**
+   * As {@link IStorageServer.storeShares}. Absent where the server cannot do that.
+   *
+   * @throws {@link StorageError} `STORAGE_DATA_TOO_LARGE`, and as for {@link allocateBuckets}.
+   */
   storeShares?(storageIndex: StorageIndex, request: StoreRequest): Promise<StoreResult>
   /** @throws {@link StorageError} `STORAGE_NO_SUCH_SHARE` when the server holds no share of the file. */
   addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void>

@@ -49,10 +49,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
 /** Walks over the item at `offset` without building it; gives the offset of what follows. */
 function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
   if (depth > DEPTH_MAX) throw malformed(`nested deeper than ${DEPTH_MAX}`)
-  const head = bytes[offset]
-  if (head === undefined) throw malformed('ends in the middle of an item')
-  const major = head >> 5
-  const { argument, next } = readArgument(bytes, offset, head & 31)
+  const { major, argument, next } = readHead(bytes, offset)
   if (major === 2 || major === 3) {
     if (argument > bytes.length - next) throw malformed('a string is longer than what is left')
     if (major === 3) checkUtf8(bytes.subarray(next, next + argument))
@@ -75,7 +72,38 @@ function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
   return next
 }
 
-/** The number that follows the head of an item: its value, its length or its tag. */
+/** How an item of CBOR begins. */
+export interface ItemHead {
+  readonly major: number
+  /** Its value, its length or its tag; not exact past 2^53. */
+  readonly argument: number
+  /** The offset of what follows the head. */
+  readonly next: number
+}
+
+/** Reads the head of the item at `offset`. @throws {@link MessageError} `MESSAGE_MALFORMED`. */
+export function readHead(bytes: Uint8Array, offset: number): ItemHead {
+  const first = bytes[offset]
+  if (first === undefined) throw malformed('ends in the middle of an item')
+  return { major: first >> 5, ...readArgument(bytes, offset, first & 31) }
+}
+
+/** The head of an item, as short as can be. @param argument - below 2^32. */
+export function encodeHead(major: number, argument: number): number[] {
+  const first = major << 5
+  if (argument < 24) return [first | argument]
+  if (argument < 2 ** 8) return [first | 24, argument]
+  if (argument < 2 ** 16) return [first | 25, argument >> 8, argument & 255]
+  return [
+    first | 26,
+    argument >>> 24,
+    (argument >> 16) & 255,
+    (argument >> 8) & 255,
+    argument & 255,
+  ]
+}
+
+/** The number that follows the first byte of an item. */
 function readArgument(
   bytes: Uint8Array,
   offset: number,
@@ -101,6 +129,7 @@ function checkUtf8(bytes: Uint8Array): void {
   }
 }
 
-function malformed(what: string): MessageError {
+/** The error for bytes that are no item of this protocol. */
+export function malformed(what: string): MessageError {
   return new MessageError('MESSAGE_MALFORMED', `CBOR: ${what}`)
 }

@@ -1,7 +1,12 @@
 import { fromBase32, toBase32 } from '@lafs/crypto'
-import { MAX_BUCKETS, type ShareNumber, type StorageIndex } from '@lafs/storage-interface'
+import {
+  MAX_BUCKETS,
+  type ShareNumber,
+  type StorageIndex,
+  STORE_SIZE_MAX,
+} from '@lafs/storage-interface'
 import type { SecretKind } from './auth.ts'
-import { BATCH_SIZE_MAX } from './messages/index.ts'
+import { BATCH_SIZE_MAX, STORE_OVERHEAD_MAX } from './messages/index.ts'
 
 /** The media type of every message. */
 export const CBOR_TYPE = 'application/cbor'
@@ -55,12 +60,14 @@ export type RouteName =
   | 'batch'
   | 'allocateOpenEnded'
   | 'resizeUpload'
+  | 'storeShares'
 
 /**
  * Every operation of the protocol, for both sides. Those below `/lafs` are extensions that upstream's
  * servers do not know.
  *
- * @see allmydata.storage.http_server.HTTPServer, docs/spec/batches.md, docs/spec/open-ended-uploads.md
+ * @see allmydata.storage.http_server.HTTPServer, docs/spec/batches.md, docs/spec/open-ended-uploads.md,
+ *   docs/spec/whole-shares.md
  */
 export const routes: Readonly<Record<RouteName, Route>> = {
   version: route('version', 'GET', `${V1}/version`),
@@ -117,6 +124,13 @@ export const routes: Readonly<Record<RouteName, Route>> = {
     `${EXTENSIONS}/immutable/:storageIndex/:shareNumber/size`,
     ['upload-secret'],
     1024,
+  ),
+  storeShares: route(
+    'storeShares',
+    'POST',
+    `${EXTENSIONS}/immutable/:storageIndex/shares`,
+    LEASE,
+    STORE_SIZE_MAX + STORE_OVERHEAD_MAX,
   ),
 }
 

@@ -32,6 +32,7 @@ const messageOf: Partial<Record<RouteName, Uint8Array>> = {
   allocate: encodeAllocate({ shareNumbers: new Set([0]), allocatedSize: 3 }),
   allocateOpenEnded: encodeAllocate({ shareNumbers: new Set([0]), allocatedSize: 3 }),
   resizeUpload: encodeCbor({ size: 3, final: false }),
+  storeShares: encodeCbor(new Map([[0, new Uint8Array(3)]])),
   writeShare: new Uint8Array(3),
   corruptImmutable: encodeCbor({ reason: 'x' }),
   corruptMutable: encodeCbor({ reason: 'x' }),
@@ -54,6 +55,7 @@ function failingServer(error: unknown): RIStorageServer {
     getVersion: fail,
     allocateBuckets: fail,
     allocateOpenEnded: fail,
+    storeShares: fail,
     addLease: fail,
     cancelLease: fail,
     listShares: fail,
@@ -139,7 +141,7 @@ describe('every operation', () => {
       expect(response.status).toBe(status)
       expect(new TextDecoder().decode(await collect(response))).not.toContain('secret')
     }
-    expect(faults).toHaveLength(status === 500 ? 11 : 0)
+    expect(faults).toHaveLength(status === 500 ? 12 : 0)
   })
 
   it.each(names.filter((name) => routes[name].messageSizeMax > 0))(

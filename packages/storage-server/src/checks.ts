@@ -5,10 +5,12 @@ import {
   MAX_MUTABLE_SHARE_SIZE,
   STORAGE_INDEX_SIZE,
   StorageError,
+  STORE_SIZE_MAX,
   WRITE_ENABLER_SIZE,
 } from '@lafs/storage-interface'
 import type {
   LeaseSecrets,
+  ShareNumber,
   SlotSecrets,
   StorageErrorCode,
   TestWriteVectors,
@@ -56,6 +58,13 @@ export function checkSpan(what: string, offset: number, size: number): void {
   if (safe && offset >= 0 && size >= 0 && Number.isSafeInteger(offset + size)) return
   const message = `${what}: expected safe integers >= 0, got offset ${offset} and size ${size}`
   throw new StorageError('STORAGE_BAD_RANGE', message)
+}
+
+/** @throws {@link StorageError} `STORAGE_DATA_TOO_LARGE` for shares that are too many bytes together. */
+export function checkStoreSize(sizes: ReadonlyMap<ShareNumber, number>): void {
+  const size = [...sizes.values()].reduce((sum, each) => sum + each, 0)
+  if (size > STORE_SIZE_MAX)
+    throw new DataTooLargeError(`expected at most ${STORE_SIZE_MAX} bytes of shares, got ${size}`)
 }
 
 /** @throws {@link StorageError} `STORAGE_BAD_RANGE`, `STORAGE_DATA_TOO_LARGE`. */

@@ -27,6 +27,8 @@ import type {
   StorageIndex,
   StoredLease,
   StoredShareKind,
+  StoreRequest,
+  StoreResult,
   TestWriteVectors,
 } from '@lafs/storage-interface'
 import { advisoryName, advisoryText } from './advisory.ts'
@@ -41,6 +43,7 @@ import {
   checkSlotSecrets,
   checkSpan,
   checkStorageIndex,
+  checkStoreSize,
   checkVectors,
 } from './checks.ts'
 import { KeyedQueue } from './queue.ts'
@@ -230,24 +233,86 @@ class StoreServer implements StorageServer {
     for (const shareNumber of request.shareNumbers) checkShareNumber(shareNumber)
     checkSpan('allocated size', 0, allocatedSize)
     return this.#measured('allocate', storageIndex, async (key) => {
-      // A share that is being dropped can be begun anew.
-      for (const upload of this.#uploads.get(key)?.values() ?? []) {
-        const isWanted = request.shareNumbers.has(upload.shareNumber)
-        if (isWanted && upload.isAbandoned) await upload.abort()
-        else await upload.aborted()
-      }
-      const stored = await this.#store.shares(storageIndex)
-      const alreadyGot = new Set(numbersOfKind(stored, 'immutable'))
       // Upstream counts these leases as owner 0's, unlike those of addLease.
       const lease = this.#lease(request, 0)
-      await this.#addLeases(storageIndex, alreadyGot, lease)
-      const wanted = [...request.shareNumbers].filter(
-        (n) => !stored.has(n) && !this.#upload(key, n),
+      const { alreadyGot, free } = await this.#takePlaces(
+        storageIndex,
+        key,
+        request.shareNumbers,
+        lease,
       )
       const upload = { size: allocatedSize, lease, isOpenEnded }
-      const writers = await this.#beginUploads(storageIndex, wanted, upload)
+      const writers = await this.#beginUploads(storageIndex, free, upload)
       return { alreadyGot, writers }
     })
+  }
+
+  async storeShares(storageIndex: StorageIndex, request: StoreRequest): Promise<StoreResult> {
+    const { shares } = request
+    checkLeaseSecrets(request)
+    for (const shareNumber of shares.keys()) checkShareNumber(shareNumber)
+    const sizes = new Map([...shares].map(([n, pieces]) => [n, sizeOf(pieces)]))
+    checkStoreSize(sizes)
+    return this.#inTurn(storageIndex, async (key) => {
+      const lease = this.#lease(request, 0)
+      const { alreadyGot, free } = await this.#statistics.measure('allocate', () =>
+        this.#takePlaces(storageIndex, key, shares.keys(), lease),
+      )
+      const wanted = new Map(free.map((n) => [n, sizes.get(n) ?? 0]))
+      const accepted = alreadyGot.size > 0 ? [] : await this.#promise(wanted)
+      try {
+        const stored = await this.#storeAccepted(storageIndex, shares, accepted, lease)
+        return { alreadyGot, stored: new Set(stored) }
+      } finally {
+        for (const shareNumber of accepted) this.#promised -= wanted.get(shareNumber) ?? 0
+      }
+    })
+  }
+
+  /** Stores shares to which room has been promised; none when the store has no room after all. */
+  async #storeAccepted(
+    storageIndex: StorageIndex,
+    shares: StoreRequest['shares'],
+    accepted: readonly ShareNumber[],
+    lease: Lease,
+  ): Promise<readonly ShareNumber[]> {
+    if (accepted.length === 0) return []
+    const whole = new Map(accepted.map((n) => [n, shares.get(n) ?? []]))
+    try {
+      this.#statistics.count('write', whole.size)
+      const store = (): Promise<void> => this.#store.storeImmutable(storageIndex, whole, lease)
+      await this.#statistics.measure('close', store, whole.size)
+    } catch (error) {
+      if (isStorageError(error, 'STORAGE_NO_SPACE')) return []
+      throw error
+    }
+    for (const pieces of whole.values()) this.#statistics.count('bytes_added', sizeOf(pieces))
+    return accepted
+  }
+
+  /**
+   * Looks for places for new shares of a file: abandoned uploads give way, and immutable shares that
+   * are there get the lease.
+   *
+   * @returns those, and which numbers nothing stands under.
+   */
+  async #takePlaces(
+    storageIndex: StorageIndex,
+    key: string,
+    shareNumbers: Iterable<ShareNumber>,
+    lease: Lease,
+  ): Promise<{ readonly alreadyGot: Set<ShareNumber>; readonly free: ShareNumber[] }> {
+    const wanted = new Set(shareNumbers)
+    // A share that is being dropped can be begun anew.
+    for (const upload of this.#uploads.get(key)?.values() ?? []) {
+      if (wanted.has(upload.shareNumber) && upload.isAbandoned) await upload.abort()
+      else await upload.aborted()
+    }
+    const stored = await this.#store.shares(storageIndex)
+    const alreadyGot = new Set(numbersOfKind(stored, 'immutable'))
+    await this.#addLeases(storageIndex, alreadyGot, lease)
+    const free = [...wanted].filter((n) => !stored.has(n) && !this.#upload(key, n))
+    return { alreadyGot, free }
   }
 
   async addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void> {
@@ -463,16 +528,16 @@ class StoreServer implements StorageServer {
   }
 
   /** Promises room to as many of the shares as there is room for, lowest number first. */
-  async #promise(wanted: readonly ShareNumber[], size: number): Promise<ShareNumber[]> {
-    if (wanted.length === 0) return []
+  async #promise(sizes: ReadonlyMap<ShareNumber, number>): Promise<ShareNumber[]> {
+    if (sizes.size === 0) return []
     const available = (await this.#availableSpace()) ?? Infinity
     // From here on nothing may wait, lest two files be promised the same room. What uploads in
     // progress have written counts twice, as with upstream.
     let room = available - this.#promised
     const accepted: ShareNumber[] = []
     if (this.#options.readonly) return accepted
-    for (const shareNumber of wanted.toSorted((a, b) => a - b)) {
-      if (room < size) break
+    for (const [shareNumber, size] of [...sizes].toSorted(([a], [b]) => a - b)) {
+      if (room < size) continue
       room -= size
       this.#promised += size
       accepted.push(shareNumber)
@@ -485,7 +550,7 @@ class StoreServer implements StorageServer {
     wanted: readonly ShareNumber[],
     upload: NewUpload,
   ): Promise<Map<ShareNumber, BucketWriter>> {
-    const accepted = await this.#promise(wanted, upload.size)
+    const accepted = await this.#promise(new Map(wanted.map((n) => [n, upload.size])))
     const outcomes = await Promise.allSettled(
       accepted.map((shareNumber) => this.#beginUpload(storageIndex, shareNumber, upload)),
     )
@@ -579,6 +644,10 @@ class StoreServer implements StorageServer {
     const lease = this.#lease(secrets, 1)
     await this.#store.writeSlot(storageIndex, secrets.writeEnabler, changes, lease, leaseRoom)
   }
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 
 function numbersOfKind(

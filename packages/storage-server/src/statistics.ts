@@ -50,9 +50,13 @@ export class OperationStatistics {
     this.#counters.set(what, (this.#counters.get(what) ?? 0) + by)
   }
 
-  /** Runs and counts an operation. One that fails is counted, and not timed. */
-  async measure<T>(what: StorageOperation, operation: () => Promise<T>): Promise<T> {
-    this.count(what)
+  /**
+   * Runs and counts an operation. One that fails is counted, and not timed.
+   *
+   * @param times - how many it stands for.
+   */
+  async measure<T>(what: StorageOperation, operation: () => Promise<T>, times = 1): Promise<T> {
+    this.count(what, times)
     const begun = this.#now()
     const result = await operation()
     this.addSample(what, (this.#now() - begun) / 1000)

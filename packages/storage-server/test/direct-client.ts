@@ -21,6 +21,12 @@ export function directClient(server: RIStorageServer): IStorageServer {
         if (allocated === undefined) throw new Error('expected a server that can do that')
         return allocated
       }),
+    storeShares: (storageIndex, request, options) =>
+      checked(options, async () => {
+        const stored = await server.storeShares?.(storageIndex, request)
+        if (stored === undefined) throw new Error('expected a server that can do that')
+        return stored
+      }),
     addLease: (storageIndex, secrets, options) =>
       checked(options, () => server.addLease(storageIndex, secrets).catch(ignoreAbsence)),
     cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>

@@ -59,6 +59,14 @@ export function withFault(server: IStorageServer, fault: Fault): IStorageServer 
         return { writer: writerWithFault(writer, fault), missing }
       },
     }),
+    ...(server.storeShares && {
+      storeShares: (storageIndex, request, options) =>
+        fault(
+          'storeShares',
+          () => taken(server.storeShares?.(storageIndex, request, options)),
+          options,
+        ),
+    }),
     addLease: (storageIndex, secrets, options) =>
       fault('addLease', () => server.addLease(storageIndex, secrets, options), options),
     cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>

@@ -7,6 +7,8 @@ import {
   type RIBucketReader,
   type RIBucketWriter,
   StorageError,
+  type StoreRequest,
+  type StoreResult,
 } from '@lafs/storage-interface'
 import { SimulatedSlots } from './simulated-slots.ts'
 import { describeFaultPlan, type FaultPlan, FAULTLESS } from './fault-plan.ts'
@@ -172,6 +174,14 @@ export class SimulatedServer {
           },
           options,
         ),
+      ...(server.storeShares && {
+        storeShares: (storageIndex, request, options) =>
+          this.#exchange(
+            `storeShares ${[...request.shares.keys()].join(',')}`,
+            () => this.#store(storageIndex, request, options),
+            options,
+          ),
+      }),
       getBuckets: (storageIndex, options) =>
         this.#exchange('getBuckets', () => this.#list(storageIndex, options), options),
       addLease: (...args) => this.#exchange('addLease', () => server.addLease(...args), args[2]),
@@ -217,6 +227,29 @@ export class SimulatedServer {
       ]),
     )
     return { alreadyGot: result.alreadyGot, writers }
+  }
+
+  async #store(
+    storageIndex: Uint8Array,
+    request: StoreRequest,
+    options: OperationOptions | undefined,
+  ): Promise<StoreResult> {
+    const { plan } = this
+    if (this.#happens(plan.refuseRate)) throw new NoSpaceError('no room today')
+    const { server } = this.#options
+    const isTaken = (): boolean => !plan.readonly && !this.#happens(plan.noSpaceRate)
+    const taking = [...request.shares].filter(isTaken)
+    const shares = new Map(taking.filter(() => !this.#happens(plan.dropWritesRate)))
+    const storing = server.storeShares?.(storageIndex, { ...request, shares }, options)
+    const { alreadyGot, stored } = await taken(storing)
+    for (const share of stored) {
+      const lose = (): Promise<void> =>
+        server.cancelLease(storageIndex, share, request.cancelSecret)
+      if (this.#happens(plan.loseRate)) await lose()
+      else this.#closed.set(keyOf(storageIndex, share), lose)
+    }
+    const dropped = taking.map(([share]) => share).filter((share) => !shares.has(share))
+    return { alreadyGot, stored: new Set(alreadyGot.size > 0 ? [] : [...stored, ...dropped]) }
   }
 
   #writer(

@@ -74,6 +74,10 @@ function clientSide(server: RIStorageServer, run: Run): IStorageServer {
         await writer.write(0, [firstBytes])
         return { writer: clientWriter(writer, run), missing: writer.requiredRanges() }
       }),
+    ...(server.storeShares && {
+      storeShares: (storageIndex, request, options) =>
+        run(options, async () => server.storeShares?.(storageIndex, request) ?? notSupported()),
+    }),
     addLease: (storageIndex, secrets, options) =>
       run(options, () => ignoreAbsence(server.addLease(storageIndex, secrets))),
     cancelLease: (storageIndex, shareNumber, cancelSecret, options) =>
@@ -166,7 +170,7 @@ function clientWriter(writer: RIBucketWriter, run: Run): RIBucketWriter {
 }
 
 function notSupported(): never {
-  throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server takes no uploads of unknown size')
+  throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server has no such operation')
 }
 
 function clientReader(

@@ -30,6 +30,8 @@ export interface SmallOperation<T> {
   readonly decode: (value: unknown) => T
   /** What a refusal by this status means. @throws {@link StorageError}. */
   readonly refused: (status: number) => T
+  /** What to do of a server that takes batches and does not know this operation: servers that are older. */
+  readonly instead?: SmallOperation<T>
 }
 
 /** How many requests with small operations go to one server at a time. What comes meanwhile gathers. */
@@ -41,9 +43,12 @@ const ANSWER_SIZE: number = BATCH_ANSWER_SIZE_MAX / 2
 
 /** A small operation that waits for its turn, or for its answer. */
 interface Waiting {
+  /** What it is at present. */
   readonly operation: BatchOperation
   readonly answerSize: number
   readonly requestsAlone: 0 | 1 | 2
+  /** Takes what {@link SmallOperation.instead} says. @returns whether it says anything. */
+  readonly fallBack: () => boolean
   /** Whether a server left it unanswered before. */
   asked: boolean
   /** Called when it is aborted: takes it from where it is. */
@@ -69,6 +74,8 @@ export class Batches {
   #requests = 0
   #scheduled = false
   #refused = false
+  /** Whether the server has refused a batch for an operation that older servers do not know. */
+  #isOlder = false
 
   /** @param timeoutMs - how long an operation may wait for its turn. */
   constructor(call: MakeCall, timeoutMs: number) {
@@ -137,6 +144,7 @@ export class Batches {
     const batch: Waiting[] = []
     let size = 0
     for (const waiting of this.#queue) {
+      if (this.#isOlder) waiting.fallBack()
       size += waiting.answerSize
       if (batch.length === BATCH_COUNT_MAX || (batch.length > 0 && size > ANSWER_SIZE)) break
       batch.push(waiting)
@@ -163,14 +171,16 @@ export class Batches {
       for (const [index, waiting] of batch.entries()) {
         if (!left.delete(waiting)) continue
         waiting.leave = () => {}
-        this.#settle(waiting, answers?.[index])
+        if (answers !== undefined) this.#settle(waiting, answers[index])
+        else if (this.#refused) void this.#goAlone(waiting)
+        else this.#enqueue(waiting)
       }
     } catch (error) {
       for (const waiting of left) waiting.fail(error)
     }
   }
 
-  /** The answers to a batch; undefined from a server that takes none. */
+  /** The answers to a batch; undefined from a server that takes none, or none with such operations. */
   async #exchange(
     batch: readonly Waiting[],
     signal: AbortSignal,
@@ -185,13 +195,15 @@ export class Batches {
     if (status === 401 || status < 400 || (status >= 500 && status !== 501)) {
       throw status < 300 ? badResponse(`the status ${status}`, status) : refusal(response)
     }
-    this.#refused = true
+    // Whatever of the batch has something to fall back to does so.
+    const hasFallenBack = batch.filter((waiting) => waiting.fallBack()).length > 0
+    if (status === 400 && hasFallenBack) this.#isOlder = true
+    else this.#refused = true
     return undefined
   }
 
   #settle(waiting: Waiting, answer: BatchAnswer<unknown>): void {
     if (answer !== undefined) waiting.take(answer)
-    else if (this.#refused) void this.#goAlone(waiting)
     else if (!waiting.asked) {
       waiting.asked = true
       this.#enqueue(waiting)
@@ -221,17 +233,29 @@ function waitingFor<T>(
       waiting.leave()
       reject(signal.reason)
     })
-  const { answerSize, requestsAlone } = small
+  let current = { ...small, operation }
   const waiting: Waiting = {
-    operation,
-    answerSize,
-    requestsAlone,
+    get operation() {
+      return current.operation
+    },
+    get answerSize() {
+      return current.answerSize
+    },
+    get requestsAlone() {
+      return current.requestsAlone
+    },
+    fallBack() {
+      const { instead } = current
+      if (instead?.operation === undefined) return false
+      current = { ...instead, operation: instead.operation }
+      return true
+    },
     asked: false,
     leave: () => {},
     take(answer) {
       forget?.()
       try {
-        resolve('value' in answer ? small.decode(answer.value) : small.refused(answer.status))
+        resolve('value' in answer ? current.decode(answer.value) : current.refused(answer.status))
       } catch (error) {
         reject(isMessageError(error) ? senseless(error) : error)
       }
@@ -240,7 +264,7 @@ function waitingFor<T>(
       forget?.()
       reject(error)
     },
-    goAlone: () => small.alone(options).then(resolve, reject).finally(forget),
+    goAlone: () => current.alone(options).then(resolve, reject).finally(forget),
   }
   return waiting
 }

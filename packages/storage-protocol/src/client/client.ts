@@ -2,6 +2,8 @@ import { defaultCrypto } from '@lafs/crypto'
 import {
   type AllocateRequest,
   type AllocateResult,
+  DataTooLargeError,
+  type GetBucketsOptions,
   type IStorageServer,
   type LeaseSecrets,
   type OperationOptions,
@@ -17,17 +19,25 @@ import {
   type SlotSecrets,
   StorageError,
   type StorageIndex,
+  STORE_SIZE_MAX,
+  type StoreRequest,
+  type StoreResult,
   type TestWriteVectors,
 } from '@lafs/storage-interface'
 import type { SecretKind } from '../auth.ts'
 import {
   decodeAllocated,
   decodeReadTestWriteResult,
+  decodeStored,
   decodeVersion,
   encodeAllocate,
   encodeCorruption,
   encodeReadTestWrite,
+  encodeStore,
+  sizeOfShares,
+  type StoredMessage,
 } from '../messages/index.ts'
+import { CBOR_TYPE } from '../routes.ts'
 import { Batches } from './batches.ts'
 import { HttpBucketWriter } from './bucket-writer.ts'
 import {
@@ -40,13 +50,14 @@ import {
   refused,
 } from './calls.ts'
 import type { SendRequest } from './exchange.ts'
+import { readFrom, type ShareBeginning } from './share-beginning.ts'
 import { listShares } from './list-shares.ts'
 import { readShareData } from './share-data.ts'
 import { readSlot } from './slot-read.ts'
 import {
   leaseAdding,
   leaseCancelling,
-  listing,
+  listingAndReading,
   shareRead,
   slotRead,
   slotReadAsWriter,
@@ -84,6 +95,9 @@ export function createHttpStorageServer(
 class HttpStorageServer implements IStorageServer {
   readonly #call: MakeCall
   readonly #batches: Batches
+  /** Gone once the server has said that it stores no whole shares. */
+  storeShares?: NonNullable<IStorageServer['storeShares']> = (storageIndex, request, options) =>
+    this.#storeShares(storageIndex, request, options)
 
   constructor(call: MakeCall, timeoutMs: number) {
     this.#call = call
@@ -145,6 +159,36 @@ class HttpStorageServer implements IStorageServer {
     return { alreadyGot: new Set(alreadyHave), writers }
   }
 
+  async #storeShares(
+    storageIndex: StorageIndex,
+    request: StoreRequest,
+    options?: OperationOptions,
+  ): Promise<StoreResult> {
+    options?.signal?.throwIfAborted()
+    const { shares } = request
+    const size = sizeOfShares(shares)
+    if (size > STORE_SIZE_MAX) {
+      throw new DataTooLargeError(`expected at most ${STORE_SIZE_MAX} bytes of shares, got ${size}`)
+    }
+    const call = {
+      route: 'storeShares',
+      storageIndex,
+      secrets: leaseHeaders(request),
+      headers: [['content-type', CBOR_TYPE]],
+      pieces: encodeStore(shares),
+    } as const
+    const response = await this.#call(call, options)
+    if (UNKNOWN_ROUTE.has(response.status)) {
+      delete this.storeShares
+      const { status } = response
+      const message = 'the server stores no whole shares'
+      throw new StorageError('STORAGE_NOT_SUPPORTED', message, { status })
+    }
+    const decode = (bytes: Uint8Array): StoredMessage => decodeStored(bytes, shares)
+    const { alreadyHave, stored } = decodeResponse(expectOk(response), decode)
+    return { alreadyGot: new Set(alreadyHave), stored: new Set(stored) }
+  }
+
   async resumeUpload(
     storageIndex: StorageIndex,
     shareNumber: ShareNumber,
@@ -185,17 +229,31 @@ class HttpStorageServer implements IStorageServer {
 
   async getBuckets(
     storageIndex: StorageIndex,
-    options?: OperationOptions,
+    options?: GetBucketsOptions,
   ): Promise<Map<ShareNumber, RIBucketReader>> {
     const alone = (own?: OperationOptions): Promise<Set<ShareNumber>> =>
       listShares(this.#call, 'immutable', storageIndex, own)
-    const shareNumbers = await this.#batches.run(listing(storageIndex, alone), options)
-    return new Map([...shareNumbers].map((number) => [number, this.#reader(storageIndex, number)]))
+    const operation = listingAndReading(storageIndex, options?.readAhead ?? 0, alone)
+    const { shareNumbers, beginning } = await this.#batches.run(operation, options)
+    const first = Math.min(...shareNumbers)
+    const reader = (number: ShareNumber): RIBucketReader =>
+      this.#reader(storageIndex, number, number === first ? beginning : undefined)
+    return new Map([...shareNumbers].map((number) => [number, reader(number)]))
   }
 
-  #reader(storageIndex: StorageIndex, shareNumber: ShareNumber): RIBucketReader {
+  /** @param beginning - what is known of the share already. */
+  #reader(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    beginning: ShareBeginning | undefined,
+  ): RIBucketReader {
     return {
       read: async (offset, size, options) => {
+        const known = readFrom(beginning, offset, size)
+        if (known !== undefined) {
+          options?.signal?.throwIfAborted()
+          return known
+        }
         const span = { offset, size }
         const alone = (own?: OperationOptions): Promise<Uint8Array | undefined> =>
           readShareData(this.#call, 'immutable', storageIndex, shareNumber, span, own)

@@ -3,6 +3,7 @@ import {
   type LeaseSecrets,
   MAX_BUCKETS,
   type OperationOptions,
+  READ_AHEAD_MAX,
   type ReadTestWriteResult,
   type ReadVector,
   type ShareNumber,
@@ -17,6 +18,7 @@ import {
   BATCH_READ_SIZE_MAX,
   type BatchOperation,
   decodeListed,
+  decodeListedAndRead,
   decodeNothing,
   decodeReadData,
   decodeSlotData,
@@ -25,6 +27,7 @@ import {
 } from '../messages/index.ts'
 import type { SmallOperation } from './batches.ts'
 import { badWriteEnabler, refusal } from './calls.ts'
+import type { ShareBeginning } from './share-beginning.ts'
 
 /** How an operation is done by plain requests. */
 type Alone<T> = (options?: OperationOptions) => Promise<T>
@@ -35,17 +38,52 @@ const PLAIN_ANSWER_SIZE = 64
 const SHARES_GUESSED = 4
 
 /** The immutable shares that the server holds. */
-export function listing(
+export interface Listing {
+  readonly shareNumbers: ReadonlySet<ShareNumber>
+  /** That of the share with the lowest number, where it came along. */
+  readonly beginning?: ShareBeginning | undefined
+}
+
+/** The immutable shares that the server holds. */
+function listing(
   storageIndex: StorageIndex,
   alone: Alone<Set<ShareNumber>>,
-): SmallOperation<Set<ShareNumber>> {
+): SmallOperation<Listing> {
   return {
     operation: ifIndexed({ name: 'list', storageIndex }),
     answerSize: PLAIN_ANSWER_SIZE,
     requestsAlone: 1,
-    alone,
-    decode: decodeListed,
+    alone: async (options) => ({ shareNumbers: await alone(options) }),
+    decode: (value) => ({ shareNumbers: decodeListed(value) }),
     refused: refuse,
+  }
+}
+
+/**
+ * The immutable shares that the server holds, and the beginning of one of them if the server can do that.
+ *
+ * @param readAhead - how many bytes of it; none for less than one.
+ */
+export function listingAndReading(
+  storageIndex: StorageIndex,
+  readAhead: number,
+  alone: Alone<Set<ShareNumber>>,
+): SmallOperation<Listing> {
+  const plain = listing(storageIndex, alone)
+  const size = Math.min(Math.trunc(readAhead), READ_AHEAD_MAX)
+  // NaN is not, either.
+  if (!(size > 0)) return plain
+  return {
+    operation: ifIndexed({ name: 'list-and-read', storageIndex, size }),
+    answerSize: PLAIN_ANSWER_SIZE + size,
+    requestsAlone: 2,
+    alone: plain.alone,
+    decode: (value) => {
+      const { shareNumbers, data } = decodeListedAndRead(value, size)
+      return { shareNumbers, beginning: data && { data, isWhole: data.length < size } }
+    },
+    refused: refuse,
+    instead: plain,
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   LEASE_SECRET_SIZE,
   type LeaseSecrets,
+  READ_AHEAD_MAX,
   type ReadVector,
   type ShareNumber,
   type SlotSecrets,
@@ -35,6 +36,13 @@ export const BATCH_ANSWER_SIZE_MAX: number = 4 * 1024 * 1024
 export type BatchOperation =
   /** The immutable shares that the server holds. Gives a set of share numbers. */
   | { readonly name: 'list'; readonly storageIndex: StorageIndex }
+  /** The same, and the first bytes of the one with the lowest number. Gives both. */
+  | {
+      readonly name: 'list-and-read'
+      readonly storageIndex: StorageIndex
+      /** How many bytes of the share, 1 or more. */
+      readonly size: number
+    }
   /** A span of an immutable share. Gives bytes, fewer at the end of the share. */
   | {
       readonly name: 'read'
@@ -71,8 +79,23 @@ export type BatchOperation =
       readonly cancelSecret: Uint8Array
     }
 
-/** What an operation gives: share numbers, bytes, the reads of each share, or null. */
-export type BatchValue = Set<ShareNumber> | Uint8Array | Map<ShareNumber, Uint8Array[]> | null
+/** What an operation gives: share numbers, bytes, both, the reads of each share, or null. */
+export type BatchValue =
+  | Set<ShareNumber>
+  | Uint8Array
+  | ListedAndRead
+  | Map<ShareNumber, Uint8Array[]>
+  | null
+
+/** What `list-and-read` gives. */
+export interface ListedAndRead {
+  readonly shareNumbers: ReadonlySet<ShareNumber>
+  /**
+   * The beginning of the share with the lowest number, less than was asked for where it ends before;
+   * undefined when there is none, or it cannot be read.
+   */
+  readonly data: Uint8Array | undefined
+}
 
 /**
  * The answer to one operation: what it gives, or the status by which its plain request would have been
@@ -94,6 +117,8 @@ function operationFields(operation: BatchOperation): Record<string, unknown> {
   switch (name) {
     case 'list':
       return common
+    case 'list-and-read':
+      return { ...common, size: operation.size }
     case 'read': {
       const { shareNumber, offset, size } = operation
       return { ...common, 'share-number': shareNumber, offset, size }
@@ -138,6 +163,7 @@ type OperationName = BatchOperation['name']
 /** The keys that an operation has besides `operation` and `storage-index`. */
 const OPERATION_KEYS: Readonly<Record<OperationName, readonly string[]>> = {
   list: [],
+  'list-and-read': ['size'],
   read: ['share-number', 'offset', 'size'],
   'slot-read': ['share-numbers', 'read-vector'],
   'slot-read-as-writer': ['write-enabler', 'renew-secret', 'cancel-secret', 'read-vector'],
@@ -162,6 +188,11 @@ function decodeOperation(item: unknown, where: string): BatchOperation {
   switch (name) {
     case 'list':
       return { name, storageIndex }
+    case 'list-and-read': {
+      const size = expectUint(fields.get('size'), `${where} size`)
+      if (size > 0 && size <= READ_AHEAD_MAX) return { name, storageIndex, size }
+      throw wrongShape(`${where} size`, `1 to ${READ_AHEAD_MAX}`, 'another')
+    }
     case 'read': {
       const offset = expectUint(fields.get('offset'), `${where} offset`)
       const size = expectReadSize(fields.get('size'), `${where} size`)
@@ -227,9 +258,15 @@ export function encodeBatchAnswers(answers: readonly BatchAnswer[]): Uint8Array 
   return encodeCbor(
     answers.map((answer) => {
       if (answer === undefined) return null
-      return 'value' in answer ? { value: answer.value } : { status: answer.status }
+      return 'value' in answer ? { value: valueItem(answer.value) } : { status: answer.status }
     }),
   )
+}
+
+function valueItem(value: BatchValue): unknown {
+  if (value === null || !('shareNumbers' in value)) return value
+  const { shareNumbers, data } = value
+  return { 'share-numbers': new Set(shareNumbers), data: data ?? null }
 }
 
 /**
@@ -256,6 +293,18 @@ export function decodeBatchAnswers(bytes: Uint8Array, count: number): BatchAnswe
 /** What `list` gives. @throws {@link MessageError}. */
 export function decodeListed(value: unknown): Set<ShareNumber> {
   return expectShareNumberSet(value, 'list')
+}
+
+/** What `list-and-read` gives. @throws {@link MessageError}, for more bytes than were asked for too. */
+export function decodeListedAndRead(value: unknown, sizeMax: number): ListedAndRead {
+  const fields = expectFields(value, ['share-numbers', 'data'], 'list-and-read')
+  const shareNumbers = expectShareNumberSet(fields.get('share-numbers'), 'share-numbers')
+  const item = fields.get('data')
+  const data = item === null ? undefined : decodeReadData(item, sizeMax)
+  if (data !== undefined && shareNumbers.size === 0) {
+    throw wrongShape('list-and-read', 'no bytes where there is no share', 'some')
+  }
+  return { shareNumbers, data }
 }
 
 /** What `read` gives. @throws {@link MessageError}, for more bytes than were asked for too. */

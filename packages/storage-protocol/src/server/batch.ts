@@ -1,4 +1,9 @@
-import type { RIStorageServer } from '@lafs/storage-interface'
+import type {
+  ReadVector,
+  RIStorageServer,
+  ShareNumber,
+  StorageIndex,
+} from '@lafs/storage-interface'
 import {
   BATCH_ANSWER_SIZE_MAX,
   type BatchAnswer,
@@ -6,6 +11,7 @@ import {
   type BatchValue,
   decodeBatch,
   encodeBatchAnswers,
+  type ListedAndRead,
 } from '../messages/index.ts'
 import { routes } from '../routes.ts'
 import { nextTurn } from '../turn.ts'
@@ -61,7 +67,7 @@ function answersTo(operations: readonly BatchOperation[], call: Call): Promise<B
 
 async function answerTo(operation: BatchOperation, call: Call): Promise<BatchAnswer> {
   try {
-    return { value: await perform(operation, call.server) }
+    return { value: await perform(operation, call) }
   } catch (error) {
     const status = statusOf(error)
     if (status === 500) call.onFault?.(error)
@@ -69,18 +75,16 @@ async function answerTo(operation: BatchOperation, call: Call): Promise<BatchAns
   }
 }
 
-async function perform(operation: BatchOperation, server: RIStorageServer): Promise<BatchValue> {
+async function perform(operation: BatchOperation, { server, onFault }: Call): Promise<BatchValue> {
   const { name, storageIndex } = operation
   switch (name) {
     case 'list':
       return server.listShares('immutable', storageIndex)
+    case 'list-and-read':
+      return listAndRead(server, storageIndex, operation.size, onFault)
     case 'read': {
-      const reader = await server.openShare('immutable', storageIndex, operation.shareNumber)
-      try {
-        return await reader.read(operation.offset, operation.size)
-      } finally {
-        await reader.close()
-      }
+      const { shareNumber, offset, size } = operation
+      return readSpan(server, storageIndex, shareNumber, { offset, size })
     }
     case 'slot-read':
       return server.slotReadv(storageIndex, operation.shareNumbers, operation.readVectors)
@@ -104,12 +108,48 @@ async function perform(operation: BatchOperation, server: RIStorageServer): Prom
   }
 }
 
+async function readSpan(
+  server: RIStorageServer,
+  storageIndex: StorageIndex,
+  shareNumber: ShareNumber,
+  { offset, size }: ReadVector,
+): Promise<Uint8Array> {
+  const reader = await server.openShare('immutable', storageIndex, shareNumber)
+  try {
+    return await reader.read(offset, size)
+  } finally {
+    await reader.close()
+  }
+}
+
+/** A share that cannot be read is listed all the same: who reads it later is told why. */
+async function listAndRead(
+  server: RIStorageServer,
+  storageIndex: StorageIndex,
+  size: number,
+  onFault: Call['onFault'],
+): Promise<ListedAndRead> {
+  const shareNumbers = await server.listShares('immutable', storageIndex)
+  if (shareNumbers.size === 0) return { shareNumbers, data: undefined }
+  const lowest = Math.min(...shareNumbers)
+  try {
+    const data = await readSpan(server, storageIndex, lowest, { offset: 0, size })
+    return { shareNumbers, data }
+  } catch (error) {
+    if (statusOf(error) === 500) onFault?.(error)
+    return { shareNumbers, data: undefined }
+  }
+}
+
 /** No fewer bytes than an entry of the answer has. */
 function sizeOf(answer: BatchAnswer): number {
   if (answer === undefined || 'status' in answer || answer.value === null) return ENTRY_SIZE
   const { value } = answer
   if (value instanceof Uint8Array) return ENTRY_SIZE + value.length
   if (value instanceof Set) return ENTRY_SIZE + 2 * value.size
+  if ('shareNumbers' in value) {
+    return 2 * ENTRY_SIZE + 2 * value.shareNumbers.size + (value.data?.length ?? 0)
+  }
   let size = ENTRY_SIZE
   for (const reads of value.values()) {
     size += ENTRY_SIZE

@@ -4,10 +4,12 @@ import {
   decodeCorruption,
   decodeReadTestWrite,
   decodeResize,
+  decodeStore,
   encodeAllocated,
   encodeReadTestWriteResult,
   encodeRequired,
   encodeShareNumbers,
+  encodeStored,
   encodeVersion,
 } from '../messages/index.ts'
 import { type RouteName, routes } from '../routes.ts'
@@ -44,6 +46,7 @@ export const endpoints: Record<RouteName, (call: Call) => Promise<StorageRespons
       return allocating
     }),
   resizeUpload,
+  storeShares,
 }
 
 function leaseSecrets(call: Call): { renewSecret: Uint8Array; cancelSecret: Uint8Array } {
@@ -69,6 +72,16 @@ async function allocate(
   }
   const allocated = new Set(writers.keys())
   return cborResponse(encodeAllocated({ alreadyHave: alreadyGot, allocated }))
+}
+
+async function storeShares(call: Call): Promise<StorageResponse> {
+  const { server, request, match } = call
+  if (server.storeShares === undefined) throw new HttpError(404)
+  const shares = decodeStore(await readMessage(request, routes.storeShares))
+  checkAccept(request)
+  const store = { shares, ...leaseSecrets(call) }
+  const { alreadyGot, stored } = await server.storeShares(match.storageIndex, store)
+  return cborResponse(encodeStored({ alreadyHave: alreadyGot, stored }))
 }
 
 async function resizeUpload(call: Call): Promise<StorageResponse> {
