@@ -18,26 +18,37 @@ const store = await createDiskStore({ folder })
 async function immutables(): Promise<never> {
   for (let file = Number(start); ; file += 2) {
     const storageIndex = crashIndex('i', file)
-    await Promise.all(
-      [0, 1].map(async (share) => {
-        const data = immutableData(file, share)
-        const incoming = await store.createImmutable(
-          storageIndex,
-          share,
-          data.length,
-          crashLease('a'),
-        )
-        const half = data.length >> 1
-        await incoming.write(half, [data.subarray(half)])
-        await incoming.write(0, [data.subarray(0, half)])
-        await incoming.commit()
-        stdout.write(`i ${file} ${share}\n`)
-      }),
-    )
+    if (file % 4 === 0) await wholeShares(file, storageIndex)
+    else await uploads(file, storageIndex)
     for (const who of ['b', 'c', 'd', 'e', 'f'])
       await store.addLease(storageIndex, 0, crashLease(who), Infinity)
     stdout.write(`l ${file}\n`)
   }
+}
+
+async function wholeShares(file: number, storageIndex: Uint8Array): Promise<void> {
+  const shares = new Map([0, 1].map((share) => [share, [immutableData(file, share)]]))
+  await store.storeImmutable(storageIndex, shares, crashLease('a'))
+  for (const share of [0, 1]) stdout.write(`i ${file} ${share}\n`)
+}
+
+async function uploads(file: number, storageIndex: Uint8Array): Promise<void> {
+  await Promise.all(
+    [0, 1].map(async (share) => {
+      const data = immutableData(file, share)
+      const incoming = await store.createImmutable(
+        storageIndex,
+        share,
+        data.length,
+        crashLease('a'),
+      )
+      const half = data.length >> 1
+      await incoming.write(half, [data.subarray(half)])
+      await incoming.write(0, [data.subarray(0, half)])
+      await incoming.commit()
+      stdout.write(`i ${file} ${share}\n`)
+    }),
+  )
 }
 
 async function slots(): Promise<never> {

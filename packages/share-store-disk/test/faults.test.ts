@@ -33,6 +33,9 @@ const plainCalls = vi.hoisted(
       'writeSync',
       'closeSync',
       'statSync',
+      'writev',
+      'writevSync',
+      'renameSync',
     ] as const,
 )
 
@@ -144,6 +147,16 @@ async function putImmutable(store: IShareStore): Promise<void> {
   await incoming.commit()
 }
 
+const large = new Uint8Array(100_000).fill(7)
+
+function putWhole(store: IShareStore): Promise<void> {
+  const shares = new Map([
+    [0, [file.subarray(0, 9000), file.subarray(9000)]],
+    [1, [large]],
+  ])
+  return store.storeImmutable(i, shares, crashLease('a'))
+}
+
 /** Unless an earlier attempt has put it. */
 async function putLeased(store: IShareStore): Promise<void> {
   if (!(await store.shares(i)).has(0)) await putImmutable(store)
@@ -198,6 +211,15 @@ const scenarios: readonly (readonly [
     putImmutable,
     async (store) => name(await look(store, i, 0), { whole: file }),
     /^(absent|whole)$/,
+  ],
+  [
+    'shares that are stored whole',
+    putWhole,
+    async (store) => {
+      const states = [0, 1].map(async (n) => name(await look(store, i, n), { file, large }))
+      return (await Promise.all(states)).join('+')
+    },
+    /^(absent\+absent|file\+large)$/,
   ],
   [
     'a slot write',
@@ -325,7 +347,7 @@ describe('when one call into the file system fails', () => {
   it.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'])(
     'a disk without room (%s) is named so',
     async (code) => {
-      const writers = [putImmutable, (store: IShareStore) => putSlot(store, after)]
+      const writers = [putImmutable, putWhole, (store: IShareStore) => putSlot(store, after)]
       let refusals = 0
       for (const run of writers) {
         for (let step = 0; ; step += 1) {
@@ -344,7 +366,7 @@ describe('when one call into the file system fails', () => {
           const { hit } = faults
           calm()
           expect([hit, await real.readdir(join(folder, 'shares', 'incoming'))]).toEqual([hit, []])
-          await store.delete(i, 0)
+          for (const n of [0, 1]) await store.delete(i, n)
           await store.close()
           if (hit === undefined) break
           refusals += 1
@@ -389,6 +411,21 @@ describe('calls into the file system', () => {
     )
     expect(await callsOf(() => store.addLease(p, 0, crashLease('z'), 0))).toBe(
       'open fstatSync read read writeSync closeSync',
+    )
+  })
+
+  it('are few where a share is stored whole: half of them for the disk', async () => {
+    const put = (n: number): Promise<void> =>
+      store.storeImmutable(crashIndex('i', 5), new Map([[n, [file]]]), crashLease('a'))
+    const sync = 'open handle.sync handle.close'
+    // Three folders get a new name: that of the share, and two above it.
+    expect((await callsOf(() => put(0))).split(' ').toSorted()).toEqual(
+      `openSync writevSync fdatasync closeSync mkdir renameSync ${sync} ${sync} ${sync}`
+        .split(' ')
+        .toSorted(),
+    )
+    expect((await callsOf(() => put(1))).split(' ').toSorted()).toEqual(
+      `openSync writevSync fdatasync closeSync mkdir renameSync ${sync}`.split(' ').toSorted(),
     )
   })
 
