@@ -1,8 +1,12 @@
 import { Buffer } from 'node:buffer'
+import { closeSync, fsync, openSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { NoSpaceError } from '@lafs/storage-interface'
+
+const syncLater = promisify(fsync)
 
 /** The code of a failed system call, such as `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
@@ -75,15 +79,18 @@ export async function readUpTo(
   return filled === length ? bytes : bytes.slice(0, filled)
 }
 
-/** Makes the names in a folder outlast a power cut, where the platform can. */
+/**
+ * Makes the names in a folder that has just been changed outlast a power cut, where the platform can.
+ * Such a folder is in memory, so that it is opened here and now.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows opens no folders.
   if (process.platform === 'win32') return
-  const handle = await fs.open(folder, 'r')
+  const file = openSync(folder, 'r')
   try {
-    await handle.sync()
+    await syncLater(file)
   } finally {
-    await handle.close()
+    closeSync(file)
   }
 }
 

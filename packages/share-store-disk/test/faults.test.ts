@@ -417,7 +417,7 @@ describe('calls into the file system', () => {
   it('are few where a share is stored whole: half of them for the disk', async () => {
     const put = (n: number): Promise<void> =>
       store.storeImmutable(crashIndex('i', 5), new Map([[n, [file]]]), crashLease('a'))
-    const sync = 'open handle.sync handle.close'
+    const sync = 'openSync fsync closeSync'
     // Three folders get a new name: that of the share, and two above it.
     expect((await callsOf(() => put(0))).split(' ').toSorted()).toEqual(
       `openSync writevSync fdatasync closeSync mkdir renameSync ${sync} ${sync} ${sync}`
