@@ -11,9 +11,7 @@ import type {
   IStorageServer,
   LeaseSecrets,
   OperationOptions,
-  RIBucketReader,
   RIBucketWriter,
-  ServerVersion,
 } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
 import { WRITE_BATCH_SIZE } from '@lafs/storage-protocol/layout'
@@ -31,6 +29,17 @@ const QUERY_TIMEOUT_MS = 15_000
 const ABORT_TIMEOUT_MS = 5000
 /** All bytes that the writers of one upload may gather before they send them. */
 const GATHERED_SIZE = 32 * 1024 * 1024
+
+/** What a server has said of a file. */
+export interface ServerAnswer {
+  readonly storage: IStorageServer
+  /** The shares that it holds. */
+  readonly held: ReadonlySet<number>
+  /** Those of them that this upload has stored there, with a lease. */
+  readonly stored: ReadonlySet<number>
+  /** Whether it takes no share of this size. */
+  readonly isFull: boolean
+}
 
 /** What is to be placed. */
 export interface SelectionRequest {
@@ -58,12 +67,16 @@ export interface SelectionDependencies extends ProgressOptions {
   readonly leaseSecret: Uint8Array
   /** What an interrupted upload of this file has left. */
   readonly resumption?: Resumption | undefined
+  /** What servers have answered already, by their ids. Default: nothing, all are asked. */
+  readonly answers?: ReadonlyMap<string, Promise<ServerAnswer>> | undefined
 }
 
 /** Who takes the shares of an upload, and who has some already. */
 export interface Selection {
   readonly shareholders: Map<number, Shareholder>
   readonly preexisting: ShareMap
+  /** What this upload had stored before, see {@link ServerAnswer.stored}. */
+  readonly stored: ShareMap
 }
 
 /** One server in a selection. */
@@ -78,6 +91,8 @@ interface Tracker {
   /** Whether it was asked to allocate anything, which renews the leases on what it has. */
   asked: boolean
   readonly held: Set<number>
+  /** Those of them that are this upload's own. */
+  readonly stored: Set<number>
   readonly buckets: Map<number, RIBucketWriter>
 }
 
@@ -134,7 +149,11 @@ class ServerSelector {
       await Promise.all(this.#trackers.map((tracker) => this.#resume(tracker)))
       const happiness = this.#isSettled() ? await this.#renew() : await this.#placeAll()
       if (happiness < happyShares || this.#isLost()) throw this.#unhappy(happiness)
-      return { shareholders: this.#shareholders(), preexisting: this.#preexisting() }
+      return {
+        shareholders: this.#shareholders(),
+        preexisting: this.#sharesOn(({ held, stored }) => [...held].filter((n) => !stored.has(n))),
+        stored: this.#sharesOn(({ stored }) => stored),
+      }
     } catch (error) {
       // What holds data already is left for another try.
       const kept = this.#dependencies.resumption?.keeps(error) === true
@@ -156,6 +175,7 @@ class ServerSelector {
       bad: false,
       asked: false,
       held: new Set(),
+      stored: new Set(),
       buckets: new Map(),
     }))
   }
@@ -164,17 +184,16 @@ class ServerSelector {
   async #probe(tracker: Tracker): Promise<void> {
     const { serverId } = tracker.server
     try {
-      const { storage, version, buckets } = await this.#inTime((signal) =>
-        this.#ask(tracker.server, { signal }),
-      )
+      const known = this.#dependencies.answers?.get(serverId)
+      const { storage, held, stored, isFull } = await (known ??
+        this.#inTime((signal) => this.#ask(tracker.server, { signal })))
       tracker.storage = storage
-      if (version.maximumImmutableShareSize < this.#allocatedSize) {
+      if (isFull) {
         tracker.readonly = true
         this.#peers.markReadonlyPeer(serverId)
       }
-      for (const share of [...buckets.keys()].toSorted((a, b) => a - b)) {
-        this.#found(tracker, share)
-      }
+      for (const share of stored) tracker.stored.add(share)
+      for (const share of [...held].toSorted((a, b) => a - b)) this.#found(tracker, share)
     } catch (error) {
       this.#cancellation.signal.throwIfAborted()
       this.#errors.push(error)
@@ -185,20 +204,8 @@ class ServerSelector {
     }
   }
 
-  async #ask(
-    server: IServer,
-    options: OperationOptions,
-  ): Promise<{
-    readonly storage: IStorageServer
-    readonly version: ServerVersion
-    readonly buckets: Map<number, RIBucketReader>
-  }> {
-    const storage = await server.storageServer(options)
-    const [version, buckets] = await Promise.all([
-      storage.getVersion(options),
-      storage.getBuckets(this.#request.storageIndex, options),
-    ])
-    return { storage, version, buckets }
+  async #ask(server: IServer, options: OperationOptions): Promise<ServerAnswer> {
+    return askServer(await server.storageServer(options), this.#request, options)
   }
 
   /** Takes up what an interrupted upload had begun on a server, as far as it can be relied upon. */
@@ -277,7 +284,7 @@ class ServerSelector {
     for (;;) {
       const failuresBefore = this.#queries.full + this.#queries.error
       const placement = this.#peers.sharePlacements()
-      this.#keepResumed(placement)
+      this.#keepOwn(placement)
       await Promise.all(
         this.#trackers.map((tracker) => this.#allocate(tracker, sharesFor(placement, tracker))),
       )
@@ -293,15 +300,17 @@ class ServerSelector {
     }
   }
 
-  /** Lets shares that were taken up again stay where they are: they change places with others. */
-  #keepResumed(placement: Map<number, string>): void {
-    for (const { server, buckets } of this.#trackers) {
-      for (const [share, bucket] of buckets) {
-        if (!this.#resumed.has(bucket)) continue
+  /** Lets shares that are on their servers by this upload stay there: they change places with others. */
+  #keepOwn(placement: Map<number, string>): void {
+    for (const { server, stored, buckets } of this.#trackers) {
+      const resumed = [...buckets].filter(([, bucket]) => this.#resumed.has(bucket))
+      const own = new Set([...stored, ...resumed.map(([share]) => share)])
+      for (const share of own) {
         const elsewhere = placement.get(share)
         if (elsewhere === server.serverId) continue
         const other = [...placement].find(
-          ([candidate, id]) => id === server.serverId && !buckets.has(candidate),
+          ([candidate, id]) =>
+            id === server.serverId && !own.has(candidate) && !buckets.has(candidate),
         )
         if (other !== undefined && elsewhere !== undefined) placement.set(other[0], elsewhere)
         placement.set(share, server.serverId)
@@ -317,7 +326,9 @@ class ServerSelector {
         tracker.readonly ? tracker.held.has(share) && !tracker.asked : !tracker.buckets.has(share),
       ),
     )
-    const renews = tracker.readonly && tracker.held.size > 0 && !tracker.asked
+    // What was stored a moment ago has its lease.
+    for (const share of tracker.stored) shareNumbers.delete(share)
+    const renews = tracker.readonly && tracker.held.size > tracker.stored.size && !tracker.asked
     if (shareNumbers.size === 0 && !renews) return
     tracker.asked = true
     for (const share of shareNumbers) this.#homeless.delete(share)
@@ -414,24 +425,19 @@ class ServerSelector {
     tracker.buckets.set(share, writer)
   }
 
-  #preexisting(): ShareMap {
+  #sharesOn(chosen: (tracker: Tracker) => Iterable<number>): ShareMap {
     const shareMap: ShareMap = new Map()
-    for (const { server, held } of this.#trackers) {
-      for (const share of held) {
-        shareMap.set(share, (shareMap.get(share) ?? new Set()).add(server.serverId))
+    for (const tracker of this.#trackers) {
+      for (const share of chosen(tracker)) {
+        shareMap.set(share, (shareMap.get(share) ?? new Set()).add(tracker.server.serverId))
       }
     }
     return shareMap
   }
 
+  /** What the servers hold, and what they take. */
   #merged(): ShareMap {
-    const merged = this.#preexisting()
-    for (const { server, buckets } of this.#trackers) {
-      for (const share of buckets.keys()) {
-        merged.set(share, (merged.get(share) ?? new Set()).add(server.serverId))
-      }
-    }
-    return merged
+    return this.#sharesOn(({ held, buckets }) => [...held, ...buckets.keys()])
   }
 
   #happiness(): number {
@@ -515,6 +521,24 @@ class ServerSelector {
         ...(late && { late }),
       }),
     )
+  }
+}
+
+/** Asks a server how large a share it takes, and which it has of a file. */
+export async function askServer(
+  storage: IStorageServer,
+  { storageIndex, allocatedSize }: Pick<SelectionRequest, 'storageIndex' | 'allocatedSize'>,
+  options: OperationOptions,
+): Promise<ServerAnswer> {
+  const [version, buckets] = await Promise.all([
+    storage.getVersion(options),
+    storage.getBuckets(storageIndex, options),
+  ])
+  return {
+    storage,
+    held: new Set(buckets.keys()),
+    stored: new Set(),
+    isFull: version.maximumImmutableShareSize < allocatedSize,
   }
 }
 

@@ -17,6 +17,7 @@ import { concatBytes } from '@lafs/crypto'
 import { interruptible, systemClock } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import { chkAllocatedSize, ChkBucketWriter, planChkLayout } from '@lafs/storage-protocol/layout'
+import type { ChkShareShape } from '@lafs/storage-protocol/layout'
 import { encryptUploadable } from './encrypt.ts'
 import { createEncoder, uriExtensionSize } from './encoder.ts'
 import { checkShareCounts, fileGeometry, segmentSizeFor, shareShape } from './geometry.ts'
@@ -26,8 +27,10 @@ import { deriveKey, sourceChanged } from './key.ts'
 import { Resumption, ResumptionError } from './resume/resumption.ts'
 import type { UploadJournal, UploadJournalEntry } from './resume/upload-journal.ts'
 import { selectServers } from './server-selector.ts'
-import type { Selection } from './server-selector.ts'
+import type { Selection, SelectionRequest } from './server-selector.ts'
 import { UploadStatus } from './status.ts'
+import { offerShares } from './whole-shares.ts'
+import type { ShareOffer } from './whole-shares.ts'
 
 /** Files of at most this many bytes become LIT caps. @see allmydata.immutable.upload.Uploader */
 export const LIT_SIZE_MAX = 55
@@ -196,11 +199,16 @@ async function uploadChk(
   status.storageIndex = storageIndex
   const keyedMs = clock.nowMs()
   const upload = { uploadable, parameters, key, storageIndex, options, startedMs, keyedMs }
+  // What goes in one request each is not worth remembering.
+  const offer = await offerWhole(upload)
+  if (offer?.complete !== undefined) return storeShares(upload, { offer })
   // Only of a convergent key does the storage index say what the shares hold.
   const isConvergent = (uploadable.encryptionKey ?? 'convergent') === 'convergent'
   const entry =
     isConvergent && convergence !== undefined ? await openEntry(storageIndex, options) : undefined
-  return entry === undefined ? storeShares(upload) : storeRemembered(upload, entry)
+  return entry === undefined
+    ? storeShares(upload, { offer })
+    : storeRemembered(upload, entry, offer)
 }
 
 /** A journal that does not work is no reason not to upload. */
@@ -220,6 +228,7 @@ async function openEntry(
 async function storeRemembered(
   upload: ChkUpload,
   entry: UploadJournalEntry,
+  offer: ShareOffer | undefined,
 ): Promise<IUploadResults> {
   const { uploadable, parameters, options } = upload
   const geometry = fileGeometry({ ...parameters, size: uploadable.size })
@@ -229,7 +238,7 @@ async function storeRemembered(
     for (let isFirst = true; ; isFirst = false) {
       const resumption = new Resumption(entry, layout, geometry, options)
       try {
-        const results = await storeShares(upload, resumption)
+        const results = await storeShares(upload, { resumption, offer })
         outcome = 'drop'
         return results
       } catch (error) {
@@ -244,10 +253,59 @@ async function storeRemembered(
   }
 }
 
-async function storeShares(upload: ChkUpload, resumption?: Resumption): Promise<IUploadResults> {
-  const { uploadable, parameters, key, storageIndex, options, startedMs, keyedMs } = upload
-  const { broker, codec, crypto, clock, secrets } = options
+/** Offers the shares of a small file to servers that take them whole. */
+async function offerWhole(upload: ChkUpload): Promise<ShareOffer | undefined> {
+  const { uploadable, parameters, key, options } = upload
+  const { codec, crypto, clock, secrets } = options
   const encrypted = encryptUploadable(uploadable, key, parameters, crypto)
+  const shape = shapeOf(upload)
+  return offerShares(
+    selectionRequest(upload),
+    { encrypted, shape, encoding: { codec, crypto, clock } },
+    { ...options, leaseSecret: secrets.leaseSecret },
+  )
+}
+
+function shapeOf({ uploadable, parameters }: ChkUpload): ChkShareShape {
+  const geometry = fileGeometry({ ...parameters, size: uploadable.size })
+  return shareShape(geometry, uriExtensionSize(geometry))
+}
+
+function selectionRequest(upload: ChkUpload): SelectionRequest {
+  const { parameters, storageIndex } = upload
+  const shape = shapeOf(upload)
+  return {
+    ...parameters,
+    storageIndex,
+    allocatedSize: chkAllocatedSize(planChkLayout(shape), shape.uriExtensionSize),
+    makeWriter: (bucket, batches) => new ChkBucketWriter(bucket, shape, batches),
+  }
+}
+
+/** Stores what has not been stored by an offer. */
+async function storeShares(
+  upload: ChkUpload,
+  {
+    resumption,
+    offer,
+  }: { readonly resumption?: Resumption; readonly offer: ShareOffer | undefined },
+): Promise<IUploadResults> {
+  const { uploadable, parameters, key, options, startedMs, keyedMs } = upload
+  const { codec, crypto, clock, secrets } = options
+  const selection: Selection =
+    offer?.complete === undefined
+      ? await selectServers(selectionRequest(upload), {
+          ...options,
+          leaseSecret: secrets.leaseSecret,
+          resumption,
+          answers: offer?.answers,
+        })
+      : { shareholders: new Map(), preexisting: new Map(), stored: offer.complete }
+  const { shareholders } = selection
+  await resumption?.place(shareholders)
+  const selectedMs = clock.nowMs()
+
+  const encrypted = offer?.encrypted ?? encryptUploadable(uploadable, key, parameters, crypto)
   const encoder = createEncoder(
     encrypted,
     { codec, crypto, clock },
@@ -256,23 +314,10 @@ async function storeShares(upload: ChkUpload, resumption?: Resumption): Promise<
       keepsShares: (error) => resumption.keeps(error),
     },
   )
-  const geometry = fileGeometry({ ...parameters, size: uploadable.size })
-  const shape = shareShape(geometry, uriExtensionSize(geometry))
-  const selection = await selectServers(
-    {
-      ...parameters,
-      storageIndex,
-      allocatedSize: chkAllocatedSize(planChkLayout(shape), shape.uriExtensionSize),
-      makeWriter: (bucket, batches) => new ChkBucketWriter(bucket, shape, batches),
-    },
-    { ...options, broker, crypto, clock, leaseSecret: secrets.leaseSecret, resumption },
-  )
-  const { shareholders } = selection
-  await resumption?.place(shareholders)
-  const selectedMs = clock.nowMs()
-
   const planned = holders(selection, shareholders.keys())
-  const encoded = await encoder.start(shareholders, planned, options)
+  const encoded =
+    (shareholders.size === 0 ? offer?.encoded : undefined) ??
+    (await encoder.start(shareholders, planned, options))
   const times = { startedMs, keyedMs, selectedMs }
   const { size } = uploadable
   return chkResults({ key, size, parameters, selection, encoded, times, crypto, clock })
@@ -297,6 +342,7 @@ export function chkResults(done: {
   const { key, size, parameters, selection, encoded, times, crypto, clock } = done
   const { requiredShares, totalShares } = parameters
   const sharemap = holders(selection, encoded.sharesPlaced)
+  const pushed = new Set([...selection.stored.keys(), ...encoded.sharesPlaced])
   const { uriExtensionHash, uriExtensionData, verifyCap, timings } = encoded
   const cap = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size }, crypto)
   return {
@@ -304,7 +350,7 @@ export function chkResults(done: {
     uri: cap.format(),
     ciphertextFetched: 0,
     preexistingShares: selection.preexisting.size,
-    pushedShares: encoded.sharesPlaced.size,
+    pushedShares: pushed.size,
     sharemap,
     servermap: sharesByServer(sharemap),
     timings: {
@@ -321,12 +367,13 @@ export function chkResults(done: {
 
 /** Which servers hold each share: those that had it, and those that take these. */
 export function holders(
-  { preexisting, shareholders }: Selection,
+  { preexisting, stored, shareholders }: Selection,
   shares: Iterable<number>,
 ): ShareMap {
-  const shareMap: ShareMap = new Map(
-    [...preexisting].map(([share, servers]) => [share, new Set(servers)]),
-  )
+  const shareMap: ShareMap = new Map()
+  for (const [share, servers] of [...preexisting, ...stored]) {
+    shareMap.set(share, new Set([...(shareMap.get(share) ?? []), ...servers]))
+  }
   for (const share of shares) {
     const holder = shareholders.get(share)
     const servers = shareMap.get(share) ?? new Set()

@@ -20,6 +20,7 @@ interface Hooks {
   writers?: (writers: Map<number, RIBucketWriter>) => void
   write?: (share: number, offset: number, size: number) => Promise<void> | void
   close?: (share: number) => Promise<void> | void
+  store?: () => Promise<void> | void
   /** Gives the bytes to hand out in place of `bytes`. */
   read?: (
     share: number,
@@ -49,7 +50,7 @@ const storageOptions = (signal: AbortSignal | undefined): { signal?: AbortSignal
 /** Some storage servers in memory, asked in the order of their numbers. */
 export async function createGrid(
   count: number,
-  options: { readonly?: readonly number[]; sizes?: Record<number, number> } = {},
+  options: { readonly?: readonly number[]; takeWholeShares?: boolean } = {},
 ): Promise<Grid> {
   const transport = memoryTransport()
   const entries = await Promise.all(
@@ -67,7 +68,10 @@ export async function createGrid(
         advisories: [],
         requests: [],
       }
-      return { server, storage: hooked(storageServer, server) }
+      const storage = hooked(storageServer, server)
+      // What is stored whole does not pass through the writers that the hooks are for.
+      if (options.takeWholeShares !== true) delete storage.storeShares
+      return { server, storage }
     }),
   )
   return {
@@ -80,10 +84,22 @@ function hooked(storage: IStorageServer, server: TestServer): IStorageServer {
   const { hooks } = server
   return {
     ...storage,
+    storeShares: async (storageIndex, request, requestOptions) => {
+      server.requests.push({
+        kind: 'storeShares',
+        size: sizeOf([...request.shares.values()].flat()),
+      })
+      await hooks.store?.()
+      const result = await storage.storeShares?.(storageIndex, request, requestOptions)
+      if (result === undefined) throw new Error('expected a server that can do that')
+      return result
+    },
     getBuckets: async (storageIndex, options) => {
       server.requests.push({ kind: 'getBuckets', size: 0 })
       await hooks.getBuckets?.()
-      const buckets = await storage.getBuckets(storageIndex, options)
+      const { readAhead: _, ...plain } = options ?? {}
+      // Reads are to pass through the hooks.
+      const buckets = await storage.getBuckets(storageIndex, plain)
       return new Map([...buckets].map(([share, bucket]) => [share, reader(bucket, share, server)]))
     },
     allocateBuckets: async (storageIndex, request, options) => {
@@ -117,7 +133,7 @@ function reader(bucket: RIBucketReader, share: number, server: TestServer): RIBu
 function writer(bucket: RIBucketWriter, share: number, server: TestServer): RIBucketWriter {
   return {
     write: async (offset, pieces, options) => {
-      const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+      const size = sizeOf(pieces)
       server.requests.push({ kind: 'write', size })
       const held = server.hooks.write?.(share, offset, size)
       if (held !== undefined) await unlessAborted(held, options?.signal)
@@ -129,6 +145,10 @@ function writer(bucket: RIBucketWriter, share: number, server: TestServer): RIBu
     },
     abort: (options) => bucket.abort(options),
   }
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

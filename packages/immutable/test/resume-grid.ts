@@ -98,6 +98,8 @@ function counted(storage: IStorageServer, sent: Sent[]): IStorageServer {
     close: (options) => bucket.close(options),
     abort: (options) => bucket.abort(options),
   })
+  // What is stored whole cannot break off.
+  delete storage.storeShares
   return {
     ...storage,
     allocateBuckets: async (...request) => {

@@ -1,6 +1,7 @@
 import type { CodecProvider, ICodecDecoder } from '@lafs/codec-interface'
 import type { CryptoProvider } from '@lafs/crypto'
 import { IncompleteHashTree } from '@lafs/hashtree'
+import { READ_AHEAD_MAX } from '@lafs/storage-interface'
 import type { IStorageBroker } from '@lafs/storage-interface'
 import type { ChkVerifierCap } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
@@ -9,6 +10,7 @@ import type { FileGeometry } from '../geometry.ts'
 import { EventLog } from './event-log.ts'
 import { isSmallTree } from './hash-windows.ts'
 import { Notifier } from './notifier.ts'
+import { guessGeometry, wholeShareSize } from './read-ahead.ts'
 import { RemoteShare } from './remote-share.ts'
 import { ShareFinder } from './share-finder.ts'
 import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
@@ -76,6 +78,7 @@ export class FileState {
     this.events = new EventLog(() => clock.nowMs())
     this.finder = new ShareFinder({
       broker,
+      first: firstAsked(cap),
       events: this.events,
       storageIndex,
       clock,
@@ -152,4 +155,15 @@ export class FileState {
       throw error
     }
   }
+}
+
+/** Of a small file the shares come along with the answers of as many servers as will do. */
+function firstAsked(
+  cap: ChkVerifierCap,
+): { readonly count: number; readonly readAhead: number } | undefined {
+  const { size, requiredShares } = cap
+  if (size > requiredShares * READ_AHEAD_MAX) return undefined
+  const readAhead = wholeShareSize(guessGeometry(cap))
+  if (readAhead === undefined || readAhead > READ_AHEAD_MAX) return undefined
+  return { count: requiredShares, readAhead }
 }

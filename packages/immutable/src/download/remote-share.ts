@@ -1,11 +1,7 @@
 import { blockHashPrefix } from '@lafs/crypto'
 import { CorruptShareError } from '@lafs/filesystem-interface'
 import { IncompleteHashTree, isHashTreeError } from '@lafs/hashtree'
-import {
-  DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE,
-  HASH_SIZE,
-  isStorageError,
-} from '@lafs/storage-interface'
+import { HASH_SIZE, isStorageError } from '@lafs/storage-interface'
 import type { IServer, RIBucketReader } from '@lafs/storage-interface'
 import {
   CHK_HEADER_SIZE_MAX,
@@ -21,14 +17,11 @@ import {
 } from '@lafs/storage-protocol/layout'
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
 import { sameBytes } from '@lafs/crypto'
-import { fileGeometry, segmentSizeFor, segmentSizes, shareShape } from '../geometry.ts'
+import { segmentSizes, shareShape } from '../geometry.ts'
 import type { FileState } from './file-state.ts'
 import { windowOf, windowSpans } from './hash-windows.ts'
+import { guessGeometry, WHOLE_SHARE_SIZE, wholeShareSize } from './read-ahead.ts'
 
-/** A share of up to this many bytes is read at once, and kept. */
-const WHOLE_SHARE_SIZE = 64 * 1024
-/** The same for a share of one block, which every read needs; it is not kept if it is longer than the others. */
-const ONE_BLOCK_SHARE_SIZE = DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE + 64 * 1024
 /** Hash sections of up to this many bytes come with the first reads of a share. */
 const EAGER_HASHES_SIZE = 1024 * 1024
 
@@ -202,18 +195,14 @@ export class RemoteShare {
    * block at its end. A guess that is wrong costs one more round trip.
    */
   async #readAhead(): Promise<void> {
-    const { cap } = this.#file
-    const { size, requiredShares, totalShares } = cap
-    const segmentSize = segmentSizeFor(size, DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE, requiredShares)
-    const geometry =
-      this.#file.uriExtension?.geometry ??
-      fileGeometry({ size, requiredShares, totalShares, segmentSize })
-    const guess = planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
-    const end = chkAllocatedSize(guess, CHK_URI_EXTENSION_SIZE_LIMIT)
-    if (end <= (geometry.segmentCount === 1 ? ONE_BLOCK_SHARE_SIZE : WHOLE_SHARE_SIZE)) {
-      await this.#fetch(0, end)
+    const geometry = this.#file.uriExtension?.geometry ?? guessGeometry(this.#file.cap)
+    const whole = wholeShareSize(geometry)
+    if (whole !== undefined) {
+      await this.#fetch(0, whole)
       return
     }
+    const guess = planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
+    const end = chkAllocatedSize(guess, CHK_URI_EXTENSION_SIZE_LIMIT)
     const begin = this.#tailBegin(guess)
     await Promise.all([this.#fetch(0, CHK_HEADER_SIZE_MAX), this.#fetch(begin, end - begin)])
   }

@@ -7,6 +7,8 @@ import type { Notifier } from './notifier.ts'
 
 /** Servers that are asked at once, not counting those that are overdue. */
 const OUTSTANDING_MAX = 10
+/** How long the first servers of a small file may keep the others from being asked. */
+const HEAD_START_MS = 50
 /** After this long the next server is asked as well. */
 const OVERDUE_MS = 10_000
 /** After this long an answer is not waited for, though it is still taken. */
@@ -18,6 +20,11 @@ export interface ShareFinderOptions {
   readonly clock: Clock
   readonly changed: Notifier
   readonly events: EventLog
+  /**
+   * Of a small file, as many servers as will do are asked first, each for this many bytes of a share
+   * as well; the others only where those do not suffice at once. Default: all are asked.
+   */
+  readonly first?: { readonly count: number; readonly readAhead: number } | undefined
   /** Takes each share that is found, with the time that its server took to answer. */
   readonly onShare: (
     server: IServer,
@@ -40,6 +47,8 @@ export class ShareFinder {
   #queue: IServer[] = []
   #pending = 0
   #overdue = 0
+  /** Whether nobody has been asked yet, the first servers have and the others wait, or all may be. */
+  #stage: 'new' | 'first' | 'all'
   /** What went wrong last. */
   lastFailure: unknown
   /** What went wrong with each server, by its id. */
@@ -47,6 +56,7 @@ export class ShareFinder {
 
   constructor(options: ShareFinderOptions) {
     this.#options = options
+    this.#stage = options.first === undefined ? 'all' : 'new'
   }
 
   /** Takes up the servers that are new or failed before. Call it when a read begins. */
@@ -66,18 +76,47 @@ export class ShareFinder {
 
   /** Sends questions, as many as may be open at once. */
   ask(requests: Cancellation): void {
+    if (this.#stage === 'new') this.#askFirst(requests)
+    if (this.#stage === 'first') return
     while (this.#pending - this.#overdue < OUTSTANDING_MAX) {
       const server = this.#queue.shift()
       if (server === undefined) return
-      void requests.run((signal) => this.#query(server, signal))
+      void requests.run((signal) => this.#query(server, signal, {}))
     }
   }
 
-  async #query(server: IServer, signal: AbortSignal): Promise<void> {
+  /** Asks the first servers, and lets the others wait until these have answered, or one is of no use. */
+  #askFirst(requests: Cancellation): void {
+    const { clock, changed, first } = this.#options
+    const servers = this.#queue.splice(0, first?.count ?? 0)
+    let open = servers.length
+    const askAll = (): void => {
+      cancelTimer()
+      this.#stage = 'all'
+      changed.notify()
+    }
+    const cancelTimer = clock.after(HEAD_START_MS, askAll)
+    this.#stage = open > 0 ? 'first' : 'all'
+    for (const server of servers) {
+      const query = requests.run((signal) => this.#query(server, signal, { ...first }))
+      void query.then((wasOfUse) => {
+        open -= 1
+        if (this.#stage === 'first' && (open === 0 || !wasOfUse)) askAll()
+      })
+    }
+  }
+
+  /** Asks one server. @returns whether it has shares. */
+  async #query(
+    server: IServer,
+    signal: AbortSignal,
+    { readAhead }: { readonly readAhead?: number },
+  ): Promise<boolean> {
     const { clock, changed, storageIndex, events } = this.#options
     const startMs = clock.nowMs()
     const event = events.shareQuery(server.serverId)
     let overdue = false
+    let isOfUse = false
     this.#asked.add(server.serverId)
     this.#pending += 1
     const cancelTimer = clock.after(OVERDUE_MS, () => {
@@ -86,6 +125,7 @@ export class ShareFinder {
       changed.notify()
     })
     const found = (buckets: Map<number, RIBucketReader>): void => {
+      isOfUse = buckets.size > 0
       event.success = true
       event.shareNumbers = [...buckets.keys()].toSorted((a, b) => a - b)
       event.finishMs = clock.nowMs()
@@ -97,7 +137,7 @@ export class ShareFinder {
     try {
       const query = server
         .storageServer({ signal })
-        .then((storage) => storage.getBuckets(storageIndex, { signal }))
+        .then((storage) => storage.getBuckets(storageIndex, { signal, readAhead }))
       found(
         await within(query, {
           clock,
@@ -121,5 +161,6 @@ export class ShareFinder {
       if (overdue) this.#overdue -= 1
       changed.notify()
     }
+    return isOfUse
   }
 }
