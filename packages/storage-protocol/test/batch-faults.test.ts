@@ -120,7 +120,8 @@ it('each small operation settles once, as it should', async () => {
       if (what === 'cancel') return client.cancelLease(index(slot), 0, anotherSecret, options)
       if (what !== 'list') return read(slot, what === 'read as writer', signal)
       // Slots are no immutable files.
-      expect((await client.getBuckets(index(slot), options)).size).toBe(0)
+      const ahead = { ...options, readAhead: slot === 0 ? 0 : 1000 }
+      expect((await client.getBuckets(index(slot), ahead)).size).toBe(0)
     }
     const write = async (slot: number): Promise<void> => {
       const before = writing[slot]
