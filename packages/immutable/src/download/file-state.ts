@@ -1,7 +1,6 @@
 import type { CodecProvider, ICodecDecoder } from '@lafs/codec-interface'
 import type { CryptoProvider } from '@lafs/crypto'
 import { IncompleteHashTree } from '@lafs/hashtree'
-import { READ_AHEAD_MAX } from '@lafs/storage-interface'
 import type { IStorageBroker } from '@lafs/storage-interface'
 import type { ChkVerifierCap } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
@@ -10,11 +9,15 @@ import type { FileGeometry } from '../geometry.ts'
 import { EventLog } from './event-log.ts'
 import { isSmallTree } from './hash-windows.ts'
 import { Notifier } from './notifier.ts'
-import { guessGeometry, wholeShareSize } from './read-ahead.ts'
+import { guessGeometry, WHOLE_SHARE_SIZE, wholeShareSize } from './read-ahead.ts'
 import { RemoteShare } from './remote-share.ts'
 import { ShareFinder } from './share-finder.ts'
+import type { FirstAsked } from './share-finder.ts'
 import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
 import type { ValidatedUriExtension } from './uri-extension.ts'
+
+/** Of files with shares of up to this many bytes it does not matter which servers are the fastest. */
+const FEW_SERVERS_SIZE: number = 512 * 1024
 
 /** What a file is read with: the servers, the arithmetic, and what is known of the shares. */
 export interface DownloadDependencies {
@@ -157,13 +160,14 @@ export class FileState {
   }
 }
 
-/** Of a small file the shares come along with the answers of as many servers as will do. */
-function firstAsked(
-  cap: ChkVerifierCap,
-): { readonly count: number; readonly readAhead: number } | undefined {
+/**
+ * Of a small file as many servers as will do are asked first, and the shares of a very small one come
+ * along with their answers.
+ */
+function firstAsked(cap: ChkVerifierCap): FirstAsked | undefined {
   const { size, requiredShares } = cap
-  if (size > requiredShares * READ_AHEAD_MAX) return undefined
-  const readAhead = wholeShareSize(guessGeometry(cap))
-  if (readAhead === undefined || readAhead > READ_AHEAD_MAX) return undefined
-  return { count: requiredShares, readAhead }
+  if (size > requiredShares * FEW_SERVERS_SIZE) return undefined
+  const whole = wholeShareSize(guessGeometry(cap))
+  if (whole === undefined || whole > FEW_SERVERS_SIZE) return undefined
+  return { count: requiredShares, readAhead: whole <= WHOLE_SHARE_SIZE ? whole : undefined }
 }

@@ -14,17 +14,21 @@ const OVERDUE_MS = 10_000
 /** After this long an answer is not waited for, though it is still taken. */
 const GIVE_UP_MS = 60_000
 
+/** The servers that are asked first; the others are only where these do not suffice at once. */
+export interface FirstAsked {
+  readonly count: number
+  /** Bytes of a share that are worth having with the answer. */
+  readonly readAhead: number | undefined
+}
+
 export interface ShareFinderOptions {
   readonly broker: IStorageBroker
   readonly storageIndex: Uint8Array
   readonly clock: Clock
   readonly changed: Notifier
   readonly events: EventLog
-  /**
-   * Of a small file, as many servers as will do are asked first, each for this many bytes of a share
-   * as well; the others only where those do not suffice at once. Default: all are asked.
-   */
-  readonly first?: { readonly count: number; readonly readAhead: number } | undefined
+  /** Which servers are asked before the others. Default: all are asked. */
+  readonly first?: FirstAsked | undefined
   /** Takes each share that is found, with the time that its server took to answer. */
   readonly onShare: (
     server: IServer,
@@ -110,7 +114,7 @@ export class ShareFinder {
   async #query(
     server: IServer,
     signal: AbortSignal,
-    { readAhead }: { readonly readAhead?: number },
+    { readAhead }: { readonly readAhead?: number | undefined },
   ): Promise<boolean> {
     const { clock, changed, storageIndex, events } = this.#options
     const startMs = clock.nowMs()
