@@ -227,9 +227,18 @@ describe('an upload of a small file', () => {
       it('does not wait for ever for a server that says nothing', async () => {
         const grid = await gridOf(12)
         const [, second] = grid.servers
-        if (second !== undefined) second.hooks.store = forever
+        const asked = new Promise<void>((resolve) => {
+          if (second === undefined) return
+          second.hooks.store = () => {
+            resolve()
+            return forever()
+          }
+        })
         const clock = virtualClock()
-        const results = await clock.run(put(grid, data, { clock }), 300_000)
+        const putting = put(grid, data, { clock })
+        await asked
+        await clock.elapse(120_000)
+        const results = await putting
         expect(same(await readBack(grid, results.uri), data)).toBe(true)
       })
 
