@@ -269,6 +269,22 @@ describe('PUT FILE', () => {
     expect((await web.get(`${root}/x`)).text).toBe('four')
   })
 
+  it('takes writes into a mutable one that come together, by whatever name', async () => {
+    const root = await directory()
+    for (const format of ['SDMF', 'MDMF']) {
+      const file = `${root}/${format}`
+      const cap = (await web.put(`${file}?format=${format}`, '........')).text
+      const writes = Array.from('abcdefgh', async (letter, offset) => {
+        const target = offset % 2 === 0 ? file : `/uri/${q(cap)}`
+        return (await web.put(`${target}?offset=${offset}`, letter)).status
+      })
+      // One that is refused is in nobody's way.
+      writes.push(web.put(`${file}?offset=99`, 'x').then(({ status }) => status))
+      expect(await Promise.all(writes)).toEqual([200, 200, 200, 200, 200, 200, 200, 200, 400])
+      expect((await web.get(file)).text).toBe('abcdefgh')
+    }
+  })
+
   it('replaces the content of a mutable one, or writes into it', async () => {
     const root = await directory()
     const cap = (await web.put(`${root}/m?format=MDMF`, 'hello world')).text

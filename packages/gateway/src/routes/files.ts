@@ -279,16 +279,22 @@ async function writeMutable(
   return textResponse(node.uri)
 }
 
-async function updateFrom(
-  node: IMutableFileNode,
-  source: IUploadable,
-  offset: number,
-): Promise<void> {
-  const version = await node.bestMutableVersion()
-  if (offset > version.size) {
-    throw badRequest(`PUT to a mutable file: offset= is past the end, at ${version.size}`)
+/** The last of the writes into parts of each file that are under way. */
+const lastUpdates = new WeakMap<IMutableFileNode, Promise<unknown>>()
+
+/** Writes into a part of a file, in turn: each such write begins with what the one before it has left. */
+function updateFrom(node: IMutableFileNode, source: IUploadable, offset: number): Promise<void> {
+  const update = async (): Promise<void> => {
+    const version = await node.bestMutableVersion()
+    if (offset > version.size) {
+      throw badRequest(`PUT to a mutable file: offset= is past the end, at ${version.size}`)
+    }
+    await version.update(source, offset)
   }
-  await version.update(source, offset)
+  const before = lastUpdates.get(node) ?? Promise.resolve()
+  const mine = before.then(update, update)
+  lastUpdates.set(node, mine)
+  return mine
 }
 
 /** Uploads what the request carries and links it. */
