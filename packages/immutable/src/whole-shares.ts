@@ -63,6 +63,9 @@ interface Taker extends Candidate {
   readonly shareNumbers: readonly number[]
 }
 
+/** The bytes of shares, in pieces that follow one another. */
+type WholeShares = StoreRequest['shares']
+
 /** What one offer goes by. */
 interface OfferContext {
   readonly request: SelectionRequest
@@ -181,7 +184,7 @@ const isEmpty = ({ held, isFull }: ServerAnswer): boolean => held.size === 0 && 
 /** Sends each server its shares. @returns where they were stored. */
 async function storeAll(
   takers: readonly Taker[],
-  shares: ReadonlyMap<number, Uint8Array>,
+  shares: WholeShares,
   answers: Map<string, Promise<ServerAnswer>>,
   context: OfferContext,
 ): Promise<ShareMap> {
@@ -195,9 +198,7 @@ async function storeAll(
   await Promise.all(
     takers.map(async (taker) => {
       const { server, shareNumbers } = taker
-      const wanted = new Map(
-        shareNumbers.map((share) => [share, [shares.get(share) ?? new Uint8Array()]]),
-      )
+      const wanted = new Map(shareNumbers.map((share) => [share, shares.get(share) ?? []]))
       const answer = storeOn(taker, { ...secretsOn(server), shares: wanted }, context)
       try {
         for (const share of (await answer).stored) shareMap.set(share, new Set([server.serverId]))
@@ -239,56 +240,53 @@ async function storeOn(
 
 const NOTHING: StoreResult = { alreadyGot: new Set(), stored: new Set() }
 
-/** Makes the shares of a file in memory. */
+/** Makes the shares of a file in memory, each in pieces. */
 async function encodeWhole(
   { encrypted, shape, encoding }: OfferedFile,
-  { request: { allocatedSize, totalShares }, cancellation: { signal } }: OfferContext,
-): Promise<{ readonly shares: Map<number, Uint8Array>; readonly encoded: EncodingResult }> {
-  const shares = new Map<number, Uint8Array>()
+  { request: { totalShares }, cancellation: { signal } }: OfferContext,
+): Promise<{ readonly shares: WholeShares; readonly encoded: EncodingResult }> {
+  const shares = new Map<number, readonly Uint8Array[]>()
   const shareholders = new Map<number, Shareholder>()
   for (let share = 0; share < totalShares; share++) {
-    const bytes = new Uint8Array(allocatedSize)
-    shares.set(share, bytes)
-    // Each block is copied as soon as it is there.
-    const writer = new ChkBucketWriter(inMemory(bytes), shape, { batchSize: 1 })
+    const bucket = inMemory((pieces) => shares.set(share, pieces))
+    // Everything is gathered for one write. Until then no segment's memory is used again.
+    const writer = new ChkBucketWriter(bucket, shape, { batchSize: Infinity })
     shareholders.set(share, { serverId: `memory-${share}`, writer })
   }
   const servermap = new Map(
     [...shareholders].map(([share, { serverId }]) => [share, new Set([serverId])]),
   )
-  const encoded = await createEncoder(encrypted, encoding).start(shareholders, servermap, {
-    signal,
-  })
+  const encoder = createEncoder(encrypted, encoding)
+  const encoded = await encoder.start(shareholders, servermap, { signal })
   return { shares, encoded: { ...encoded, sharesPlaced: new Set() } }
 }
 
-/** Ciphertext that is read once, and kept for those who read it again. */
-function kept(encrypted: IEncryptedUploadable): IEncryptedUploadable {
-  let pieces: readonly Uint8Array[] | undefined
+/** A bucket that keeps what the one write to it brings. */
+function inMemory(keep: (pieces: readonly Uint8Array[]) => void): RIBucketWriter {
   return {
-    ...encrypted,
-    async *readEncrypted(options) {
-      const copies: Uint8Array[] = []
-      for await (const piece of pieces ?? encrypted.readEncrypted(options)) {
-        copies.push(piece.slice())
-        yield piece
-      }
-      pieces = copies
-    },
+    write: async (_offset, pieces) => keep(pieces),
+    async close() {},
+    async abort() {},
   }
 }
 
-function inMemory(share: Uint8Array): RIBucketWriter {
+/** Ciphertext that is read once, and kept for those who read it again. The encoder leaves it as it is. */
+function kept(encrypted: IEncryptedUploadable): IEncryptedUploadable {
+  let known: readonly Uint8Array[] | undefined
   return {
-    async write(offset, pieces) {
-      let at = offset
-      for (const piece of pieces) {
-        share.set(piece, at)
-        at += piece.length
+    ...encrypted,
+    async *readEncrypted(options) {
+      if (known !== undefined) {
+        for (const piece of known) yield piece.slice()
+        return
       }
+      const pieces: Uint8Array[] = []
+      for await (const piece of encrypted.readEncrypted(options)) {
+        pieces.push(piece)
+        yield piece
+      }
+      known = pieces
     },
-    async close() {},
-    async abort() {},
   }
 }
 
