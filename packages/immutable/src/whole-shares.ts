@@ -198,7 +198,7 @@ async function storeAll(
   await Promise.all(
     takers.map(async (taker) => {
       const { server, shareNumbers } = taker
-      const wanted = new Map(shareNumbers.map((share) => [share, shares.get(share) ?? []]))
+      const wanted = new Map([...shares].filter(([share]) => shareNumbers.includes(share)))
       const answer = storeOn(taker, { ...secretsOn(server), shares: wanted }, context)
       try {
         for (const share of (await answer).stored) shareMap.set(share, new Set([server.serverId]))
