@@ -47,12 +47,16 @@ describe('GET of a directory', () => {
   it('GET DIR?t=json lists it, key for key as upstream does', async () => {
     const root = at(await directory())
     await link(root, 'lit', LIT)
-    await web.put(`${root}/sdmf?format=SDMF`, 'x')
+    const mutable = await web.put(`${root}/sdmf?format=SDMF`, 'x')
     await web.put(`${root}/sub?t=mkdir`)
     await link(root, 'future', 'ro.x-future')
+    // A listing knows the size of a mutable file as long as somebody holds its node.
+    const held = web.client.createNodeFromUri(mutable.text)
+    await web.get(`${at(mutable.text)}?t=json`)
     const answer = await web.get(`${root}?t=json`)
     expect(answer.headers.get('content-type')).toBe('text/plain')
     const [type, found] = answer.json() as [string, Record<string, unknown>]
+    expect(held.size).toBe(1)
     expect(type).toBe('dirnode')
     const tahoe = { linkcrtime: expect.any(Number), linkmotime: expect.any(Number) }
     const metadata = { tahoe }
