@@ -18,6 +18,7 @@ export {
 } from './errors.ts'
 export { concatBytes, sameBytes } from './bytes.ts'
 export * from './hashes.ts'
+export { recycleMemory, takeMemory } from './memory.ts'
 export {
   netstring,
   splitNetstring,

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { recycleMemory } from '@lafs/crypto'
 import { queuePieces } from '@lafs/storage-protocol/pieces'
 import { WebError } from './errors.ts'
 import type { GatewayResponse } from './exchange.ts'
@@ -159,13 +160,15 @@ async function send(
   if (whole) {
     // Node copies a body that goes out together with the head.
     if (body.length >= APART_SIZE_MIN) response.flushHeaders()
-    response.end(body)
+    // 'finish' comes when the system has all of it.
+    response.end(body, () => recycleMemory(body))
     return
   }
   response.flushHeaders()
   for await (const piece of body) {
     if (response.destroyed) return
-    if (!response.write(piece)) await drained(response)
+    const goesOn = response.write(piece, (error) => error ?? recycleMemory(piece))
+    if (!goesOn) await drained(response)
   }
   response.end()
 }

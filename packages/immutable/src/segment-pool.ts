@@ -1,3 +1,4 @@
+import { recycleMemory, takeMemory } from '@lafs/crypto'
 import { segmentSizes } from './geometry.ts'
 import type { FileGeometry } from './geometry.ts'
 
@@ -29,13 +30,13 @@ export function shortened(
 }
 
 interface Slab {
+  readonly memory: Uint8Array
   readonly crypttext: Uint8Array
   readonly parity: readonly Uint8Array[]
 }
 
 /**
- * Memory for the segments of one file. Fresh megabytes for every segment cost more time than the
- * arithmetic on them, in page faults and garbage collection.
+ * Memory for the segments of one file, with which it begins where another has ended.
  */
 export class SegmentPool {
   readonly #geometry: FileGeometry
@@ -61,11 +62,18 @@ export class SegmentPool {
     }
   }
 
+  /** Gives back what has been released, to other files. Nothing must be taken or released any more. */
+  close(): void {
+    for (const { memory } of this.#free.splice(0)) recycleMemory(memory)
+  }
+
   #makeSlab(): Slab {
     const { requiredShares, totalShares, segmentSize, blockSize } = this.#geometry
-    return {
-      crypttext: new Uint8Array(segmentSize),
-      parity: Array.from({ length: totalShares - requiredShares }, () => new Uint8Array(blockSize)),
-    }
+    const memory = takeMemory(segmentSize + (totalShares - requiredShares) * blockSize)
+    const parity = Array.from({ length: totalShares - requiredShares }, (_, index) => {
+      const begin = segmentSize + index * blockSize
+      return memory.subarray(begin, begin + blockSize)
+    })
+    return { memory, crypttext: memory.subarray(0, segmentSize), parity }
   }
 }

@@ -1,9 +1,9 @@
-import { Buffer } from 'node:buffer'
 import { closeSync, fsync, openSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { takeMemory } from '@lafs/crypto'
 import { NoSpaceError } from '@lafs/storage-interface'
 
 const syncLater = promisify(fsync)
@@ -25,12 +25,6 @@ const NO_SPACE = new Map([
 export function named(error: unknown): unknown {
   const what = NO_SPACE.get(systemCode(error) ?? '')
   return what === undefined ? error : new NoSpaceError(what, { cause: error })
-}
-
-/** Zeroed by nobody: the caller fills all of it. Plain, so that `slice` copies. */
-function uninitialised(length: number): Uint8Array {
-  const { buffer, byteOffset } = Buffer.allocUnsafeSlow(length)
-  return new Uint8Array(buffer, byteOffset, length)
 }
 
 /** Writes all of the pieces, which follow one another, at a position. */
@@ -69,7 +63,7 @@ export async function readUpTo(
   position: number,
   length: number,
 ): Promise<Uint8Array> {
-  const bytes = uninitialised(length)
+  const bytes = takeMemory(length)
   let filled = 0
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled)

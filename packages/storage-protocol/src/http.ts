@@ -1,3 +1,4 @@
+import { takeMemory } from '@lafs/crypto'
 import { MessageError } from './errors.ts'
 
 /** Headers that can be asked for by name, whatever the case; several values are joined by commas. */
@@ -17,26 +18,52 @@ export async function readBody(
   headers: HeaderReader,
   sizeMax: number,
 ): Promise<Uint8Array> {
-  if (Number(headers.get('content-length') ?? 0) > sizeMax) throw tooLarge(sizeMax)
-  const pieces: Uint8Array[] = []
-  let size = 0
+  const announced = Number(headers.get('content-length') ?? 0)
+  if (announced > sizeMax) throw tooLarge(sizeMax)
+  const gathered = new GatheredBody(announced)
   for await (const piece of body ?? []) {
-    size += piece.length
-    if (size > sizeMax) throw tooLarge(sizeMax)
-    pieces.push(piece)
+    if (gathered.size + piece.length > sizeMax) throw tooLarge(sizeMax)
+    gathered.add(piece)
   }
-  return joinPieces(pieces, size)
+  return gathered.bytes
 }
 
-/** Pieces as one byte string in fresh memory: a piece may be a small part of a socket's big buffer. */
-export function joinPieces(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size)
-  let offset = 0
-  for (const piece of pieces) {
-    whole.set(piece, offset)
-    offset += piece.length
+/** So much memory is taken on the word of whoever announces a body. */
+const PREPARED_SIZE_MAX: number = 16 * 1024 * 1024
+
+/**
+ * The bytes of a body as it comes. Each piece is copied at once: held, the small pieces that a socket
+ * gives would outlive V8's cheap collections.
+ */
+export class GatheredBody {
+  #bytes: Uint8Array
+  #size = 0
+
+  /** @param announced - how many bytes will come, as far as is known. */
+  constructor(announced: number) {
+    this.#bytes = takeMemory(announced > 0 ? Math.min(announced, PREPARED_SIZE_MAX) : 0)
   }
-  return whole
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** @param piece - borrowed for the call. */
+  add(piece: Uint8Array): void {
+    const size = this.#size + piece.length
+    if (size > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.length))
+      grown.set(this.#bytes.subarray(0, this.#size))
+      this.#bytes = grown
+    }
+    this.#bytes.set(piece, this.#size)
+    this.#size = size
+  }
+
+  /** What has come so far, in memory that belongs to it. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size)
+  }
 }
 
 /** The media type of a `Content-Type` header without its parameters, or undefined. */

@@ -2,6 +2,7 @@ import { constants, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import { recycleMemory } from '@lafs/crypto'
 import type { RIStorageServer, StorageListener } from '@lafs/storage-interface'
 import { formatFurl, formatNurl } from '@lafs/storage-protocol'
 import {
@@ -122,12 +123,13 @@ async function send(answer: StorageResponse, response: ServerResponse): Promise<
   // Node copies a body that goes out together with the head.
   if (body instanceof Uint8Array && body.length >= APART_SIZE_MIN) response.flushHeaders()
   if (body === null || body instanceof Uint8Array) {
-    response.end(body ?? undefined)
+    // 'finish' comes when the system has all of it.
+    response.end(body ?? undefined, () => body && recycleMemory(body))
     return
   }
   for await (const piece of body) {
     if (response.destroyed) break
-    if (response.write(piece)) continue
+    if (response.write(piece, (error) => error ?? recycleMemory(piece))) continue
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     await once(response, 'drain', { signal: gone.signal })

@@ -1,9 +1,9 @@
 import type { ICodecDecoder } from '@lafs/codec-interface'
-import { crypttextSegmentHashPrefix } from '@lafs/crypto'
+import { crypttextSegmentHashPrefix, sameBytes, takeMemory } from '@lafs/crypto'
 import { BadCiphertextHashError } from '@lafs/filesystem-interface'
 import type { ProgressListener } from '@lafs/filesystem-interface'
-import { sameBytes } from '@lafs/crypto'
 import { segmentSizes } from '../geometry.ts'
+import type { Block } from './block-runs.ts'
 import type { FileState } from './file-state.ts'
 import { SegmentFetcher } from './segment-fetcher.ts'
 
@@ -107,6 +107,7 @@ async function checkedSegment(
   const { size, blockSize } = segmentSizes(geometry, segment)
   const startMs = file.clock.nowMs()
   const padded = await decode(file.decoder, blocks, blockSize)
+  for (const block of blocks.values()) block.release()
   onDecoded(file.clock.nowMs() - startMs)
   const crypttext = padded.subarray(0, size)
   const [hash] = await file.crypto.sha256dMany(crypttextSegmentHashPrefix, [crypttext])
@@ -120,23 +121,22 @@ async function checkedSegment(
 /** The input blocks in one array: those that are missing are decoded into their places. */
 async function decode(
   decoder: ICodecDecoder,
-  blocks: ReadonlyMap<number, Uint8Array>,
+  blocks: ReadonlyMap<number, Block>,
   blockSize: number,
 ): Promise<Uint8Array> {
-  const only = decoder.requiredShares === 1 ? blocks.get(0) : undefined
-  // A copy: what is returned will be decrypted where it stands.
-  if (only !== undefined) return only.slice()
-  const segment = new Uint8Array(decoder.requiredShares * blockSize)
+  // Never a block itself: what is returned will be decrypted where it stands.
+  const segment = takeMemory(decoder.requiredShares * blockSize)
   const places = Array.from({ length: decoder.requiredShares }, (_, index) =>
     segment.subarray(index * blockSize, (index + 1) * blockSize),
   )
   const missing = places.filter((_, index) => !blocks.has(index))
   for (const [index, place] of places.entries()) {
     const block = blocks.get(index)
-    if (block !== undefined) place.set(block)
+    if (block !== undefined) place.set(block.bytes)
   }
   if (missing.length > 0) {
-    await decoder.decode([...blocks.values()], [...blocks.keys()], { into: missing })
+    const given = [...blocks.values()].map(({ bytes }) => bytes)
+    await decoder.decode(given, [...blocks.keys()], { into: missing })
   }
   return segment
 }

@@ -32,6 +32,14 @@ interface Chunk {
   readonly reachesEnd: boolean
 }
 
+/** Blocks that follow one another, from one read. */
+export interface Run {
+  /** Of each segment, or undefined where it is damaged. */
+  readonly blocks: readonly (Uint8Array | undefined)[]
+  /** What they are parts of, where nobody else looks at it. */
+  readonly memory: Uint8Array | undefined
+}
+
 /** A share whose header, URI extension block and share hash chain have been checked. */
 interface PreparedShare {
   readonly layout: ChkLayout
@@ -102,10 +110,8 @@ export class RemoteShare {
 
   /**
    * The blocks of segments that follow one another, in one read, each one checked.
-   *
-   * @returns for each segment its block, or undefined where that is damaged.
    */
-  async getBlocks(firstSegment: number, count: number): Promise<(Uint8Array | undefined)[]> {
+  async getBlocks(firstSegment: number, count: number): Promise<Run> {
     const { layout, blockTree } = await this.prepare()
     const { geometry } = this.#file.known()
     const last = firstSegment + count - 1
@@ -116,8 +122,10 @@ export class RemoteShare {
         (_, index) => segmentSizes(geometry, firstSegment + index).blockSize,
       )
       const offset = layout.offsets.data + firstSegment * geometry.blockSize
+      const size = (count - 1) * geometry.blockSize + (sizes.at(-1) ?? 0)
+      const kept = this.#cached(offset, size)
       const [bytes] = await Promise.all([
-        this.#get(offset, (count - 1) * geometry.blockSize + (sizes.at(-1) ?? 0), 'blocks'),
+        kept ?? this.#get(offset, size, 'blocks'),
         this.#loadBlockHashes(layout, blockTree, window),
         this.#loadCrypttextHashes(layout, window),
       ])
@@ -129,7 +137,7 @@ export class RemoteShare {
         bytes.subarray(index * geometry.blockSize, index * geometry.blockSize + size),
       )
       const hashes = await this.#file.crypto.sha256dMany(blockHashPrefix, blocks)
-      return blocks.map((block, index) => {
+      const checked = blocks.map((block, index) => {
         const segment = firstSegment + index
         const expected = blockTree.leaf(segment)
         const hash = hashes[index]
@@ -141,6 +149,7 @@ export class RemoteShare {
         }
         return undefined
       })
+      return { blocks: checked, memory: kept === undefined ? bytes : undefined }
     })
   }
 

@@ -1,5 +1,6 @@
 import { NoSharesError, NotEnoughSharesError } from '@lafs/filesystem-interface'
 import { BlockRuns } from './block-runs.ts'
+import type { Block } from './block-runs.ts'
 import type { FileState } from './file-state.ts'
 import type { RemoteShare } from './remote-share.ts'
 
@@ -60,7 +61,7 @@ export class SegmentFetcher {
    * @param lastSegment - the last segment of the read: blocks up to there may be fetched with this one.
    * @throws {@link FilesystemError} `DOWNLOAD_NO_SHARES`, `DOWNLOAD_NOT_ENOUGH_SHARES`.
    */
-  async blocks(segment: number, lastSegment: number): Promise<Map<number, Uint8Array>> {
+  async blocks(segment: number, lastSegment: number): Promise<Map<number, Block>> {
     const { requiredShares } = this.#file.cap
     const { blockSize } = this.#file.known().geometry
     const runSize = Math.min(RUN_SIZE, ALL_RUNS_SIZE / requiredShares)

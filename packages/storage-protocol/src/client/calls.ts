@@ -9,7 +9,7 @@ import {
   type StorageIndex,
 } from '@lafs/storage-interface'
 import { formatAuthorization, formatSecret, type SecretKind, SECRETS_HEADER } from '../auth.ts'
-import { type HeaderReader, joinPieces, mediaType } from '../http.ts'
+import { type HeaderReader, mediaType } from '../http.ts'
 import { CBOR_TYPE, type RouteName, routePath, routes } from '../routes.ts'
 import { type Exchange, exchange, type SendRequest } from './exchange.ts'
 
@@ -77,7 +77,7 @@ export function createCaller(send: SendRequest, swissnum: string, timeoutMs: num
  * @throws {@link StorageError} `STORAGE_BAD_RESPONSE` when it is not CBOR or does not decode.
  */
 export function decodeResponse<T>(response: Exchange, decode: (bytes: Uint8Array) => T): T {
-  const { status, headers, pieces, size } = response
+  const { status, headers, body } = response
   const type = mediaType(headers.get('content-type'))
   if (type !== CBOR_TYPE) {
     throw badResponse(
@@ -86,7 +86,7 @@ export function decodeResponse<T>(response: Exchange, decode: (bytes: Uint8Array
     )
   }
   try {
-    return decode(joinPieces(pieces, size))
+    return decode(body)
   } catch (cause) {
     throw new StorageError('STORAGE_BAD_RESPONSE', 'a message that makes no sense', {
       status,

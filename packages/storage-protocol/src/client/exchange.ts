@@ -1,6 +1,6 @@
 import { StorageError } from '@lafs/storage-interface'
 import { onAbort } from '../abort.ts'
-import type { HeaderReader } from '../http.ts'
+import { GatheredBody, type HeaderReader } from '../http.ts'
 
 /** A request as the client makes it. */
 export interface OutgoingRequest {
@@ -39,9 +39,8 @@ const PROGRESS_STEP: number = 512 * 1024
 export interface Exchange {
   readonly status: number
   readonly headers: HeaderReader
-  /** Pieces of the body, and how many bytes they are together. */
-  readonly pieces: readonly Uint8Array[]
-  readonly size: number
+  /** In memory of its own. */
+  readonly body: Uint8Array
 }
 
 /** What one exchange is limited by. */
@@ -117,18 +116,17 @@ async function readResponse(
   let complete = false
   try {
     const sizeMax = limits.bodySizeMax(status, headers)
-    if (Number(headers.get('content-length') ?? 0) > sizeMax) throw tooLong(status, sizeMax)
-    const pieces: Uint8Array[] = []
-    let size = 0
+    const announced = Number(headers.get('content-length') ?? 0)
+    if (announced > sizeMax) throw tooLong(status, sizeMax)
+    const gathered = new GatheredBody(announced)
     for await (const piece of response.body) {
       moved()
-      size += piece.length
-      if (size > sizeMax) throw tooLong(status, sizeMax)
-      pieces.push(piece)
+      if (gathered.size + piece.length > sizeMax) throw tooLong(status, sizeMax)
+      gathered.add(piece)
     }
     signal.throwIfAborted()
     complete = true
-    return { status, headers, pieces, size }
+    return { status, headers, body: gathered.bytes }
   } finally {
     if (!complete) response.discard()
   }

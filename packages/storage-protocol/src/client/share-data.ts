@@ -5,7 +5,7 @@ import {
   StorageError,
   type StorageIndex,
 } from '@lafs/storage-interface'
-import { joinPieces, mediaType } from '../http.ts'
+import { mediaType } from '../http.ts'
 import { formatRange, parseContentRange } from '../ranges.ts'
 import { BYTES_TYPE } from '../routes.ts'
 import { badResponse, type MakeCall, refusal } from './calls.ts'
@@ -38,7 +38,7 @@ export async function readShareData(
     },
     options,
   )
-  const { status, headers, pieces, size } = response
+  const { status, headers, body } = response
   if (status === 204) return new Uint8Array(0)
   if (status === 404) return undefined
   if (status >= 300) throw refusal(response, shareNumber)
@@ -50,10 +50,10 @@ export async function readShareData(
   if (got?.begin !== range.begin || got.end > range.end) {
     throw badResponse('a Content-Range that was not asked for', status)
   }
-  if (size !== got.end - got.begin) {
-    throw badResponse(`expected ${got.end - got.begin} bytes, got ${size}`, status)
+  if (body.length !== got.end - got.begin) {
+    throw badResponse(`expected ${got.end - got.begin} bytes, got ${body.length}`, status)
   }
-  return joinPieces(pieces, size)
+  return body
 }
 
 function checkSpan(offset: number, size: number): void {

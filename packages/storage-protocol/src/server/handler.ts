@@ -2,10 +2,11 @@ import { timingSafeCompare } from '@lafs/crypto'
 import type { RIStorageServer } from '@lafs/storage-interface'
 import { formatAuthorization, parseSecrets, type SecretKind, SECRETS_HEADER } from '../auth.ts'
 import { matchRoute, routes } from '../routes.ts'
+import type { Call } from './call.ts'
 import { endpoints } from './endpoints.ts'
 import { failureResponse, plainResponse } from './responses.ts'
 import type { StorageHandler, StorageRequest, StorageResponse } from './types.ts'
-import { createUploads, type Uploads } from './uploads.ts'
+import { createUploads } from './uploads.ts'
 
 /** Options of {@link createStorageHandler}. */
 export interface StorageHandlerOptions {
@@ -28,12 +29,12 @@ export function createStorageHandler(
 ): StorageHandler {
   const utf8 = new TextEncoder()
   const authorization = utf8.encode(formatAuthorization(options.swissnum))
-  const uploads = createUploads()
+  const context = { server, uploads: createUploads(), onFault: options.onFault }
   return async (request) => {
     try {
       const got = utf8.encode(request.headers.get('authorization') ?? '')
       const authorized = (): boolean => timingSafeCompare(got, authorization)
-      const response = await answer(server, uploads, request, authorized, options.onFault)
+      const response = await answer(context, request, authorized)
       return request.method === 'HEAD' ? withoutBody(response) : response
     } catch (error) {
       const response = failureResponse(error)
@@ -44,11 +45,9 @@ export function createStorageHandler(
 }
 
 async function answer(
-  server: RIStorageServer,
-  uploads: Uploads,
+  context: Pick<Call, 'server' | 'uploads' | 'onFault'>,
   request: StorageRequest,
   authorized: () => boolean,
-  onFault: StorageHandlerOptions['onFault'],
 ): Promise<StorageResponse> {
   const match = matchRoute(request.method, pathOf(request.url))
   if ('status' in match) {
@@ -61,12 +60,10 @@ async function answer(
   const { secrets, problem } = parseSecrets(request.headers.get(SECRETS_HEADER), route.secrets)
   if (problem !== undefined) return plainResponse(400, problem)
   return endpoints[match.name]({
-    server,
-    uploads,
+    ...context,
     request,
     match,
     secret: (kind) => secretOf(secrets, kind),
-    onFault,
   })
 }
 

@@ -1,4 +1,4 @@
-import { toBase32 } from '@lafs/crypto'
+import { recycleMemory, takeMemory, toBase32 } from '@lafs/crypto'
 import type { ServedBucketWriter, ShareNumber, StorageIndex } from '@lafs/storage-interface'
 import { encodeRequired } from '../messages/index.ts'
 import { parseContentRange } from '../ranges.ts'
@@ -6,7 +6,7 @@ import type { Call } from './call.ts'
 import { cborResponse, checkAccept, HttpError, plainResponse } from './responses.ts'
 import type { StorageResponse } from './types.ts'
 
-/** How much of a body is gathered before it is written. */
+/** How much of a body is gathered before it is written: a batch of a client's, and more. */
 const WINDOW_SIZE: number = 2 * 1024 * 1024
 
 /** What names the upload of one share. */
@@ -27,35 +27,49 @@ export async function writeShare(call: Call): Promise<StorageResponse> {
   if (declared !== null && Number(declared) !== size) throw wrongSize(size)
   if (range.end > writer.allocatedSize) throw new HttpError(413, 'past the end of the share')
 
-  await writePieces(writer, range.begin, size, request.body)
+  await writeBody(writer, range.begin, size, request.body)
   const required = writer.requiredRanges()
   const isComplete = required.length === 0 && writer.isOpenEnded !== true
   if (isComplete) await uploads.close(key, writer)
   return cborResponse(encodeRequired(required), isComplete ? 201 : 200)
 }
 
-/** Hands the pieces of a body on to a writer, a window at a time, without joining them. */
-async function writePieces(
+/** Writes a body, a window at a time; one that has come in one piece as it is. */
+async function writeBody(
   writer: ServedBucketWriter,
   begin: number,
   size: number,
   body: AsyncIterable<Uint8Array> | null,
 ): Promise<void> {
+  const window = takeMemory(Math.min(size, WINDOW_SIZE))
   let written = 0
   let held = 0
-  let pieces: Uint8Array[] = []
-  for await (const piece of body ?? []) {
-    pieces.push(piece)
-    held += piece.length
-    if (written + held > size) throw wrongSize(size)
-    if (held < WINDOW_SIZE) continue
-    await writer.write(begin + written, pieces)
-    written += held
-    held = 0
-    pieces = []
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    await writer.write(begin + written, [bytes])
+    written += bytes.length
   }
-  if (written + held !== size) throw wrongSize(size)
-  if (held > 0) await writer.write(begin + written, pieces)
+  try {
+    for await (const piece of body ?? []) {
+      if (written + held + piece.length > size) throw wrongSize(size)
+      if (piece.length === size) {
+        await write(piece)
+        continue
+      }
+      for (let at = 0; at < piece.length;) {
+        const part = piece.subarray(at, at + window.length - held)
+        window.set(part, held)
+        held += part.length
+        at += part.length
+        if (held < window.length) continue
+        await write(window)
+        held = 0
+      }
+    }
+    if (written + held !== size) throw wrongSize(size)
+    if (held > 0) await write(window.subarray(0, held))
+  } finally {
+    recycleMemory(window)
+  }
 }
 
 function wrongSize(size: number): HttpError {
