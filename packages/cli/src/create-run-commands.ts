@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { CommandContext } from './command-context.ts'
@@ -7,6 +6,7 @@ import type { CreateNodeOptions } from './commands/create-node.ts'
 import type { RunOptions } from './commands/run.ts'
 import type { JsonOption } from './outcome.ts'
 import { UsageError } from './failure.ts'
+import { tuneProcess } from './tune-process.ts'
 
 /** The ways to name a node directory, of which one at a time may be used. */
 interface FolderOptions {
@@ -47,9 +47,8 @@ export function addNodeCommands(program: Command, context: () => CommandContext)
         rest: readonly string[],
         options: RunOptions & FolderOptions,
       ) => {
-        // A node stays, and what it moves lies outside of V8's heap: more room for what is new there
-        // would be tens of megabytes of garbage, for nothing.
-        setFlagsFromString('--semi-space-growth-factor=1')
+        // First, as what is loaded makes the most garbage.
+        tuneProcess()
         const { runCommand } = await import('./commands/run.ts')
         await runCommand(contextAt(folder, options), rest, options)
       },

@@ -1,13 +1,17 @@
 /** Arrays of fewer bytes are left to V8, which is good at them. */
 const RECYCLED_SIZE_MIN: number = 64 * 1024
-/** Bytes that are kept for later, at most. */
-const SPARE_SIZE_MAX: number = 16 * 1024 * 1024
+/** Bytes that are kept for later, at most: what an upload has in flight. */
+const SPARE_SIZE_MAX: number = 32 * 1024 * 1024
+/** When nobody has wanted memory for so long, nothing is kept. */
+const IDLE_MS = 5000
 
 /** What {@link takeMemory} made and nobody has given back. */
 const lent = new WeakSet<ArrayBufferLike>()
 /** What has been given back, the longest ago first. */
 const spare: ArrayBufferLike[] = []
 let spareSize = 0
+let takenMs = 0
+let watched = false
 
 /**
  * Memory with whatever stood there before, for who fills all of it. It belongs to the caller, who may
@@ -20,12 +24,13 @@ let spareSize = 0
  */
 export function takeMemory(size: number): Uint8Array {
   if (size < RECYCLED_SIZE_MIN) return new Uint8Array(size)
+  takenMs = performance.now()
   const found = spare.findLastIndex(
     ({ byteLength }) => byteLength >= size && byteLength <= 2 * size,
   )
-  const [buffer] = found < 0 ? [new ArrayBuffer(size)] : spare.splice(found, 1)
-  if (buffer === undefined) return new Uint8Array(size)
-  if (found >= 0) spareSize -= buffer.byteLength
+  const [kept] = found < 0 ? [] : spare.splice(found, 1)
+  spareSize -= kept?.byteLength ?? 0
+  const buffer = kept ?? new ArrayBuffer(size)
   lent.add(buffer)
   return new Uint8Array(buffer, 0, size)
 }
@@ -42,4 +47,18 @@ export function recycleMemory({ buffer }: Uint8Array): void {
   spare.push(buffer)
   spareSize += buffer.byteLength
   while (spareSize > SPARE_SIZE_MAX) spareSize -= spare.shift()?.byteLength ?? spareSize
+  if (!watched) watch()
+}
+
+/** Lets go of what is kept, once nobody has wanted memory for a while. */
+function watch(): void {
+  watched = true
+  const timer: unknown = setTimeout(() => {
+    watched = false
+    if (performance.now() - takenMs < IDLE_MS) return watch()
+    spare.length = 0
+    spareSize = 0
+  }, IDLE_MS)
+  // Elsewhere than in Node it is a number.
+  ;(timer as { unref?: () => void }).unref?.()
 }

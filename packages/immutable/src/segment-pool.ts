@@ -30,7 +30,6 @@ export function shortened(
 }
 
 interface Slab {
-  readonly memory: Uint8Array
   readonly crypttext: Uint8Array
   readonly parity: readonly Uint8Array[]
 }
@@ -64,16 +63,16 @@ export class SegmentPool {
 
   /** Gives back what has been released, to other files. Nothing must be taken or released any more. */
   close(): void {
-    for (const { memory } of this.#free.splice(0)) recycleMemory(memory)
+    for (const { crypttext, parity } of this.#free.splice(0)) {
+      for (const memory of [crypttext, ...parity]) recycleMemory(memory)
+    }
   }
 
   #makeSlab(): Slab {
     const { requiredShares, totalShares, segmentSize, blockSize } = this.#geometry
-    const memory = takeMemory(segmentSize + (totalShares - requiredShares) * blockSize)
-    const parity = Array.from({ length: totalShares - requiredShares }, (_, index) => {
-      const begin = segmentSize + index * blockSize
-      return memory.subarray(begin, begin + blockSize)
-    })
-    return { memory, crypttext: memory.subarray(0, segmentSize), parity }
+    return {
+      crypttext: takeMemory(segmentSize),
+      parity: Array.from({ length: totalShares - requiredShares }, () => takeMemory(blockSize)),
+    }
   }
 }
