@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import type { ServerCertificate } from '@lafs/client'
 import { Command, InvalidArgumentError } from 'commander'
+import { durationText } from './duration.ts'
 import {
   createGridManagerFolder,
   fileCertificate,
@@ -177,27 +178,4 @@ function validityText(content: ServerCertificate | undefined, nowMs: number): st
   return leftSeconds > 0
     ? `valid until ${time} (${durationText(leftSeconds)} in the future)`
     : `expired ${time} (${durationText(-leftSeconds)} ago)`
-}
-
-const MINUTE = 60
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-const MONTH = 30 * DAY
-const YEAR = 365 * DAY
-
-/** Units of time, each with the seconds from which on the next one is used. */
-const TIMES = [
-  [2 * MINUTE, 1, 'second'],
-  [3 * HOUR, MINUTE, 'minute'],
-  [2 * DAY, HOUR, 'hour'],
-  [2 * MONTH, DAY, 'day'],
-  [4 * YEAR, MONTH, 'month'],
-  [Number.POSITIVE_INFINITY, YEAR, 'year'],
-] as const
-
-/** A time in one unit, such as `9 days`. @see allmydata.util.abbreviate.abbreviate_time */
-function durationText(seconds: number): string {
-  const [, unit, name] = TIMES.find(([end]) => seconds < end) ?? TIMES[5]
-  const count = Math.floor(seconds / unit)
-  return `${count} ${name}${count === 1 ? '' : 's'}`
 }
