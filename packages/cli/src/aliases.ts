@@ -1,5 +1,13 @@
 import { join } from 'node:path'
-import { capTextFromInput, DirectoryCap, hasUriPrefix, parseCap } from '@lafs/uri'
+import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
+import {
+  capTextFromInput,
+  DirectoryCap,
+  hasUriPrefix,
+  isUriError,
+  parseCap,
+  parseCapStrict,
+} from '@lafs/uri'
 import { CommandError } from './failure.ts'
 import { readIfThere, writePrivateFile } from './private-file.ts'
 import { quoteOutput } from './quote.ts'
@@ -9,6 +17,12 @@ const DEFAULT_ALIAS = 'tahoe'
 
 /** The text of a cap for each alias. */
 export type Aliases = ReadonlyMap<string, string>
+
+/** The option that every command with paths on the grid has. */
+export interface GridOptions {
+  /** What the default alias stands for instead. */
+  readonly dirCap?: string
+}
 
 /** A path on the grid: a cap, and the names that lead on from it. */
 export interface GridPlace {
@@ -134,6 +148,25 @@ function splitCapPath(text: string): GridPlace {
   const slash = text.indexOf('/')
   if (slash < 0) return { root: text, path: '' }
   return { root: text.slice(0, slash), path: text.slice(slash + 1) }
+}
+
+/**
+ * Makes sure that a place can be asked for.
+ *
+ * @throws {@link UriError} for a malformed cap; {@link EmptyPathnameComponentError}.
+ */
+export function assertPlace({ root, path }: GridPlace): void {
+  try {
+    parseCapStrict(root)
+  } catch (error) {
+    // What is not known may be known to the gateway; what is malformed is of no use to anybody.
+    if (!isUriError(error, 'URI_UNKNOWN_KIND')) throw error
+  }
+  if (path.split('/').slice(0, -1).includes('')) {
+    throw new EmptyPathnameComponentError(
+      'expected names between the slashes of a path, got a double slash',
+    )
+  }
 }
 
 /** The text of the directory cap that a user typed or an alias holds; undefined for anything else. */

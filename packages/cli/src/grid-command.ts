@@ -1,15 +1,9 @@
 import { createClientFromDirectory } from '@lafs/node-directory'
 import { readAliases } from './aliases.ts'
-import type { Aliases } from './aliases.ts'
+import type { Aliases, GridOptions } from './aliases.ts'
 import { readCapWord } from './cap-word.ts'
 import type { LookupContext } from './grid-path.ts'
 import type { CommandContext } from './command-context.ts'
-
-/** The option that every command with paths on the grid has. */
-export interface GridOptions {
-  /** What the default alias stands for instead. */
-  readonly dirCap?: string
-}
 
 /** What a command with paths on the grid works with. */
 export interface GridContext extends CommandContext, LookupContext {

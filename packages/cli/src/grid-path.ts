@@ -1,10 +1,10 @@
 import type { Client } from '@lafs/client'
 import { isDirectoryNode } from '@lafs/filesystem-interface'
 import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
+import { assertPlace } from './aliases.ts'
 import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import { quoteOutput } from './quote.ts'
-import { assertPlace } from './web-path.ts'
 
 /** What looking for something needs. */
 export interface LookupContext {

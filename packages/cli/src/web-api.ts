@@ -37,6 +37,12 @@ export interface WebApi extends AsyncDisposable {
   request(method: string, target: string, request: WebRequest): Promise<WebResponse>
 }
 
+/** What it takes to ask a gateway. */
+export interface ApiContext {
+  readonly api: WebApi
+  readonly signal: AbortSignal
+}
+
 /** What every request says that it would like to read: text, and no page. */
 const ACCEPT = 'text/plain, application/octet-stream'
 

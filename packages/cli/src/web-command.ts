@@ -1,11 +1,10 @@
 import { readAliases } from './aliases.ts'
-import type { Aliases } from './aliases.ts'
+import type { Aliases, GridOptions } from './aliases.ts'
 import { readCapWord } from './cap-word.ts'
 import type { CommandContext } from './command-context.ts'
-import type { GridOptions } from './grid-command.ts'
 import type { JsonOption } from './outcome.ts'
 import { openWebApi } from './web-api.ts'
-import type { WebApi } from './web-api.ts'
+import type { ApiContext } from './web-api.ts'
 
 /** The options that every command over the web API has. */
 export interface WebOptions extends GridOptions {
@@ -17,10 +16,8 @@ export interface WebOptions extends GridOptions {
 export interface PrintOptions extends WebOptions, JsonOption {}
 
 /** What a command over the web API works with. */
-export interface WebContext extends CommandContext {
-  readonly api: WebApi
+export interface WebContext extends CommandContext, ApiContext {
   readonly aliases: Aliases
-  readonly signal: AbortSignal
 }
 
 /**

@@ -5,14 +5,8 @@ import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import type { FileFormat } from './file-format.ts'
 import { ask, queryText, textOf } from './web-api.ts'
-import type { WebApi } from './web-api.ts'
+import type { ApiContext } from './web-api.ts'
 import { placeTarget } from './web-path.ts'
-
-/** What it takes to move the content of a file. */
-interface FileContext {
-  readonly api: WebApi
-  readonly signal: AbortSignal
-}
 
 /**
  * The content of the file at a place, in order.
@@ -20,7 +14,7 @@ interface FileContext {
  * @throws {@link CommandError} `CLI_IS_A_DIRECTORY`, and what {@link ask} throws, before the first piece.
  */
 export async function* readFile(
-  { api, signal }: FileContext,
+  { api, signal }: ApiContext,
   place: GridPlace,
   onProgress: ProgressListener,
 ): AsyncGenerator<Uint8Array> {
@@ -75,7 +69,7 @@ export interface StoredFile {
  *   place of what does. Undefined for a file that stands in no directory.
  */
 export async function storeFile(
-  { api, signal }: FileContext,
+  { api, signal }: ApiContext,
   place: GridPlace | undefined,
   { size, pieces }: FileContent,
   { format, privateKey, randomKey, onProgress }: StoreOptions,

@@ -1,9 +1,8 @@
-import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
-import { isUriError, parseCapStrict } from '@lafs/uri'
+import { assertPlace } from './aliases.ts'
 import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import { askText, capTarget, parseAnswer } from './web-api.ts'
-import type { WebContext } from './web-command.ts'
+import type { ApiContext } from './web-api.ts'
 
 /** What the web API says of something with `t=json`. */
 export interface NodeFacts {
@@ -31,7 +30,7 @@ export interface Description {
  * The target of a request about a place. What is wrong with the place itself is told here, before
  * anything is asked or changed.
  *
- * @throws {@link UriError} for a malformed cap; {@link EmptyPathnameComponentError}.
+ * @throws what {@link assertPlace} throws.
  */
 export function placeTarget(
   place: GridPlace,
@@ -39,21 +38,6 @@ export function placeTarget(
 ): string {
   assertPlace(place)
   return capTarget(place, query)
-}
-
-/** Throws as {@link placeTarget} does. */
-export function assertPlace({ root, path }: GridPlace): void {
-  try {
-    parseCapStrict(root)
-  } catch (error) {
-    // What is not known may be known to the gateway; what is malformed is of no use to anybody.
-    if (!isUriError(error, 'URI_UNKNOWN_KIND')) throw error
-  }
-  if (path.split('/').slice(0, -1).includes('')) {
-    throw new EmptyPathnameComponentError(
-      'expected names between the slashes of a path, got a double slash',
-    )
-  }
 }
 
 /** The place, where a path of one slash is the root itself, whatever it is. @see allmydata.scripts.tahoe_check */
@@ -86,7 +70,7 @@ export function entryPlace(place: GridPlace): EntryPlace | undefined {
  * @throws {@link WebApiError} `CLI_NO_SUCH_FILE` and others.
  */
 export async function describe(
-  { api, signal }: WebContext,
+  { api, signal }: ApiContext,
   place: GridPlace,
 ): Promise<Description> {
   const json = await askText(api, 'GET', placeTarget(place, { t: 'json' }), { signal })

@@ -1,4 +1,4 @@
-import { gridPlace } from '../aliases.ts'
+import { assertPlace, gridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError, FailureWithStatus } from '../failure.ts'
@@ -6,7 +6,7 @@ import { askText } from '../web-api.ts'
 import { writeOutcome } from '../outcome.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
-import { assertPlace, bestCap, describe, entryPlace, placeTarget } from '../web-path.ts'
+import { bestCap, describe, entryPlace, placeTarget } from '../web-path.ts'
 import type { EntryPlace, NodeFacts } from '../web-path.ts'
 
 const EXIT_NOT_REMOVED = 2

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { addAbortSignal } from 'node:stream'
 import { rsaPrivateKeyFromPem } from '@lafs/crypto'
-import { gridPlace } from '../aliases.ts'
+import { assertPlace, gridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import { readCapWord } from '../cap-word.ts'
 import type { CommandContext } from '../command-context.ts'
@@ -17,7 +17,6 @@ import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
 import { localFileContent, storeFile } from '../web-file.ts'
 import type { FileContent, StoredFile, StoreOptions } from '../web-file.ts'
-import { assertPlace } from '../web-path.ts'
 
 /** The options of `put`. */
 export interface PutOptions extends PrintOptions {
