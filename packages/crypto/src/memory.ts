@@ -1,7 +1,7 @@
 /** Arrays of fewer bytes are left to V8, which is good at them. */
 const RECYCLED_SIZE_MIN: number = 64 * 1024
-/** Bytes that are kept for later, at most: what an upload has in flight. */
-const SPARE_SIZE_MAX: number = 32 * 1024 * 1024
+/** Bytes that are kept for later, at most. */
+const SPARE_SIZE_MAX: number = 16 * 1024 * 1024
 /** When nobody has wanted memory for so long, nothing is kept. */
 const IDLE_MS = 5000
 

@@ -249,7 +249,6 @@ class Encoding {
       const hashingMs = this.#clock.nowMs()
       const result = await this.#finish()
       for (const writer of this.#givenUp) void this.#abort(writer)
-      this.#pool.close()
       const endMs = this.#clock.nowMs()
       return {
         ...result,

@@ -108,9 +108,7 @@ export class RemoteShare {
     return this.#prepared
   }
 
-  /**
-   * The blocks of segments that follow one another, in one read, each one checked.
-   */
+  /** The blocks of segments that follow one another, in one read, each one checked. */
   async getBlocks(firstSegment: number, count: number): Promise<Run> {
     const { layout, blockTree } = await this.prepare()
     const { geometry } = this.#file.known()
@@ -122,10 +120,10 @@ export class RemoteShare {
         (_, index) => segmentSizes(geometry, firstSegment + index).blockSize,
       )
       const offset = layout.offsets.data + firstSegment * geometry.blockSize
-      const size = (count - 1) * geometry.blockSize + (sizes.at(-1) ?? 0)
-      const kept = this.#cached(offset, size)
+      const runSize = (count - 1) * geometry.blockSize + (sizes.at(-1) ?? 0)
+      const kept = this.#cached(offset, runSize)
       const [bytes] = await Promise.all([
-        kept ?? this.#get(offset, size, 'blocks'),
+        kept ?? this.#get(offset, runSize, 'blocks'),
         this.#loadBlockHashes(layout, blockTree, window),
         this.#loadCrypttextHashes(layout, window),
       ])
