@@ -2,6 +2,7 @@ import { constants, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { recycleMemory } from '@lafs/crypto'
 import type { RIStorageServer, StorageListener } from '@lafs/storage-interface'
 import { formatFurl, formatNurl } from '@lafs/storage-protocol'
@@ -62,12 +63,21 @@ export async function serve(
   server.on('request', (request, response) => {
     void respond(handler, request, response)
   })
+  const connections = new Set<Duplex>()
+  server.on('connection', (connection) => {
+    connections.add(connection)
+    connection.once('close', () => connections.delete(connection))
+  })
   server.listen(options.port, options.host)
   await once(server, 'listening')
-  return listenerOf(server, options)
+  return listenerOf(server, connections, options)
 }
 
-function listenerOf(server: Server, options: ServeOptions): StorageListener {
+function listenerOf(
+  server: Server,
+  connections: ReadonlySet<Duplex>,
+  options: ServeOptions,
+): StorageListener {
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('not listening on a port')
   const host = options.announceHost ?? bound.address
@@ -79,6 +89,8 @@ function listenerOf(server: Server, options: ServeOptions): StorageListener {
     const closed = once(server, 'close')
     server.close()
     server.closeAllConnections()
+    // It knows of none that is amid its handshake.
+    for (const connection of connections) connection.destroy()
     await closed
   }
   return {

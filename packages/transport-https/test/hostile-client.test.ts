@@ -143,3 +143,13 @@ it('serves many connections that do nothing but ask for the version', async () =
   }
   for (const socket of sockets) socket.destroy()
 })
+
+it('ends while a client is amid its handshake', async () => {
+  const listener = await httpsTransport().serve(createStorageServer({ store: createMemoryStore() }))
+  const nurl = parseNurl(String(listener.announcement['anonymous-storage-NURLs']?.[0]))
+  const silent = await overTcp(nurl, '')
+  const gone = once(silent, 'close')
+  silent.on('error', () => {})
+  await listener.close()
+  await gone
+})
