@@ -12,7 +12,7 @@ import { pythonJson } from '@lafs/gateway/python-json'
 import { quotePath } from '../quote.ts'
 import { readRenewalRecord, renewalFile, saveRenewalRecord } from '../renewal-record.ts'
 import type { RenewalRecord } from '../renewal-record.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 
 /** The options of `renew`. */
 export interface RenewOptions extends GridOptions {
@@ -28,7 +28,8 @@ const SAVE_EVERY_MS = 5000
 /**
  * Adds or renews our lease on everything that can be reached from a directory, in one pass. How far it
  * is is kept in the node directory, so that an interrupted pass can go on. What fails is told on
- * standard error, the rest goes on, and the command ends badly.
+ * standard error, the rest goes on, and the command ends badly; so it does when servers were out of
+ * reach, whose leases end while everything looks well.
  */
 export async function renewCommand(
   context: CommandContext,
@@ -39,17 +40,31 @@ export async function renewCommand(
     const root = await rootDirectory(grid, where)
     return renewTree(grid, root, options)
   })
-  const { terminal } = context
-  const text =
-    options.json === true ? pythonJson(statusJson(status), 1) : summaryLines(status).join('\n')
-  await writeTo(terminal.stdout, `${text}\n`)
-  if (status.failureCount === 0) return
-  for (const { path, serverId, error } of options.json === true ? [] : status.failures) {
+  const { stdout, stderr } = context.terminal
+  const isJson = options.json === true
+  if (isJson) await writeTo(stdout, `${pythonJson(statusJson(status), 1)}\n`)
+  else for (const line of summaryLines(status)) await writeLine(stdout, line)
+  for (const { path, serverId, error } of isJson ? [] : status.failures) {
     const place = serverId === undefined ? quotePath(path) : `${quotePath(path)} on ${serverId}`
-    await writeTo(terminal.stderr, `${describeFailure(error, place)}\n`)
+    await writeTo(stderr, `${describeFailure(error, place)}\n`)
   }
-  const things = status.failureCount === 1 ? 'one object' : `${status.failureCount} objects`
-  throw new CommandError('CLI_INCOMPLETE', `the leases of ${things} were not renewed everywhere`)
+  const missed = whatWasMissed(status)
+  if (missed !== undefined) throw new CommandError('CLI_INCOMPLETE', missed)
+}
+
+/** What a renewal did not come to; undefined where every server was asked of everything, and did it. */
+function whatWasMissed({ failureCount, servers }: RenewalStatus): string | undefined {
+  const away = [...servers.values()].filter(({ notAsked }) => notAsked > 0).length
+  const objects = failureCount === 1 ? 'one object' : `${failureCount} objects`
+  const parts = [
+    ...(failureCount === 0 ? [] : [`the leases of ${objects} were not renewed everywhere`]),
+    ...(away === 0
+      ? []
+      : [
+          `${away === 1 ? 'one server was' : `${away} servers were`} out of reach, and leases there are as they were; renew again when all servers run`,
+        ]),
+  ]
+  return parts.length === 0 ? undefined : parts.join('; ')
 }
 
 async function renewTree(
@@ -95,7 +110,8 @@ async function watched(
     bar.update({ phase: 'traversing', done: record.objects, total })
     if (terminal.now() - savedMs < SAVE_EVERY_MS) return
     savedMs = terminal.now()
-    saving = saving.then(() => save(record))
+    // What keeps it from being kept need not keep leases from being renewed: the last time tells of it.
+    saving = saving.then(() => save(record)).catch(() => undefined)
   }
   const timer = setInterval(look, LOOK_EVERY_MS)
   try {

@@ -9,10 +9,12 @@ import { EXIT_INTERRUPTED } from '../src/failure.ts'
 import { runHere } from './in-process.ts'
 
 let status: RenewalStatus
-/** A renewal that gets so far and no further. */
+let comesToItsEnd: boolean
+/** A renewal that gets so far, and no further or to its end. */
 function renewLeases(): IMonitor<RenewalStatus> {
   return monitored<RenewalStatus>(undefined, async (monitor) => {
     monitor.setStatus(status)
+    if (comesToItsEnd) return status
     return new Promise((_resolve, reject) => {
       monitor.signal.addEventListener('abort', () => reject(monitor.signal.reason as Error))
       interrupt.abort(new DOMException('interrupted', 'AbortError'))
@@ -28,6 +30,7 @@ let node: string
 let interrupt: AbortController
 beforeEach(async () => {
   interrupt = new AbortController()
+  comesToItsEnd = false
   node = await mkdtemp(join(tmpdir(), 'lafs-test-'))
   await writeFile(join(node, 'tahoe.cfg'), '')
   status = {
@@ -65,5 +68,35 @@ describe('renew, interrupted', () => {
       stderr: 'lafs: interrupted.\n',
     })
     await expect(readdir(join(node, 'private', 'renewals'))).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('renew, with servers out of reach', () => {
+  const server = { leases: 2, failures: 0, notAsked: 0, lastError: undefined }
+  const away = { ...server, leases: 0, notAsked: 4 }
+
+  it.each([
+    [0, ['v0-a'], 'one server was out of reach, and leases there are as they were; renew again'],
+    [0, ['v0-a', 'v0-b'], '2 servers were out of reach, and'],
+    [1, [], 'the leases of one object were not renewed everywhere.\n'],
+    [2, ['v0-a'], 'the leases of 2 objects were not renewed everywhere; one server was out of'],
+  ])('ends badly after %d failures without %j', async (failureCount, awayIds, said) => {
+    comesToItsEnd = true
+    const servers = new Map([['v0-c', server], ...awayIds.map((id) => [id, away] as const)])
+    status = { ...status, failureCount, servers }
+    expect(await renew()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`lafs: CLI_INCOMPLETE: ${said}`),
+    })
+  })
+
+  it('ends well when all were asked', async () => {
+    comesToItsEnd = true
+    status = { ...status, failureCount: 0, servers: new Map([['v0-c', server]]) }
+    expect(await renew()).toEqual({
+      status: 0,
+      stdout: 'done: 9 leases of 3 objects renewed\n server v0-c: 2 leases\n',
+      stderr: '',
+    })
   })
 })
