@@ -28,6 +28,10 @@ const KEEP_ALIVE_TIMEOUT_MS = 600_000
 const HEAD_TIMEOUT_MS = 30_000
 /** How long a client may send nothing in the middle of a body that is waited for. */
 const BODY_TIMEOUT_MS = 60_000
+/** What is let pass of a body that nobody wants, in bytes, */
+const UNWANTED_SIZE_MAX = 1024 * 1024 * 1024
+/** and for how long after the answer. */
+const UNWANTED_TIME_MS = 5 * 60_000
 /** How long a client may take nothing of its answer. People pause films. */
 const ANSWER_TIMEOUT_MS = 15 * 60_000
 /** Of the first line and the headers together; caps and names are long. */
@@ -148,11 +152,7 @@ async function send(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // Who has not sent all of a body may stall for ever, and what it sends is no next request.
-  if (!request.complete) {
-    response.setHeader('connection', 'close')
-    request.setTimeout(BODY_TIMEOUT_MS, () => request.destroy())
-  }
+  if (!request.complete) passRest(request, response)
   const whole = body instanceof Uint8Array
   const counted = !whole || headers.some(([name]) => name === 'content-length')
   const length = counted || status === 304 ? [] : ['content-length', String(body.length)]
@@ -171,6 +171,36 @@ async function send(
     if (!goesOn) await drained(response)
   }
   response.end()
+}
+
+/**
+ * Lets pass what still comes of a body that nobody wants, and closes the connection behind it: many
+ * clients read no answer before they have written all. If the connection were closed with something
+ * left unread in it, the system would take the answer back.
+ */
+function passRest(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('connection', 'close')
+  const { socket } = request
+  const destroy = (): unknown => socket.destroy()
+  request.setTimeout(BODY_TIMEOUT_MS, destroy)
+  // Behind the answer node closes both sides; until all has come, it shall close ours alone.
+  const destroySoon = socket.destroySoon.bind(socket)
+  socket.destroySoon = () => socket.end()
+  request.once('end', () => {
+    socket.destroySoon = destroySoon
+    if (response.writableFinished) destroySoon()
+  })
+  response.once('finish', () => {
+    const over = setTimeout(destroy, UNWANTED_TIME_MS)
+    socket.once('close', () => clearTimeout(over))
+  })
+  let size = 0
+  request.removeAllListeners('data')
+  request.on('data', ({ length }: Uint8Array) => {
+    size += length
+    if (size > UNWANTED_SIZE_MAX) destroy()
+  })
+  request.resume()
 }
 
 /** Waits until the other side has taken what it was sent. */

@@ -198,6 +198,71 @@ it('takes no more of a body than is wanted', async () => {
   await until(() => answer.startsWith('HTTP/1.1 200 OK'))
 })
 
+describe('an answer that comes before the end of the body', () => {
+  /** Writes a request to its end, and only then looks for an answer. */
+  async function writeAll(head: string, size: number): Promise<string> {
+    const socket = await connect()
+    socket.pause()
+    const piece = Buffer.alloc(1024 * 1024, 'a')
+    socket.write(`${head} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${size}\r\n\r\n`)
+    for (let sent = 0; sent < size; sent += piece.length) {
+      await new Promise<void>((resolve, reject) => {
+        socket.write(piece.subarray(0, size - sent), (error) => (error ? reject(error) : resolve()))
+      })
+    }
+    return received(socket)
+  }
+
+  const SIZE = 32 * 1024 * 1024 + 1
+
+  it.each<[status: number, head: string, size: number]>([
+    [400, 'PUT /uri?format=x', SIZE],
+    [401, 'PUT /private/logs', SIZE],
+    [404, 'PUT /nowhere', SIZE],
+    [413, 'POST /uri?t=mkdir-with-children', 64 * 1024 * 1024 + SIZE],
+  ])('reaches a client that writes on: %d', async (status, head, size) => {
+    const answer = await writeAll(head, size)
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\n\r\n.`, 's'))
+    expect(answer.toLowerCase()).toContain('connection: close')
+  })
+
+  it('reaches it where it is larger than what is on the way', async () => {
+    handle = async () => ({
+      status: 200,
+      headers: [],
+      body: (async function* () {
+        for (let count = 0; count < 16; count++) yield new Uint8Array(1024 * 1024).fill(0x62)
+      })(),
+    })
+    const answer = await writeAll('PUT /', SIZE)
+    expect(answer.length).toBeGreaterThan(16 * 1024 * 1024)
+    expect(answer).toMatch(/\r\n0\r\n\r\n$/)
+  })
+
+  it('is not waited behind for ever', async () => {
+    const port = Number(new URL(listener.url).port)
+    const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true })
+    sockets.push(socket)
+    let closed = false
+    socket.on('error', () => (closed = true))
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      socket.write('PUT /uri?format=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n')
+      expect(await received(socket)).toMatch(/^HTTP\/1\.1 400 /)
+      socket.write('x')
+      await until(() => vi.getTimerCount() > 0)
+      expect(closed).toBe(false)
+      vi.advanceTimersByTime(6 * 60_000)
+      await until(() => {
+        if (!closed) socket.write('x')
+        return closed
+      })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
 it('takes a request for another protocol as one for this', async () => {
   const socket = await connect()
   const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAA\r\n'
