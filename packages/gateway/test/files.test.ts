@@ -285,6 +285,19 @@ describe('PUT FILE', () => {
     }
   })
 
+  it('takes writes into a mutable one that come together with new contents for it', async () => {
+    const root = await directory()
+    for (const format of ['SDMF', 'MDMF']) {
+      const file = `${root}/${format}`
+      await web.put(`${file}?format=${format}`, '........')
+      const writes = Array.from('abcdefgh', async (letter, offset) => {
+        const query = offset % 2 === 0 ? `?offset=${offset}` : ''
+        return (await web.put(`${file}${query}`, letter.repeat(8))).status
+      })
+      expect(await Promise.all(writes)).toEqual([200, 200, 200, 200, 200, 200, 200, 200])
+    }
+  })
+
   it('replaces the content of a mutable one, or writes into it', async () => {
     const root = await directory()
     const cap = (await web.put(`${root}/m?format=MDMF`, 'hello world')).text

@@ -271,30 +271,36 @@ async function writeMutable(
   try {
     // Once it has begun, a write goes on even where whoever asked for it leaves: half of one would
     // be worse.
-    if (offset === undefined) await node.overwrite(source)
-    else await updateFrom(node, source, offset)
+    await inTurn(node, () =>
+      offset === undefined ? node.overwrite(source) : updateFrom(node, source, offset),
+    )
   } finally {
     await source.close()
   }
   return textResponse(node.uri)
 }
 
-/** The last of the writes into parts of each file that are under way. */
-const lastUpdates = new WeakMap<IMutableFileNode, Promise<unknown>>()
+/** The last of the writes to each file that are under way. */
+const lastWrites = new WeakMap<IMutableFileNode, Promise<unknown>>()
 
-/** Writes into a part of a file, in turn: each such write begins with what the one before it has left. */
-function updateFrom(node: IMutableFileNode, source: IUploadable, offset: number): Promise<void> {
-  const update = async (): Promise<void> => {
-    const version = await node.bestMutableVersion()
-    if (offset > version.size) {
-      throw badRequest(`PUT to a mutable file: offset= is past the end, at ${version.size}`)
-    }
-    await version.update(source, offset)
-  }
-  const before = lastUpdates.get(node) ?? Promise.resolve()
-  const mine = before.then(update, update)
-  lastUpdates.set(node, mine)
+/** Writes to a file after the writes before it: what is written into a part begins with what they have left. */
+function inTurn<T>(node: IMutableFileNode, write: () => Promise<T>): Promise<T> {
+  const before = lastWrites.get(node) ?? Promise.resolve()
+  const mine = before.then(write, write)
+  lastWrites.set(node, mine)
   return mine
+}
+
+async function updateFrom(
+  node: IMutableFileNode,
+  source: IUploadable,
+  offset: number,
+): Promise<void> {
+  const version = await node.bestMutableVersion()
+  if (offset > version.size) {
+    throw badRequest(`PUT to a mutable file: offset= is past the end, at ${version.size}`)
+  }
+  await version.update(source, offset)
 }
 
 /** Uploads what the request carries and links it. */
