@@ -284,7 +284,7 @@ async function writeMutable(
 const lastWrites = new WeakMap<IMutableFileNode, Promise<unknown>>()
 
 /** Writes to a file after the writes before it: what is written into a part begins with what they have left. */
-function inTurn<T>(node: IMutableFileNode, write: () => Promise<T>): Promise<T> {
+function inTurn(node: IMutableFileNode, write: () => Promise<unknown>): Promise<unknown> {
   const before = lastWrites.get(node) ?? Promise.resolve()
   const mine = before.then(write, write)
   lastWrites.set(node, mine)
