@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Client } from '@lafs/client'
 import ssh2 from 'ssh2'
 import type { AuthContext, Connection, ServerChannel, Session as SshSession } from 'ssh2'
@@ -12,6 +14,8 @@ import { Subsystem } from './subsystem.ts'
 
 /** How long a connection may take to log in. */
 const LOGIN_TIMEOUT_MS = 60_000
+/** How long the last words of a connection may take. */
+const FAREWELL_MS = 1000
 /** Quiet connections are asked for a sign of life; after three questions without answer they end. */
 const KEEPALIVE_MS = 60_000
 
@@ -62,29 +66,37 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
     temporaryFolder: options.temporaryFolder,
     now: Date.now,
   }
-  const connections = new Set<Connection>()
+  const ssh = { hostKeys: [options.hostPrivateKey], keepaliveInterval: KEEPALIVE_MS }
+  /** Undefined as long as the other side has said nothing. */
+  const connections = new Map<Socket, Connection | undefined>()
   const sessions = new Set<Promise<void>>()
-  const server = new ssh2.Server({
-    hostKeys: [options.hostPrivateKey],
-    keepaliveInterval: KEEPALIVE_MS,
-  })
-  server.on('connection', (connection) => {
-    connections.add(connection)
-    connection.on('close', () => connections.delete(connection))
-    // Whoever speaks no SSH, or goes away, ends nothing but the own connection.
-    connection.on('error', () => connection.end())
-    welcome(connection, accounts, (channel, account) => {
-      const served = serveChannel(channel, new Session(context, account.rootCap), context)
-      sessions.add(served)
-      served.finally(() => sessions.delete(served)).catch(() => {})
+  const server = createServer((socket) => {
+    connections.set(socket, undefined)
+    const timer = setTimeout(() => dismiss(socket, connections.get(socket)), LOGIN_TIMEOUT_MS)
+    socket.on('close', () => {
+      connections.delete(socket)
+      clearTimeout(timer)
     })
+    // One for each socket: it does not tell which of them a connection has.
+    const own = new ssh2.Server(ssh, (connection) => {
+      connections.set(socket, connection)
+      connection.on('ready', () => clearTimeout(timer))
+      // Whoever speaks no SSH, or goes away, ends nothing but the own connection.
+      connection.on('error', () => dismiss(socket, connection))
+      welcome(connection, accounts, (channel, account) => {
+        const served = serveChannel(channel, new Session(context, account.rootCap), context)
+        sessions.add(served)
+        served.finally(() => sessions.delete(served)).catch(() => {})
+      })
+    })
+    own.injectSocket(socket)
   })
   server.listen(options.port, options.host ?? '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve))
-    for (const connection of connections) connection.end()
+    for (const [socket, connection] of connections) dismiss(socket, connection)
     await Promise.allSettled(sessions)
     await closed
   }
@@ -103,6 +115,14 @@ function assertHostKey(text: string): void {
   }
 }
 
+/** Ends a connection, however little its other side takes of the last words. */
+function dismiss(socket: Socket, connection: Connection | undefined): void {
+  connection?.end()
+  socket.destroySoon()
+  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  socket.on('close', () => clearTimeout(timer))
+}
+
 /** Lets somebody in who holds the key of an account. */
 function welcome(
   connection: Connection,
@@ -110,9 +130,6 @@ function welcome(
   onSftp: (channel: ServerChannel, account: Account) => void,
 ): void {
   let user: Account | undefined
-  const timer = setTimeout(() => connection.end(), LOGIN_TIMEOUT_MS)
-  timer.unref()
-  connection.on('close', () => clearTimeout(timer))
   connection.on('authentication', (attempt) => {
     const account = verifiedAccount(attempt, accounts)
     if (account === undefined) {
@@ -123,7 +140,6 @@ function welcome(
     attempt.accept()
   })
   connection.on('ready', () => {
-    clearTimeout(timer)
     connection.on('session', (accept) => {
       if (user !== undefined) offer(accept(), user, onSftp)
     })

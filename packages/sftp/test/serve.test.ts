@@ -1,0 +1,104 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { createLocalGrid } from '@lafs/node-directory'
+import type { LocalGrid } from '@lafs/node-directory'
+import type { Client } from '@lafs/client'
+import { isDirectoryNode } from '@lafs/filesystem-interface'
+import ssh2 from 'ssh2'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { serveSftp } from '../src/index.ts'
+import type { SftpListener } from '../src/index.ts'
+
+let grid: LocalGrid
+let client: Client
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const hostPrivateKey = privateKey.export({ type: 'sec1', format: 'pem' }).toString()
+
+beforeAll(async () => {
+  grid = await createLocalGrid({ servers: 1, transport: 'memory' })
+  client = await grid.createClient()
+})
+afterAll(async () => {
+  await client.close()
+  await grid.close()
+})
+
+const serve = (): Promise<SftpListener> =>
+  serveSftp({ client, port: 0, hostPrivateKey, accounts: '' })
+
+/** Somebody who has connected, and does not go away when told to. */
+async function visit({ port }: SftpListener): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  await once(socket, 'data')
+  return socket
+}
+
+describe.each([
+  ['nothing', ''],
+  ['hello and no more', 'SSH-2.0-stalled\r\n'],
+])('a connection that says %s', (_what, greeting) => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('keeps nothing from closing', async () => {
+    const listener = await serve()
+    const socket = await visit(listener)
+    socket.write(greeting)
+    await listener.close()
+    socket.destroy()
+  })
+
+  it('ends when it has not logged in for a minute', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await using listener = await serve()
+    const socket = await visit(listener)
+    const ended = once(socket.resume(), 'end')
+    socket.write(greeting)
+    vi.advanceTimersByTime(60_000)
+    await ended
+    socket.destroy()
+    expect(socket.destroyed).toBe(true)
+  })
+})
+
+it('stores a file that is being closed, and no other, when it closes under a client that is stuck', async () => {
+  const root = await client.createDirnode()
+  if (!isDirectoryNode(root)) throw new TypeError('expected a directory')
+  const key = ssh2.utils.generateKeyPairSync('ed25519')
+  const accounts = `alice ${key.public} ${root.uri}`
+  const listener = await serveSftp({ client, port: 0, hostPrivateKey, accounts })
+  const socket = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true })
+  const user = new ssh2.Client()
+  user.on('error', () => undefined)
+  user.connect({ sock: socket, username: 'alice', privateKey: key.private })
+  await once(user, 'ready')
+  const sftp = await new Promise<ssh2.SFTPWrapper>((resolve, reject) => {
+    user.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)))
+  })
+  const written = async (name: string): Promise<Buffer> => {
+    const handle = await new Promise<Buffer>((resolve, reject) => {
+      sftp.open(name, 'w', (error, opened) =>
+        error === undefined ? resolve(opened) : reject(error),
+      )
+    })
+    const text = Buffer.from(name.repeat(100))
+    await new Promise((resolve) => {
+      sftp.write(handle, text, 0, text.length, 0, resolve)
+    })
+    return handle
+  }
+  await written('open')
+  const closing = await written('closing')
+  await new Promise((resolve) => {
+    sftp.close(closing, () => undefined)
+    sftp.stat('open', resolve)
+  })
+  socket.pause()
+  await listener.close()
+  socket.destroy()
+  expect([...(await root.list()).keys()]).toEqual(['closing'])
+})
