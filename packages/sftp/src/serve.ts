@@ -84,7 +84,7 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
       // Whoever speaks no SSH, or goes away, ends nothing but the own connection.
       connection.on('error', () => dismiss(socket, connection))
       welcome(connection, accounts, (channel, account) => {
-        const served = serveChannel(channel, new Session(context, account.rootCap), context)
+        const served = serveChannel(channel, new Session(context, account.rootCap))
         sessions.add(served)
         served.finally(() => sessions.delete(served)).catch(() => {})
       })
@@ -183,11 +183,7 @@ function finish(channel: ServerChannel, status: number, say: () => void): void {
   channel.end()
 }
 
-async function serveChannel(
-  channel: ServerChannel,
-  session: Session,
-  { filesInWork }: SessionContext,
-): Promise<void> {
+async function serveChannel(channel: ServerChannel, session: Session): Promise<void> {
   const ended = new AbortController()
   channel.on('close', () => ended.abort())
   channel.on('error', () => ended.abort())
@@ -196,7 +192,7 @@ async function serveChannel(
     if (!channel.write(bytes)) await once(channel, 'drain', { signal: ended.signal })
   }
   try {
-    await new Subsystem(session, filesInWork).serve(channel, send)
+    await new Subsystem(session).serve(channel, send)
   } catch {
     // The stream broke off, or what came is no SFTP.
   } finally {

@@ -59,7 +59,7 @@ export class Session {
     this.#root = context.client.createNodeFromUri(rootCap)
   }
 
-  /** @param flags - of {@link OPEN}. */
+  /** @param flags - of {@link OPEN}. @returns what {@link close} is to be called with in the end. */
   async open(path: string, flags: number, set: Attributes): Promise<OpenFile> {
     if ((flags & (OPEN.read | OPEN.write)) === 0) {
       throw new StatusError(STATUS.badMessage, 'a file is opened to be read, written, or both')
@@ -71,6 +71,15 @@ export class Session {
     return target.place === undefined
       ? this.#openNode(target.node, flags)
       : this.#openEntry(target.place, flags, set)
+  }
+
+  /** Stores what was written to a file, unless it was abandoned; rejects where that fails. */
+  async close(file: OpenFile): Promise<void> {
+    try {
+      await file.close()
+    } finally {
+      if (file instanceof FileToWrite) this.#context.filesInWork.remove(file)
+    }
   }
 
   /** The entries of a directory, but for those whose names no path leads to. */
@@ -100,8 +109,11 @@ export class Session {
   async setAttributes(path: string, set: Attributes): Promise<void> {
     if (set.size !== undefined) {
       const file = await this.open(path, OPEN.read | OPEN.write, {})
-      await file.setAttributes(set)
-      await file.close()
+      try {
+        await file.setAttributes(set)
+      } finally {
+        await this.close(file)
+      }
       return
     }
     const { place } = await this.#target(path)

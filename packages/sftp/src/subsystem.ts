@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import { isFilesystemError } from '@lafs/filesystem-interface'
-import type { FilesInWork } from './files-in-work.ts'
 import { FileToWrite } from './open-file.ts'
 import type { OpenFile } from './open-file.ts'
 import { OrderedWork } from './ordered-work.ts'
@@ -54,14 +53,12 @@ type Handle =
 /** The requests of one connection. */
 export class Subsystem {
   readonly #session: Session
-  readonly #filesInWork: FilesInWork
   readonly #order = new OrderedWork()
   readonly #handles = new Map<number, Handle>()
   #nextHandle = 1
 
-  constructor(session: Session, filesInWork: FilesInWork) {
+  constructor(session: Session) {
     this.#session = session
-    this.#filesInWork = filesInWork
   }
 
   /**
@@ -103,7 +100,7 @@ export class Subsystem {
     for (const handle of open) {
       if (handle.kind !== 'file') continue
       if (handle.file instanceof FileToWrite) handle.file.abandon()
-      await this.#close(handle.file).catch(() => {})
+      await this.#session.close(handle.file).catch(() => {})
     }
   }
 
@@ -197,7 +194,7 @@ export class Subsystem {
     if (this.#handles.size >= HANDLES_MAX) {
       if (handle.kind === 'file') {
         if (handle.file instanceof FileToWrite) handle.file.abandon()
-        await this.#close(handle.file)
+        await this.#session.close(handle.file)
       }
       throw new StatusError(STATUS.failure, 'too many files are open')
     }
@@ -210,16 +207,8 @@ export class Subsystem {
     const handle = this.#handles.get(number)
     if (handle === undefined) throw badHandle()
     this.#handles.delete(number)
-    if (handle.kind === 'file') await this.#close(handle.file)
+    if (handle.kind === 'file') await this.#session.close(handle.file)
     return reply.ok()
-  }
-
-  async #close(file: OpenFile): Promise<void> {
-    try {
-      await file.close()
-    } finally {
-      if (file instanceof FileToWrite) this.#filesInWork.remove(file)
-    }
   }
 
   async #read(file: OpenFile, offset: number, length: number): Promise<Reply> {

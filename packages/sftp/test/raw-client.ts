@@ -46,7 +46,7 @@ export function connect(
   const input = new PassThrough()
   const waiting = new Map<number, (answer: Answer) => void>()
   const session = new Session({ ...context, filesInWork }, rootCap)
-  const served = new Subsystem(session, filesInWork)
+  const served = new Subsystem(session)
     .serve(input, async (bytes) => {
       const fields = new FieldReader(bytes)
       fields.uint32()

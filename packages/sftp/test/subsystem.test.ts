@@ -195,6 +195,16 @@ describe('writing', () => {
     expect(statusOf(await user.ask(REQUEST.fsetstat, handle, size(5)))).toBe(STATUS.ok)
     expect(await close(user, handle)).toBe(STATUS.ok)
     expect(await contentOf('file')).toBe('abc\0\0')
+    // What somebody else puts there is what is there.
+    await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq')
+    expect(await sizeOf('file')).toBe(8)
+  })
+
+  it('has no file in work any more that could not be cut off', async () => {
+    await root.setUri('file', undefined, `URI:CHK:${'a'.repeat(26)}:${'a'.repeat(52)}:1:1:1000`)
+    const size = concat([uint32(1), offset(3)])
+    expect(statusOf(await user.ask(REQUEST.setstat, text('file'), size))).toBe(STATUS.failure)
+    expect(await sizeOf('file')).toBe(1000)
   })
 
   it('leaves a file alone that nothing was written to', async () => {
