@@ -97,6 +97,13 @@ export class FailureWithStatus extends Error {
   }
 }
 
+/** What went wrong first, where giving something back failed after it. */
+export function firstFailure(error: unknown): unknown {
+  // Node 20 has no such class; what compilers put in its place has its name.
+  if (!(error instanceof Error && error.name === 'SuppressedError')) return error
+  return firstFailure((error as Error & { readonly suppressed?: unknown }).suppressed)
+}
+
 const NO_SERVERS =
   'List servers in private/servers.yaml, or start those that are listed; where tahoe.cfg has [grid_managers], servers need a certificate of one.'
 

@@ -7,6 +7,7 @@ import {
   EXIT_OK,
   EXIT_USAGE,
   FailureWithStatus,
+  firstFailure,
   UsageError,
 } from './failure.ts'
 import { createProgram } from './program.ts'
@@ -28,7 +29,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     const version = asksVersion ? await (await import('./version.ts')).versionText() : ''
     await createProgram(terminal, version).parseAsync([...words], { from: 'user' })
     return EXIT_OK
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstFailure(thrown)
     if (terminal.signal.aborted) {
       if (isBrokenPipe(terminal.signal.reason)) return EXIT_BROKEN_PIPE
       terminal.stderr.write('lafs: interrupted.\n')
