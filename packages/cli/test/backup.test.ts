@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   mkdir,
   mkdtemp,
   readFile,
   rm,
+  stat,
   symlink,
   truncate,
   utimes,
@@ -12,11 +14,15 @@ import {
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type * as Sqlite from 'node-sqlite3-wasm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openBackupDb } from '../src/backup/backupdb.ts'
 import { scanFolder } from '../src/backup/scan.ts'
+import { storeFile } from '../src/backup/store.ts'
+import { httpWebApi } from '../src/web-api.ts'
 import { runHere } from './in-process.ts'
 import type { Outcome } from './in-process.ts'
 import { writeFiles } from './recorded.ts'
@@ -31,8 +37,8 @@ interface Mood {
   healthy: boolean
   /** Uploads whose connection breaks. */
   breaks: number
-  /** The statuses of requests whose method and target match. */
-  readonly failures: [RegExp, number][]
+  /** The statuses of requests whose method and target match, and what is said with them. */
+  readonly failures: [RegExp, number, string?][]
 }
 
 let root: string
@@ -88,7 +94,7 @@ async function answer(
   const what = `${method} ${decodeURIComponent(target).replace(ROOT, 'ROOT')}`
   const failure = mood.failures.find(([pattern]) => pattern.test(what))
   requests.push({ what: what.replace(/URI:[^?]*/, 'CAP'), body })
-  if (failure !== undefined) return { status: failure[1], text: 'no servers today' }
+  if (failure !== undefined) return { status: failure[1], text: failure[2] ?? 'no servers today' }
   if (what.endsWith('Archives?t=json')) {
     if (mood.archives === 'missing') return { status: 404, text: 'No such child: Archives' }
     const kind = mood.archives === 'a file' ? 'filenode' : 'dirnode'
@@ -98,7 +104,7 @@ async function answer(
   if (what.includes('t=check')) {
     return { status: 200, text: JSON.stringify({ results: { healthy: mood.healthy } }) }
   }
-  if (what.endsWith('t=uri') || what.endsWith('?t=mkdir')) return { status: 200, text: ROOT }
+  if (/[?]t=(uri|mkdir)(&|$)/.test(what)) return { status: 200, text: ROOT }
   const hash = createHash('sha256').update(body).digest('hex')
   const kind = what === 'PUT /uri' ? 'CHK' : 'DIR2-CHK'
   return { status: 201, text: `URI:${kind}:${hash}` }
@@ -142,7 +148,7 @@ describe('backup', () => {
       'POST /uri/ROOT/there/Archives?t=mkdir',
     ])
     expect(did().slice(-2)).toEqual([
-      'PUT /uri/ROOT/there/Archives/2024-02-29_12:00:05Z?t=uri',
+      'PUT /uri/ROOT/there/Archives/2024-02-29_12:00:05Z?t=uri&replace=false',
       'PUT /uri/ROOT/there/Latest?t=uri',
     ])
     const top = requests.findLast(({ what }) => what === 'POST /uri?t=mkdir-immutable')
@@ -185,7 +191,7 @@ describe('backup', () => {
     expect(stdout).toContain(` re-using old directory for '${folder}/sub'\n`)
     expect(did()).toEqual([
       'GET /uri/ROOT/Archives?t=json',
-      'PUT /uri/ROOT/Archives/2024-02-29_12:00:05Z?t=uri',
+      'PUT /uri/ROOT/Archives/2024-02-29_12:00:05Z?t=uri&replace=false',
       'PUT /uri/ROOT/Latest?t=uri',
     ])
   })
@@ -210,6 +216,28 @@ describe('backup', () => {
     )
   })
 
+  it('never takes the place of another archive', async () => {
+    const { backUp } = await makePlace({ a: 'one' })
+    const taken = 'There was already a child by that name, and you asked me to not replace it.'
+    mood.failures.push([/Archives\/2024-02-29_12:00:0[56]Z/, 409, taken])
+    const { status, stdout } = await backUp('--json', 'folder', 'tahoe:')
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ archive: 'Archives/2024-02-29_12:00:07Z' })
+    expect(did().slice(-2)).toEqual([
+      'PUT /uri/ROOT/Archives/2024-02-29_12:00:07Z?t=uri&replace=false',
+      'PUT /uri/ROOT/Latest?t=uri',
+    ])
+    expect(did().filter((what) => what.includes('Archives/'))).toHaveLength(3)
+  })
+
+  it('tells of what the gateway says to an archive that it does not take', async () => {
+    const { backUp } = await makePlace({ a: 'one' })
+    mood.failures.push([/Archives\/2024/, 409, 'UncoordinatedWriteError: somebody else writes'])
+    const { status, stderr } = await backUp('folder', 'tahoe:')
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/MUTABLE_UNCOORDINATED_WRITE/)])
+    expect(did().filter((what) => what.includes('Archives/'))).toHaveLength(1)
+  })
+
   it.each([
     [true, '0 files uploaded (1 reused)', '0 directories created (1 reused)'],
     [false, '1 files uploaded (0 reused)', '1 directories created (0 reused)'],
@@ -225,6 +253,16 @@ describe('backup', () => {
     expect(later.stdout).toMatch(/checking 'URI:CHK:/)
     const soon = await runHere(words, { nowMs: NOW + 62 * 86_400_000 })
     expect(soon.stdout).toContain(' 0 files checked, 0 directories checked\n')
+  })
+
+  it.each(['null', '<html>', '{"results": 7}'])('relies on no check that says %s', async (said) => {
+    const { node, folder } = await makePlace({ a: 'one' })
+    const words = ['-d', node, 'backup', '-u', url, folder, 'tahoe:']
+    await runHere(words, { nowMs: NOW })
+    mood.failures.push([/t=check/, 200, said])
+    const later = await runHere(words, { nowMs: NOW + 61 * 86_400_000 })
+    expect(later).toMatchObject({ status: 0, stderr: '' })
+    expect(later.stdout).toContain('1 files uploaded (0 reused)')
   })
 
   it('relies on nothing that was not well and could not be stored again', async () => {
@@ -302,6 +340,10 @@ describe('backup', () => {
     expect(stdout).toContain(' 1 files uploaded')
     const lengths = requests.flatMap(({ what, body }) => (what === 'PUT /uri' ? body.length : []))
     expect(lengths).toEqual([1])
+    const top = requests.findLast(({ what }) => what === 'POST /uri?t=mkdir-immutable')
+    const { mtime } = JSON.parse(top?.body ?? '').long[1].metadata as { mtime: number }
+    // Of what was stored, not of what stood there when it was begun.
+    expect(mtime).toBeCloseTo((await stat(join(folder, 'long'))).mtimeMs / 1000, 3)
   })
 
   it('does not remember a file that changes while it is read', async () => {
@@ -321,6 +363,27 @@ describe('backup', () => {
       await makePlace({ a: 'one', b: 'x'.repeat(600_000) })
     ).backUp('folder', 'tahoe:')
     expect(outcome).toMatchObject({ status, stderr: expect.stringMatching(stderr) })
+  })
+
+  it('tells of the first failure where another one follows it', async () => {
+    const { node, backUp } = await makePlace({ a: 'one' })
+    const file = join(node, 'private/backupdb.sqlite')
+    await (await openBackupDb(file, { now: () => NOW })).close()
+    const { Database } = createRequire(import.meta.url)('node-sqlite3-wasm') as typeof Sqlite
+    const database = new Database(file)
+    const full = `BEGIN SELECT RAISE(ABORT, 'no room'); END`
+    database.exec(`CREATE TRIGGER full BEFORE INSERT ON local_files ${full}`)
+    database.close()
+    mood.failures.push([/mkdir-immutable/, 500])
+    expect(await backUp('folder', 'tahoe:')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^lafs: WEB_500: no servers today\./),
+    })
+    mood.failures.pop()
+    expect(await backUp('folder', 'tahoe:')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^lafs: CLI_BAD_BACKUPDB: [^\n]+ no room\./),
+    })
   })
 
   it('keeps what it has stored when the gateway fails', async () => {
@@ -390,6 +453,35 @@ describe('backup', () => {
     const { stdout, stderr } = await runHere(words, options)
     expect(stdout).not.toContain('Backing up')
     expect(stderr).toContain('backing up')
+  })
+})
+
+describe('what takes the place of a file after the scan', () => {
+  it.each([
+    [
+      'a pipe',
+      'special',
+      async (path: string): Promise<void> => void execFileSync('mkfifo', [path]),
+    ],
+    ['a link', 'symlink', (path: string) => symlink('/etc/hosts', path)],
+    ['a folder', 'special', (path: string) => mkdir(path)],
+  ] as const)('is not stored when it is %s', async (_what, why, make) => {
+    const { node, folder } = await makePlace({ 'sub/': '' })
+    const path = join(folder, 'now')
+    await make(path)
+    await using api = httpWebApi(url)
+    await using db = await openBackupDb(join(node, 'private/backupdb.sqlite'), { now: () => NOW })
+    const tools = {
+      api,
+      db,
+      trustsTimestamps: true,
+      now: () => NOW,
+      signal: new AbortController().signal,
+      onSent: () => undefined,
+      made: new Map<string, Promise<string>>(),
+    }
+    expect(await storeFile(tools, path)).toEqual({ why, log: [] })
+    expect(requests).toEqual([])
   })
 })
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadVectors } from '@lafs/vectors'
 import type * as Sqlite from 'node-sqlite3-wasm'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { directoryHash, openBackupDb } from '../src/backup/backupdb.ts'
 import { excluder } from '../src/backup/exclude.ts'
 import { paceLine, summary, warning } from '../src/backup/report.ts'
@@ -141,6 +141,20 @@ describe('the database of backups', () => {
       await using db = await openBackupDb(file, at(recorded.now + days * 86_400, dice))
       const hash = recorded.hashes[1]?.hash ?? ''
       expect((await db.findDirectory(hash))?.shouldCheck).toBe(shouldCheck)
+      expect((await db.findFile(FILE, STAMP, true))?.shouldCheck).toBe(shouldCheck)
+    },
+  )
+
+  it.each([
+    [-29, false],
+    [-61, true],
+  ])(
+    'asks when the last look was %d days ago by a clock put back: %j',
+    async (days, shouldCheck) => {
+      await using db = await openBackupDb(
+        fromUpstream('v2'),
+        at(recorded.now + days * 86_400, 0.99),
+      )
       expect((await db.findFile(FILE, STAMP, true))?.shouldCheck).toBe(shouldCheck)
     },
   )
@@ -272,6 +286,21 @@ describe('the database of backups', () => {
     await using db = await openBackupDb(file, { now: Date.now, random: () => 0.999 })
     expect(readFileSync(file)).toEqual(before)
     expect(await db.findFile(FILE, STAMP, true)).toBeDefined()
+  })
+
+  it('does not wait for ever for a lock that a process left before the clock was put back', async () => {
+    const file = fromUpstream('v2')
+    mkdirSync(`${file}.lock`)
+    const inAYear = Date.now() / 1000 + 31e6
+    utimesSync(`${file}.lock`, inAYear, inAYear)
+    let looks = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => looks++ * 3000)
+    try {
+      await using db = await openBackupDb(file, { now: Date.now })
+      expect(await db.findFile(FILE, STAMP, true)).toBeDefined()
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   it('waits for another process that uses it', async () => {

@@ -169,7 +169,8 @@ function backupDbOn(
   const { gather, flush } = gatherer(database, use, now)
   const read = reader(database, use)
   const remember = (cap: unknown, lastChecked: unknown): Remembered => {
-    const ageSeconds = nowSeconds() - Number(lastChecked)
+    // A time to come, noted while the clock was wrong, says as little as one long ago.
+    const ageSeconds = Math.abs(nowSeconds() - Number(lastChecked))
     const probability =
       (ageSeconds - NO_CHECK_BEFORE_SECONDS) /
       (ALWAYS_CHECK_AFTER_SECONDS - NO_CHECK_BEFORE_SECONDS)

@@ -15,14 +15,17 @@ const STALE_MS = 10_000
  */
 export async function waitForJournal(file: string, now: () => number): Promise<void> {
   const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
+  const isJournalStale = staleness(`${file}-journal`, now)
+  const isLockStale = staleness(lockOf(file), now)
   for (;;) {
     const journal = statSync(`${file}-journal`, { throwIfNoEntry: false })
     if (journal === undefined || journal.size === 0) return
-    if (now() - journal.mtimeMs > STALE_MS && takeLock(file, now)) {
+    removeLockIf(file, isLockStale)
+    if (isJournalStale() && takeLock(file)) {
       try {
         return rollBackHotJournal(file)
       } finally {
-        rmdirSync(`${file}.lock`)
+        rmdirSync(lockOf(file))
       }
     }
     if (performance.now() > giveUpAtMs) throw unusable('another process is using it')
@@ -30,26 +33,44 @@ export async function waitForJournal(file: string, now: () => number): Promise<v
   }
 }
 
-/** Takes the lock that this build of SQLite takes, from a process that was killed too. */
-function takeLock(file: string, now: () => number): boolean {
-  removeStaleLock(file, now)
+/**
+ * Tells whether what stands at a path is too old to be anybody's: by its time, or, as the clock may have
+ * been put back since, because it has stood there for as long as it is asked for.
+ */
+function staleness(path: string, now: () => number): () => boolean {
+  let seenMtimeMs: number | undefined
+  let sinceMs = 0
+  return () => {
+    const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs
+    if (mtimeMs !== seenMtimeMs) {
+      seenMtimeMs = mtimeMs
+      sinceMs = performance.now()
+    }
+    if (mtimeMs === undefined) return false
+    return now() - mtimeMs > STALE_MS || performance.now() - sinceMs > STALE_MS
+  }
+}
+
+/** The folder with which this build of SQLite locks a database. */
+function lockOf(file: string): string {
+  return `${file}.lock`
+}
+
+/** Takes the lock, unless somebody has it. */
+function takeLock(file: string): boolean {
   try {
-    mkdirSync(`${file}.lock`)
+    mkdirSync(lockOf(file))
     return true
   } catch {
     return false
   }
 }
 
-/**
- * This build of SQLite locks with a folder beside the file, which stays where a process is killed in the
- * midst of a transaction: it goes when it is too old to be anybody's.
- */
-function removeStaleLock(file: string, now: () => number): void {
-  const lock = statSync(`${file}.lock`, { throwIfNoEntry: false })
-  if (lock === undefined || now() - lock.mtimeMs <= STALE_MS) return
+/** Removes the lock, which stays where a process is killed in the midst of a transaction. */
+function removeLockIf(file: string, isStale: () => boolean): void {
+  if (!isStale()) return
   try {
-    rmdirSync(`${file}.lock`)
+    rmdirSync(lockOf(file))
   } catch {
     // Another process was faster.
   }
@@ -62,6 +83,7 @@ function removeStaleLock(file: string, now: () => number): void {
  */
 export async function whenNotBusy<T>(file: string, now: () => number, work: () => T): Promise<T> {
   const giveUpAtMs = performance.now() + BUSY_TIMEOUT_MS
+  const isLockStale = staleness(lockOf(file), now)
   for (;;) {
     try {
       return work()
@@ -70,7 +92,7 @@ export async function whenNotBusy<T>(file: string, now: () => number, work: () =
       const isLocked = error instanceof Error && error.message === 'database is locked'
       if (!isLocked || performance.now() > giveUpAtMs) throw unusable(error)
     }
-    removeStaleLock(file, now)
+    removeLockIf(file, isLockStale)
     await sleep(BUSY_RETRY_MS)
   }
 }

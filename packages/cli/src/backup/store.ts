@@ -1,5 +1,6 @@
+import { constants } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { lstat, open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
@@ -53,9 +54,10 @@ const NS_PER_SECOND = 1_000_000_000n
 
 /** Stores a file, unless it is known to be where it was stored before. */
 export async function storeFile(tools: BackupTools, path: string): Promise<StoreOutcome> {
-  const found = await stat(path, { bigint: true }).catch(() => undefined)
+  const found = await lstat(path, { bigint: true }).catch(() => undefined)
   if (found === undefined) return { why: 'permission-denied', log: [] }
-  const metadata = metadataOf(found)
+  // Something else may stand there by now.
+  if (!found.isFile()) return { why: found.isSymbolicLink() ? 'symlink' : 'special', log: [] }
   const remembered = await tools.db.findFile(path, stampOf(found), tools.trustsTimestamps)
   const { usable, checked, log } = await judge(tools, remembered, (cap) =>
     tools.db.recordFileIsHealthy(cap),
@@ -63,17 +65,18 @@ export async function storeFile(tools: BackupTools, path: string): Promise<Store
   if (usable && remembered !== undefined) {
     log.push(`skipping ${quoteOutput(path)}..`)
     return {
-      entry: { type: 'filenode', cap: remembered.cap, metadata },
+      entry: { type: 'filenode', cap: remembered.cap, metadata: metadataOf(found) },
       isNew: false,
       checked,
       log,
     }
   }
   log.push(`uploading ${quoteOutput(path)}..`)
-  const cap = await upload(tools, path)
-  if (cap === undefined) return { why: 'permission-denied', checked, log }
-  log.push(` ${quoteOutput(path, { quotationMarks: false })} -> ${cap}`)
-  return { entry: { type: 'filenode', cap, metadata }, isNew: true, checked, log }
+  const entry = await upload(tools, path)
+  if (entry === undefined) return { why: 'permission-denied', checked, log }
+  const quoted = quoteOutput(path, { quotationMarks: false })
+  log.push(` ${quoted} -> ${quoteOutput(entry.cap, { quotationMarks: false })}`)
+  return { entry, isNew: true, checked, log }
 }
 
 /** Makes an immutable directory, unless there is one of the same content that still is well. */
@@ -127,19 +130,26 @@ async function judge(
 }
 
 function saysHealthy(text: string): boolean {
-  const answer: unknown = JSON.parse(text)
-  const { results } = answer as { readonly results?: { readonly healthy?: unknown } }
-  return results?.healthy === true
+  try {
+    const answer: unknown = JSON.parse(text)
+    const { results } = answer as { readonly results?: { readonly healthy?: unknown } }
+    return results?.healthy === true
+  } catch {
+    return false
+  }
 }
 
+/** A link is no file, and a pipe keeps nobody waiting. */
+const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
 /** @returns undefined for a file that cannot be read. */
-async function upload(tools: BackupTools, path: string): Promise<string | undefined> {
+async function upload(tools: BackupTools, path: string): Promise<BackupEntry | undefined> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const file = await open(path).catch(() => undefined)
+    const file = await open(path, OPEN_FILE).catch(() => undefined)
     if (file === undefined) return undefined
     try {
-      const cap = await uploadOpen(tools, path, file)
-      if (cap !== undefined) return cap
+      const entry = await uploadOpen(tools, path, file)
+      if (entry !== undefined) return entry
     } catch (error) {
       // A connection that was kept may end just when it is used again.
       const isGone = error instanceof CommandError && error.code === 'CLI_NO_GATEWAY'
@@ -151,13 +161,17 @@ async function upload(tools: BackupTools, path: string): Promise<string | undefi
   return undefined
 }
 
-/** @returns undefined for a file that cannot be read to the end that it had at the beginning. */
+/**
+ * @returns the file with the metadata that it had when it was begun; undefined where it cannot be read to
+ *   the end that it had then.
+ */
 async function uploadOpen(
   { api, db, signal, onSent, now }: BackupTools,
   path: string,
   file: FileHandle,
-): Promise<string | undefined> {
+): Promise<BackupEntry | undefined> {
   const before = await file.stat({ bigint: true })
+  if (!before.isFile()) return undefined
   const size = Number(before.size)
   let isWhole = true
   const readPiece = async (at: number): Promise<Uint8Array> => {
@@ -195,7 +209,7 @@ async function uploadOpen(
   if (isSame && after.size === before.size) {
     await db.recordUpload(path, stampOf(before), cap, seenMs)
   }
-  return cap
+  return { type: 'filenode', cap, metadata: metadataOf(before) }
 }
 
 const NOTHING = { bytesRead: 0 }

@@ -20,7 +20,7 @@ import { writeLine, writeTo } from '../terminal.ts'
 import { ask, textOf } from '../web-api.ts'
 import { withWebApi } from '../web-command.ts'
 import type { WebContext, WebOptions } from '../web-command.ts'
-import { webApiError } from '../web-error.ts'
+import { isWebApiError, webApiError } from '../web-error.ts'
 import { parseNodeFacts, placeTarget } from '../web-path.ts'
 
 /** The options of `backup`. */
@@ -112,8 +112,7 @@ async function backUp(
     }
     const { counts, cap } = await runBackup(tools, targets, report.onDone)
     report.end()
-    const name = archiveName(terminal.now())
-    await link(web, below(archives, name), cap)
+    const name = await linkArchive(web, archives, cap)
     await link(web, below(place, 'Latest'), cap)
     const text =
       options.json === true
@@ -149,9 +148,39 @@ async function makeArchives({ api, signal }: WebContext, archives: GridPlace): P
   }
 }
 
-async function link({ api, signal }: WebContext, place: GridPlace, cap: string): Promise<void> {
+/** So many seconds after now may be taken by other backups. */
+const TAKEN_SECONDS_MAX = 100
+
+/**
+ * Links a backup under the second of now, or the next one that no other backup has: an archive is never
+ * replaced, not even by a backup of the same second or after the clock was put back.
+ *
+ * @returns its name in the directory of archives.
+ */
+async function linkArchive(web: WebContext, archives: GridPlace, cap: string): Promise<string> {
+  const nowMs = web.terminal.now()
+  for (let taken = 0; ; taken++) {
+    const name = archiveName(nowMs + taken * 1000)
+    try {
+      await link(web, below(archives, name), cap, 'false')
+      return name
+    } catch (error) {
+      const isTaken = isWebApiError(error) && error.code === 'DIRECTORY_EXISTING_CHILD'
+      if (!isTaken || taken === TAKEN_SECONDS_MAX) throw error
+    }
+  }
+}
+
+/** @param replace - `false`: what stands there already is an error. */
+async function link(
+  { api, signal }: WebContext,
+  place: GridPlace,
+  cap: string,
+  replace?: 'false',
+): Promise<void> {
   const body = new TextEncoder().encode(cap)
-  await textOf(await ask(api, 'PUT', placeTarget(place, { t: 'uri' }), { body, signal }))
+  const target = placeTarget(place, { t: 'uri', replace })
+  await textOf(await ask(api, 'PUT', target, { body, signal }))
 }
 
 /** The time to the second, such as `2009-01-16_08:05:09Z`. */
