@@ -1,10 +1,11 @@
+import { durationText } from '@lafs/grid-manager/duration'
 import { CommandError, FailureWithStatus } from '../failure.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import { runningNodeUrl } from '../running-node.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
-import { durationText, inDecimalUnits } from '../units.ts'
-import { askText, httpWebApi } from '../web-api.ts'
+import { inDecimalUnits } from '../units.ts'
+import { askText, httpWebApi, parseAnswer } from '../web-api.ts'
 import type { WebApi } from '../web-api.ts'
 
 /** The options of `status`. */
@@ -91,12 +92,7 @@ async function askNode({
 }
 
 async function askJson(api: WebApi, target: string, signal: AbortSignal): Promise<unknown> {
-  const text = await askText(api, 'GET', target, { signal })
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new CommandError('CLI_BAD_ANSWER', 'expected JSON from the node', { cause })
-  }
+  return parseAnswer(await askText(api, 'GET', target, { signal }))
 }
 
 function statusLines(
