@@ -3,11 +3,14 @@ import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promis
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
-/** Writes a file in one step; unless told otherwise, for its owner alone. */
+/**
+ * Writes a file in one step, which a power cut does not come into, either; unless told otherwise, for its
+ * owner alone.
+ */
 export async function writeWhole(file: string, text: string, mode = 0o600): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    await writeFile(temporary, text, { flag: 'wx', mode })
+    await writeFile(temporary, text, { flag: 'wx', mode, flush: true })
     await rename(temporary, file)
   } catch (error) {
     await unlink(temporary).catch(() => undefined)
@@ -27,14 +30,14 @@ export async function writeOnce(file: string, text: string): Promise<string> {
 }
 
 /**
- * Makes a file in one step: whoever reads it meanwhile sees none or all of it.
+ * Makes a file in one step: whoever reads it meanwhile, or after a power cut, sees none or all of it.
  *
  * @returns false when there is one already.
  */
 export async function createWhole(file: string, text: string, mode: number): Promise<boolean> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    await writeFile(temporary, text, { flag: 'wx', mode })
+    await writeFile(temporary, text, { flag: 'wx', mode, flush: true })
     await link(temporary, file)
     return true
   } catch (error) {
@@ -45,10 +48,12 @@ export async function createWhole(file: string, text: string, mode: number): Pro
   }
   // This file system has no links: there it takes a moment.
   try {
-    await writeFile(file, text, { flag: 'wx', mode })
+    await writeFile(file, text, { flag: 'wx', mode, flush: true })
     return true
   } catch (error) {
     if (hasSystemCode(error, 'EEXIST')) return false
+    // What is there of it is ours.
+    await unlink(file).catch(() => undefined)
     throw error
   }
 }

@@ -1,5 +1,6 @@
 import type * as files from 'node:fs/promises'
-import { link, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { link, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -7,19 +8,62 @@ import { createWhole, writeOnce, writeWhole } from '../src/files.ts'
 
 vi.mock('node:fs/promises', async (original) => {
   const fs = await original<typeof files>()
-  return { ...fs, link: vi.fn<typeof fs.link>(fs.link) }
+  return {
+    ...fs,
+    link: vi.fn<typeof fs.link>(fs.link),
+    rename: vi.fn<typeof fs.rename>(fs.rename),
+  }
 })
 
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
 })
-afterEach(() => rm(folder, { recursive: true }))
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await rm(folder, { recursive: true })
+})
 
 const file = (): string => join(folder, 'file')
 const failWith = (code: string): void => {
   vi.mocked(link).mockRejectedValueOnce(Object.assign(new Error(code), { code }))
 }
+
+/** What hands a file to the disk, as the file system of this process has it. */
+async function disk(): Promise<FileHandle> {
+  await using handle = await open(folder)
+  return Object.getPrototypeOf(handle) as FileHandle
+}
+
+it.each([
+  ['writeWhole', rename, (): Promise<unknown> => writeWhole(file(), 'text')],
+  ['createWhole', link, (): Promise<unknown> => createWhole(file(), 'text', 0o600)],
+])('%s has the content on the disk before it has its name', async (_name, naming, work) => {
+  const sync = vi.spyOn(await disk(), 'sync')
+  await work()
+  const [synced = Number.NaN] = sync.mock.invocationCallOrder
+  expect(synced).toBeLessThan(vi.mocked(naming).mock.invocationCallOrder.at(-1) ?? 0)
+})
+
+it.each([
+  ['writeWhole', (): Promise<unknown> => writeWhole(file(), 'second')],
+  ['createWhole', (): Promise<unknown> => createWhole(`${file()}2`, 'second', 0o600)],
+  [
+    'createWhole without links',
+    async (): Promise<unknown> => {
+      vi.spyOn(await disk(), 'sync').mockResolvedValueOnce()
+      failWith('EPERM')
+      return createWhole(`${file()}2`, 'second', 0o600)
+    },
+  ],
+])('%s leaves all as it was where the disk is full', async (_name, work) => {
+  await writeWhole(file(), 'first')
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' })
+  vi.spyOn(await disk(), 'sync').mockRejectedValue(full)
+  await expect(work()).rejects.toBe(full)
+  expect(await readdir(folder)).toEqual(['file'])
+  expect(await readFile(file(), 'utf8')).toBe('first')
+})
 
 describe('createWhole', () => {
   it.each(['on a file system with links', 'on one without'])(
