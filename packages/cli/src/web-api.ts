@@ -3,6 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import type { Gateway, GatewayResponse } from '@lafs/gateway'
+import { hasUriPrefix } from '@lafs/uri'
 import { CommandError, UsageError } from './failure.ts'
 import { runningNodeUrl } from './running-node.ts'
 import { webApiError } from './web-error.ts'
@@ -164,6 +165,27 @@ export async function askText(
   request: WebRequest,
 ): Promise<string> {
   return textOf(await ask(api, method, target, request))
+}
+
+/**
+ * The same, for an answer that is a cap.
+ *
+ * @throws {@link CommandError} `CLI_BAD_ANSWER` for anything else, which must not be kept as one.
+ */
+export async function askCap(
+  api: WebApi,
+  method: string,
+  target: string,
+  request: WebRequest,
+): Promise<string> {
+  return capOf(await ask(api, method, target, request))
+}
+
+/** The cap that an answer consists of. @throws {@link CommandError} `CLI_BAD_ANSWER`. */
+export async function capOf(response: WebResponse): Promise<string> {
+  const text = (await textOf(response)).trim()
+  if (hasUriPrefix(text) && !/\s/.test(text)) return text
+  throw new CommandError('CLI_BAD_ANSWER', 'expected a cap from the gateway, got something else')
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ProgressListener } from '@lafs/filesystem-interface'
 import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import type { FileFormat } from './file-format.ts'
-import { ask, queryText, textOf } from './web-api.ts'
+import { ask, capOf, queryText } from './web-api.ts'
 import type { ApiContext } from './web-api.ts'
 import { placeTarget } from './web-path.ts'
 
@@ -83,7 +83,7 @@ export async function storeFile(
   const headers = size === undefined ? {} : { 'content-length': String(size) }
   const body = counted(pieces, size, onProgress)
   const response = await ask(api, 'PUT', target, { headers, body, signal })
-  return { cap: (await textOf(response)).trim(), created: response.status === 201 }
+  return { cap: await capOf(response), created: response.status === 201 }
 }
 
 /** A local file; of a pipe or a device nobody knows the size. */

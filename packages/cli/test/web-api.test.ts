@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,6 +20,7 @@ import {
 } from '../src/web-api.ts'
 import type { WebApi } from '../src/web-api.ts'
 import { webApiError } from '../src/web-error.ts'
+import { runHere } from './in-process.ts'
 
 const { signal } = new AbortController()
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -333,5 +334,32 @@ describe('runningNodeUrl', () => {
     expect(await runningNodeUrl(folder)).toBe('http://x/')
     await release()
     expect(await runningNodeUrl(folder)).toBeUndefined()
+  })
+})
+
+describe('an answer that should be a cap', () => {
+  it.each([
+    ['a page', '<!doctype html><p>Please log in.</p>'],
+    ['two lines', 'URI:LIT:aa\nURI:LIT:bb'],
+    ['nothing', ''],
+  ])('is not kept when it is %s', async (_what, text) => {
+    answer = (request, response) => request.resume().on('end', () => response.end(text))
+    const node = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+    try {
+      await writeFile(join(node, 'file'), 'something')
+      for (const words of [['create-alias', 'work'], ['mkdir'], ['put', 'file']]) {
+        const options = { cwd: node }
+        const [command = '', ...rest] = words
+        const outcome = await runHere(['-d', node, '-q', command, '-u', url, ...rest], options)
+        expect(outcome).toMatchObject({
+          status: 1,
+          stdout: '',
+          stderr: expect.stringMatching(/^lafs: CLI_BAD_ANSWER: expected a cap from the gateway/),
+        })
+      }
+      expect(await readdir(node)).toEqual(['file'])
+    } finally {
+      await rm(node, { recursive: true })
+    }
   })
 })

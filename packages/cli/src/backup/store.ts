@@ -4,7 +4,7 @@ import { lstat, open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
-import { askText, capTarget, textOf } from '../web-api.ts'
+import { askCap, capTarget, textOf } from '../web-api.ts'
 import type { WebApi } from '../web-api.ts'
 import { directoryHash } from './backupdb.ts'
 import type { BackupDb, LocalStamp, Remembered } from './backupdb.ts'
@@ -195,7 +195,7 @@ async function uploadOpen(
     const first = await readPiece(0)
     const headers = { 'content-length': String(size) }
     const body = first.length === size ? first : content(first)
-    cap = (await askText(api, 'PUT', '/uri', { headers, body, signal })).trim()
+    cap = await askCap(api, 'PUT', '/uri', { headers, body, signal })
   } catch (error) {
     signal.throwIfAborted()
     // Whatever the gateway made of it.
@@ -224,7 +224,7 @@ async function makeDirectory(
   ])
   // No name is special to fromEntries, not even __proto__.
   const body = new TextEncoder().encode(JSON.stringify(Object.fromEntries(kids)))
-  return (await askText(api, 'POST', '/uri?t=mkdir-immutable', { body, signal })).trim()
+  return askCap(api, 'POST', '/uri?t=mkdir-immutable', { body, signal })
 }
 
 function stampOf({ size, mtimeNs, ctimeNs }: BigIntStats): LocalStamp {

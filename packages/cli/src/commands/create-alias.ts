@@ -1,7 +1,7 @@
 import { addAlias, newAliasName } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { quoteOutput } from '../quote.ts'
-import { askText } from '../web-api.ts'
+import { askCap } from '../web-api.ts'
 import { writeOutcome } from '../outcome.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions } from '../web-command.ts'
@@ -13,8 +13,8 @@ export async function createAliasCommand(
   options: PrintOptions,
 ): Promise<void> {
   const name = await newAliasName(context.nodeDirectory, word)
-  const cap = await withWebApi(context, options, async ({ api, signal }) =>
-    (await askText(api, 'POST', '/uri?t=mkdir', { signal })).trim(),
+  const cap = await withWebApi(context, options, ({ api, signal }) =>
+    askCap(api, 'POST', '/uri?t=mkdir', { signal }),
   )
   await addAlias(context.nodeDirectory, name, cap)
   await writeOutcome(context, options, `Alias ${quoteOutput(name)} created`, { alias: name, cap })

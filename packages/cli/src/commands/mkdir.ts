@@ -2,7 +2,7 @@ import { gridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { parseFormat } from '../file-format.ts'
 import { quoteOutput } from '../quote.ts'
-import { askText, queryText } from '../web-api.ts'
+import { askCap, queryText } from '../web-api.ts'
 import { writeOutcome } from '../outcome.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions } from '../web-command.ts'
@@ -25,13 +25,13 @@ export async function mkdirCommand(
   options: MkdirOptions,
 ): Promise<void> {
   const query = { t: 'mkdir', format: parseFormat(options.format, ['SDMF', 'MDMF']) }
-  const cap = await withWebApi(context, options, async ({ aliases, api, signal }) => {
+  const cap = await withWebApi(context, options, ({ aliases, api, signal }) => {
     const place = where === undefined || where === '' ? undefined : gridPlace(aliases, where)
     const target =
       place === undefined || place.path === ''
         ? `/uri${queryText(query)}`
         : placeTarget(withoutSlash(withoutSlash(place)), query)
-    return (await askText(api, 'POST', target, { signal })).trim()
+    return askCap(api, 'POST', target, { signal })
   })
   await writeOutcome(context, options, quoteOutput(cap, { quotationMarks: false }), { cap })
 }

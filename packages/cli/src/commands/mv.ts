@@ -2,7 +2,7 @@ import { assertPlace, gridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError, FailureWithStatus } from '../failure.ts'
-import { askText } from '../web-api.ts'
+import { askCap, askText } from '../web-api.ts'
 import { writeOutcome } from '../outcome.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
@@ -111,14 +111,14 @@ async function linkWithMetadata(
 async function existingDirectory(web: WebContext, place: GridPlace): Promise<string> {
   if (place.path === '') return place.root
   const { api, signal } = web
-  return (await askText(api, 'GET', placeTarget(place, { t: 'uri' }), { signal })).trim()
+  return askCap(api, 'GET', placeTarget(place, { t: 'uri' }), { signal })
 }
 
 /** The cap of a directory, which is made where it is missing. */
 async function directoryForWriting(web: WebContext, place: GridPlace): Promise<string> {
   if (place.path === '') return place.root
   const { api, signal } = web
-  return (await askText(api, 'POST', placeTarget(place, { t: 'mkdir' }), { signal })).trim()
+  return askCap(api, 'POST', placeTarget(place, { t: 'mkdir' }), { signal })
 }
 
 /** Whether upstream's gateway takes a name as it is: it cuts off what is white at the ends of some. */

@@ -2,7 +2,7 @@ import type { ProgressListener } from '@lafs/filesystem-interface'
 import type { GridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
-import { askText } from '../web-api.ts'
+import { askCap, askText } from '../web-api.ts'
 import { localFileContent, readFile, storeFile } from '../web-file.ts'
 import type { FileContent } from '../web-file.ts'
 import { bestCap, placeTarget } from '../web-path.ts'
@@ -121,7 +121,7 @@ async function makeDirectory(
   const metadata = { tahoe: { linkcrtime: seconds, linkmotime: seconds } }
   const entries = [...children].map(([name, [type, caps]]) => [name, [type, { ...caps, metadata }]])
   const target = '/uri?t=mkdir-with-children'
-  return (await askText(api, 'POST', target, { signal, body: jsonBody(entries) })).trim()
+  return askCap(api, 'POST', target, { signal, body: jsonBody(entries) })
 }
 
 async function setChildren(
