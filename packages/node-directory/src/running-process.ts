@@ -1,5 +1,6 @@
-import { readFile, unlink } from 'node:fs/promises'
+import { readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { NodeDirectoryError } from './errors.ts'
 import { createWhole, hasSystemCode, readIfThere } from './files.ts'
 
@@ -13,8 +14,14 @@ interface ProcessRecord {
 /** How far two readings of when one process began may be apart: clocks are corrected. */
 const CLOCK_SLACK_SECONDS = 60
 
+/** How long the removal of a record may take; one that takes longer has been killed. */
+const REMOVAL_MS = 5000
+const REMOVAL_POLL_MS = 20
+
 /** What this process runs itself: a file with its number may be left from one before it. */
 const claimedHere = new Set<string>()
+/** And what it is about to run. */
+const claimingHere = new Set<string>()
 
 /**
  * Makes this process the one that runs from a node directory: its number and when it began go into
@@ -26,24 +33,53 @@ const claimedHere = new Set<string>()
  */
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {
   const file = join(folder, 'running.process')
-  const status = await processStatus(process.pid)
-  const started = status?.startedSeconds ?? Date.now() / 1000 - process.uptime()
-  const record = `${process.pid} ${started.toFixed(2)}\n`
-  while (!(await createWhole(file, record, 0o644))) {
-    const pid = await runningProcess(folder)
-    if (pid !== undefined) {
-      throw new NodeDirectoryError(
-        'NODEDIR_IN_USE',
-        `process ${pid} runs from ${folder} already (if it does not, remove ${file})`,
-      )
+  if (claimingHere.has(file)) throw inUse(process.pid, folder, file)
+  claimingHere.add(file)
+  try {
+    const status = await processStatus(process.pid)
+    const started = status?.startedSeconds ?? Date.now() / 1000 - process.uptime()
+    const record = `${process.pid} ${started.toFixed(2)}\n`
+    while (!(await createWhole(file, record, 0o644))) {
+      const pid = await runningProcess(folder)
+      if (pid !== undefined) throw inUse(pid, folder, file)
+      await removeLeftRecord(folder, file)
     }
-    await unlink(file).catch(() => undefined)
+    claimedHere.add(file)
+  } finally {
+    claimingHere.delete(file)
   }
-  claimedHere.add(file)
   return async () => {
     claimedHere.delete(file)
     await unlink(file).catch(() => undefined)
   }
+}
+
+function inUse(pid: number, folder: string, file: string): NodeDirectoryError {
+  return new NodeDirectoryError(
+    'NODEDIR_IN_USE',
+    `process ${pid} runs from ${folder} already (if it does not, remove ${file})`,
+  )
+}
+
+/**
+ * Removes the record of a process that is gone, unless somebody else is at it. Who does so keeps a file beside it
+ * meanwhile: without that, one who has found the old record would remove the new one of another.
+ */
+async function removeLeftRecord(folder: string, file: string): Promise<void> {
+  const mark = `${file}.removal`
+  if (await createWhole(mark, '', 0o644)) {
+    try {
+      const isThere = (await readIfThere(file)) !== undefined
+      if (isThere && (await runningProcess(folder)) === undefined) await unlink(file)
+    } finally {
+      await unlink(mark)
+    }
+    return
+  }
+  const since = await stat(mark).catch(() => undefined)
+  if (since === undefined) return
+  if (Math.abs(Date.now() - since.mtimeMs) < REMOVAL_MS) await delay(REMOVAL_POLL_MS)
+  else await unlink(mark).catch(() => undefined)
 }
 
 /**

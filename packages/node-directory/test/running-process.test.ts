@@ -1,10 +1,24 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import type * as files from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { claimFolder, runningProcess } from '../src/running-process.ts'
+
+/** What happens once a file has been read. */
+let afterReading: (file: unknown) => Promise<unknown> = async () => undefined
+
+vi.mock('node:fs/promises', async (original) => {
+  const fs = await original<typeof files>()
+  const read = async (...parts: Parameters<typeof fs.readFile>): Promise<unknown> => {
+    const content = await fs.readFile(...parts)
+    await afterReading(parts[0])
+    return content
+  }
+  return { ...fs, readFile: read }
+})
 
 let folder: string
 beforeEach(async () => {
@@ -28,10 +42,41 @@ describe('claimFolder', () => {
     expect(await runningProcess(folder)).toBeUndefined()
   })
 
-  it('lets one of many in', async () => {
+  it.each([
+    ['', undefined],
+    [' that find the record of a process that is gone', '4194304 1700000000.0\n'],
+  ])('lets one of many in%s', async (_what, text) => {
+    if (text !== undefined) await record(text)
     const claims = await Promise.allSettled(Array.from({ length: 10 }, () => claimFolder(folder)))
     expect(claims.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(await readdir(folder)).toEqual(['running.process'])
+  })
+
+  it('keeps out of the way of one that was quicker to take over', async () => {
+    const other = spawn(process.execPath, ['-e', 'process.stdin.resume()'])
+    try {
+      const theirs = `${other.pid} ${Date.now() / 1000}\n`
+      await record('4194304 1700000000.0\n')
+      afterReading = async (file) => {
+        if (file !== join(folder, 'running.process')) return
+        afterReading = async () => undefined
+        await record(theirs)
+      }
+      await expect(claimFolder(folder)).rejects.toThrow(`process ${other.pid} runs from`)
+      expect(await readFile(join(folder, 'running.process'), 'utf8')).toBe(theirs)
+    } finally {
+      other.kill()
+    }
+  })
+
+  it('goes on where one was killed while it took over', async () => {
+    const mark = join(folder, 'running.process.removal')
+    await record('4194304 1700000000.0\n')
+    await writeFile(mark, '')
+    await utimes(mark, 1e9, 1e9)
+    const free = await claimFolder(folder)
+    expect(await readdir(folder)).toEqual(['running.process'])
+    await free()
   })
 
   it.each([
@@ -76,7 +121,7 @@ describe('claimFolder', () => {
         const pid = new TextDecoder().decode(output).trim()
         await vi.waitFor(async () => {
           expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /)
-        }, 5000)
+        }, 20_000)
         await record(`${pid} ${Date.now() / 1000}\n`)
         expect(await runningProcess(folder)).toBeUndefined()
       } finally {
