@@ -4,21 +4,26 @@ import { open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 
 /**
- * Writes a file under another name and gives it its own at the end: it is there whole or not at all.
- * A link is followed; a device or a pipe is written to as it is, and a folder says that it is one.
+ * Writes a file under another name and gives it its own at the end: it is there whole or not at all. One
+ * that stood there keeps its owner, as far as the system lets us, and goes only when the new one is on the
+ * disk. A link is followed; a device or a pipe is written to as it is, and a folder says that it is one.
  */
 export async function writeFileWhole(
   path: string,
-  pieces: AsyncIterable<Uint8Array>,
+  content: string | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const existing = await statIfAny(path)
-  if (existing !== undefined && !existing.isFile()) return writeInPlace(path, pieces)
+  if (existing !== undefined && !existing.isFile()) return writeInPlace(path, content)
   const target = existing === undefined ? path : await realpath(path)
   // Not made of the name, which may be as long as names can be.
   const temporary = join(dirname(target), `.lafs-${randomBytes(8).toString('hex')}.tmp`)
   const output = await open(temporary, 'wx', existing === undefined ? 0o666 : existing.mode & 0o777)
   try {
-    await writeFile(output, pieces)
+    await writeFile(output, content)
+    if (existing !== undefined) {
+      await output.chown(existing.uid, existing.gid).catch(() => undefined)
+      await output.sync()
+    }
     await output.close()
     await rename(temporary, target)
   } catch (error) {
@@ -37,7 +42,10 @@ async function statIfAny(path: string): Promise<Stats | undefined> {
   }
 }
 
-async function writeInPlace(path: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeInPlace(
+  path: string,
+  content: string | AsyncIterable<Uint8Array>,
+): Promise<void> {
   await using output = await open(path, 'w')
-  await writeFile(output, pieces)
+  await writeFile(output, content)
 }

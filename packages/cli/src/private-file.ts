@@ -12,12 +12,15 @@ export async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes a file for its owner's eyes alone, in one step: who reads it meanwhile sees the old or the new. */
+/**
+ * Writes a file for its owner's eyes alone, in one step: who reads it meanwhile, or after the machine lost
+ * its power, sees the old or the new.
+ */
 export async function writePrivateFile(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   try {
-    await writeFile(temporary, text, { flag: 'wx', mode: 0o600 })
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
     await rename(temporary, file)
   } catch (error) {
     await unlink(temporary).catch(() => undefined)

@@ -10,5 +10,5 @@ import { setFlagsFromString } from 'node:v8'
  */
 export function tuneProcess(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=300')
+  setFlagsFromString('--heap-growing-percent=150')
 }

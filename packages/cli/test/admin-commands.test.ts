@@ -1,4 +1,16 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseTahoeCfg, tahoeCfgOption } from '@lafs/node-directory'
@@ -172,6 +184,24 @@ describe('admin add-grid-manager-cert', () => {
       1,
       expect.stringContaining("Already have certificate for 'alice'"),
     ])
+  })
+
+  it('has the whole new tahoe.cfg before the old one goes, behind a link too', async () => {
+    const node = await aNode()
+    await rename(join(node, 'tahoe.cfg'), join(node, 'elsewhere.cfg'))
+    await chmod(join(node, 'elsewhere.cfg'), 0o640)
+    await symlink('elsewhere.cfg', join(node, 'tahoe.cfg'))
+    const before = await open(join(node, 'tahoe.cfg'))
+    try {
+      const words = ['-d', node, 'admin', 'add-grid-manager-cert', '-f', '-', '-n', 'x']
+      expect((await runHere(words, { stdin: CERTIFICATE })).status).toBe(0)
+      expect(await before.readFile('utf8')).toBe(UNTOUCHED)
+    } finally {
+      await before.close()
+    }
+    expect((await lstat(join(node, 'tahoe.cfg'))).isSymbolicLink()).toBe(true)
+    expect((await stat(join(node, 'elsewhere.cfg'))).mode & 0o777).toBe(0o640)
+    expect(await readFile(join(node, 'elsewhere.cfg'), 'utf8')).toContain('x = x.cert\n')
   })
 
   it('takes it from standard input', async () => {

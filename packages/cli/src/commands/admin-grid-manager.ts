@@ -8,6 +8,7 @@ import { CommandError, UsageError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
 import { kebabJson } from '../kebab-json.ts'
+import { writeFileWhole } from '../local-file.ts'
 import type { JsonOption } from '../outcome.ts'
 import { withTahoeCfgOption } from '../tahoe-cfg-edit.ts'
 import { writeTo } from '../terminal.ts'
@@ -52,8 +53,7 @@ export async function addGridManagerCertificateCommand(
   }
   const enabled = withTahoeCfgOption(config, 'storage', 'grid_management', 'True')
   const changed = withTahoeCfgOption(enabled, SECTION, name, `${name}.cert`)
-  // In its place: the file may be somebody else's, or a link.
-  await writeFile(configFile, changed)
+  await writeFileWhole(configFile, changed)
   const count = parseTahoeCfg(changed).get(SECTION)?.options.size ?? 0
   if (options.json === true) await writeTo(terminal.stdout, `${kebabJson({ name, file, count })}\n`)
   else await writeTo(terminal.stderr, `There are now ${count} certificates\n`)
