@@ -96,7 +96,8 @@ export async function startNode(folder: string, options: NodeOptions = {}): Prom
       [Symbol.asyncDispose]: close,
     }
   } catch (error) {
-    await close()
+    // It is that failure which its owner can do something about.
+    await close().catch(() => undefined)
     throw error
   }
 }

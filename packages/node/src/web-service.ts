@@ -23,7 +23,12 @@ export async function startWeb(
   const { host, port } = address
   const listener = await listening(address, () => serveGateway(gateway, { host, port }))
   const url = localUrl(host, new URL(listener.url).port)
-  await writeWhole(join(folder, 'node.url'), `${url}\n`, 0o644)
+  try {
+    await writeWhole(join(folder, 'node.url'), `${url}\n`, 0o644)
+  } catch (error) {
+    await listener.close()
+    throw error
+  }
   return { url, close: () => listener.close() }
 }
 

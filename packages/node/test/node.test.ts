@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
 import {
   chmod,
   copyFile,
@@ -149,6 +150,18 @@ describe('startNode', () => {
       await node.close()
     },
   )
+
+  it('closes the web API where its address cannot be written down', async () => {
+    await createNode()
+    const port = await freePort()
+    await changeCfg((text) => text.replace('tcp:0:', `tcp:${port}:`))
+    const log = (line: string): void => {
+      if (line.startsWith('storage server on')) mkdirSync(join(folder, 'node.url'))
+    }
+    await expect(startNode(folder, { log })).rejects.toThrow(/^E[A-Z]+:.*node\.url/)
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed')
+    expect(await readdir(folder)).not.toContain('running.process')
+  })
 
   it('makes do without what is not there, and says so', async () => {
     await createNode()
