@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import {
@@ -13,7 +13,6 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isImmutableFileNode } from '@lafs/filesystem-interface'
@@ -45,13 +44,20 @@ async function createNode(): Promise<void> {
   })
 }
 
+/** A port that is free, and stays so: none of those that systems give to whoever asks for any. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 const put = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text)
@@ -127,9 +133,9 @@ describe('startNode', () => {
     'names %s when something else listens there',
     async (option) => {
       await createNode()
-      const other = createServer().listen(0, '127.0.0.1')
+      const port = await freePort()
+      const other = createServer().listen(port, '127.0.0.1')
       await once(other, 'listening')
-      const { port } = other.address() as AddressInfo
       await changeCfg((text) =>
         text.replace(
           new RegExp(`^${option} = .*$`, 'm'),
