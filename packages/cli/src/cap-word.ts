@@ -24,11 +24,12 @@ export async function readCapWord(
 const MAX_INPUT_LENGTH = 100_000
 
 async function readText(stdin: Terminal['stdin'], signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder()
   let text = ''
   for await (const piece of addAbortSignal(signal, stdin) as AsyncIterable<Uint8Array>) {
-    text += new TextDecoder().decode(piece)
+    text += decoder.decode(piece, { stream: true })
     // A terminal goes on after a line.
     if (text.length > MAX_INPUT_LENGTH || text.includes('\n')) break
   }
-  return text
+  return text + decoder.decode()
 }

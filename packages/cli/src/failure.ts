@@ -181,5 +181,5 @@ function familyHint(code: string): string | undefined {
 
 /** The text without anything that looks like a cap or a FURL. */
 export function blotOutSecrets(text: string): string {
-  return text.replaceAll(/\b(URI(?::|%3A)|pb:\/\/|x-tahoe-)[^\s'"]*/g, '[cap]')
+  return text.replaceAll(/\b(URI(?::|%3[Aa])|pb:\/\/|x-tahoe-)[^\s'"]*/g, '[cap]')
 }

@@ -1,6 +1,6 @@
 import type { CommandContext } from './command-context.ts'
 import { kebabJson } from './kebab-json.ts'
-import { writeTo } from './terminal.ts'
+import { writeLine } from './terminal.ts'
 
 /** The option of every command that prints something. */
 export interface JsonOption {
@@ -8,12 +8,13 @@ export interface JsonOption {
   readonly json?: boolean
 }
 
-/** Prints what has come of a command. @param facts - the same as JSON, where that is asked for. */
+/** Prints what has come of a command. @param text - lines, which may hold names that somebody else chose. @param facts - the same as JSON, where that is asked for. */
 export async function writeOutcome(
   { terminal }: Pick<CommandContext, 'terminal'>,
   { json }: JsonOption,
   text: string,
   facts: object,
 ): Promise<void> {
-  await writeTo(terminal.stdout, `${json === true ? kebabJson(facts) : text}\n`)
+  const lines = json === true ? [kebabJson(facts)] : text.split('\n')
+  for (const line of lines) await writeLine(terminal.stdout, line)
 }

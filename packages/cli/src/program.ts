@@ -16,6 +16,7 @@ import type { RebalanceOptions } from './commands/rebalance.ts'
 import type { RenewOptions } from './commands/renew.ts'
 import type { StatsOptions } from './commands/stats.ts'
 import { blotOutSecrets } from './failure.ts'
+import { escapeControls } from './quote.ts'
 import type { CommandContext } from './command-context.ts'
 import type { JsonOption } from './outcome.ts'
 import { addNodeCommands } from './create-run-commands.ts'
@@ -62,7 +63,9 @@ export function createProgram(terminal: Terminal, version: string): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(blotOutSecrets(text)),
+      // Files may have names such as options have.
+      writeErr: (text) =>
+        terminal.stderr.write(blotOutSecrets(text).replaceAll(/[^\n]+/g, escapeControls)),
     })
   addUpstreamOptions(program, terminal, version)
   addNodeCommands(program, context)

@@ -58,7 +58,7 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /** What a terminal obeys, and what makes text read in another order than it stands. */
-const CONTROLS = /[\p{Cc}\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/gu
+const CONTROLS = /[\p{Cc}\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/gu
 
 /** The text with {@link CONTROLS} written out, such as `\\x1b`. */
 export function escapeControls(text: string): string {

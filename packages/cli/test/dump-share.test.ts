@@ -44,6 +44,16 @@ describe('debug dump-share', () => {
     expect(outcome.status).toBe(0)
   })
 
+  it('does nothing to a terminal, whatever the share says of itself', async () => {
+    const text = Buffer.from(await loadBytes('cli/chk-v1.share')).toString('latin1')
+    const hostile = Buffer.from(text.replace('codec_name:3:crs', 'codec_name:3:\u001B[m'), 'latin1')
+    const path = join(root, 'hostile')
+    await writeFile(path, hostile)
+    const { stdout } = await runHere(['debug', 'dump-share', path], { nowMs: now * 1000 })
+    expect(stdout).toMatch(/^[\x20-\x7E\n]+$/)
+    expect(stdout).toContain(String.raw`codec_name: \x1b[m`)
+  })
+
   it.each(dumps)('has the same in JSON of $share in $folder, $flags', async (dump) => {
     const path = join(root, dump.folder, '0')
     await writeFiles(root, { [join(dump.folder, '0')]: await loadBytes(dump.share) })

@@ -30,6 +30,7 @@ describe('describeFailure', () => {
   it.each([
     ["open '/home/me/URI:CHK:abc:def:3:10:99'", "open '/home/me/[cap]'"],
     ['URI%3ALIT%3Aabc is no file', '[cap] is no file'],
+    ['URI%3alit%3aabc is no file', '[cap] is no file'],
     ['at pb://tub@tcp:h:1/swissnum now', 'at [cap] now'],
     ['ro.x-tahoe-future:secret', 'ro.[cap]'],
     ['nothing to hide', 'nothing to hide'],

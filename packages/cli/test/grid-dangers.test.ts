@@ -120,6 +120,26 @@ describe('names of entries that somebody else chose', () => {
     },
   )
 
+  it.each(['--uri', '--readonly-uri'])(
+    'does nothing to a terminal in caps, with %s',
+    async (option) => {
+      const made = await directoryOf()
+      const cap = 'x-tahoe-future:\u001B[31m\nline'
+      await made.setUri('name', undefined, `ro.${cap}`)
+      const words = ['-d', grid.clientFolder ?? '', 'ls', option, made.uri]
+      const { status, stdout } = await runHere(words, { cwd, isTerminal: true })
+      expect(status).toBe(0)
+      expect(stdout).toMatch(/^name [\x20-\x7E]+\n$/)
+    },
+  )
+
+  it('does nothing to a terminal when it looks like an option', async () => {
+    const { status, stderr } = await lafs('put', `--${HOSTILE}`)
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^[\x20-\x7E]+\n$/)
+    expect(stderr).toContain(String.raw`--red\x1b[31m\u202etxt`)
+  })
+
   it('keeps the order of names in JSON, even of those that are numbers', async () => {
     const { uri } = await directoryOf('2', '10', '__proto__')
     const { stdout } = await lafs('ls', '--json', uri)

@@ -5,7 +5,7 @@ import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { withStorage } from '../storage-folder.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 
 /** Lists what clients have told a storage server of bad shares, the oldest first. */
 export async function adminAdvisoriesCommand(
@@ -19,7 +19,7 @@ export async function adminAdvisoriesCommand(
     for await (const advisory of listAdvisories(store)) {
       signal.throwIfAborted()
       count++
-      await writeTo(stdout, `${json === true ? kebabJson(advisory) : lineOf(advisory)}\n`)
+      await writeLine(stdout, json === true ? kebabJson(advisory) : lineOf(advisory))
     }
     if (json !== true)
       await writeTo(stdout, `done: ${count === 1 ? '1 advisory' : `${count} advisories`}\n`)

@@ -6,7 +6,7 @@ import type { JsonOption } from '../outcome.ts'
 import { writePrivateFile } from '../private-file.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { unpickle } from '../unpickle.ts'
 import type { PlainPython } from '../unpickle.ts'
 
@@ -42,7 +42,7 @@ export async function migrateCrawlerCommand(
     const file = join(nodeDirectory, 'storage', name)
     const outcome = await migrate(file, convert)
     outcomes.push({ file, outcome })
-    if (json !== true) await writeTo(terminal.stdout, `${SAYINGS[outcome](file)}\n`)
+    if (json !== true) await writeLine(terminal.stdout, SAYINGS[outcome](file))
   }
   if (json === true) await writeTo(terminal.stdout, `${kebabJson(outcomes, 1)}\n`)
 }

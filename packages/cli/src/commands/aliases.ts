@@ -6,7 +6,7 @@ import { CommandError } from '../failure.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import { escapeControls, quoteOutput } from '../quote.ts'
 import type { CommandContext } from '../command-context.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushRight } from '../text.ts'
 import { writeOutcome } from '../outcome.ts'
 import type { PrintOptions } from '../web-command.ts'
@@ -51,7 +51,7 @@ export async function listAliasesCommand(
   const width = Math.max(0, ...aliases.map(({ name }) => codePointCount(quoteOutput(name))))
   for (const { name, cap } of aliases) {
     const text = options.readonlyUri === true ? (readCapText(cap) ?? '-') : cap.format()
-    await writeTo(terminal.stdout, `${flushRight(escapeControls(name), width)}: ${text}\n`)
+    await writeLine(terminal.stdout, `${flushRight(escapeControls(name), width)}: ${text}`)
   }
 }
 

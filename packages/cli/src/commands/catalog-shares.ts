@@ -10,7 +10,7 @@ import { quoteOutput } from '../quote.ts'
 import { isShareFile, withShareFile } from '../share-file.ts'
 import type { ImmutableShareFile, LeaseRecord, MutableShareFile } from '../share-file.ts'
 import { namesIn, sharesFolder } from '../share-folders.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine } from '../terminal.ts'
 
 /** Shares that are being written. */
 const INCOMING = 'incoming'
@@ -47,7 +47,7 @@ async function catalogFolder(
       const path = join(folder, storageIndex, number)
       try {
         const share = await readShare(path, storageIndex, terminal.now() / 1000)
-        await writeTo(terminal.stdout, `${format(share)}\n`)
+        await writeLine(terminal.stdout, format(share))
       } catch (error) {
         await tell(context, path, error)
       }
@@ -65,8 +65,8 @@ async function namesTold(context: CommandContext, folder: string): Promise<strin
 }
 
 async function tell({ terminal }: CommandContext, path: string, error: unknown): Promise<void> {
-  const text = `Error processing ${quoteOutput(path)}\n${describeFailure(error)}\n`
-  await writeTo(terminal.stderr, text)
+  await writeLine(terminal.stderr, `Error processing ${quoteOutput(path)}`)
+  await writeLine(terminal.stderr, describeFailure(error))
 }
 
 /** A share, as its file has it. */

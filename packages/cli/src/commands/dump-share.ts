@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { CommandContext } from '../command-context.ts'
 import { writeOutcome } from '../outcome.ts'
 import type { JsonOption } from '../outcome.ts'
-import { quoteOutput } from '../quote.ts'
+import { escapeControls, quoteOutput } from '../quote.ts'
 import { readShareFacts } from '../share-facts.ts'
 import type { ImmutableShareFacts, LeaseFacts, MutableShareFacts, Offsets } from '../share-facts.ts'
 
@@ -28,9 +28,9 @@ export async function dumpShareCommand(
   await writeOutcome(context, options, text, facts)
 }
 
-/** One line of a table, its label flush right in 20 columns. */
+/** One line of a table, its label flush right in 20 columns. Whoever made a share chose its words. */
 function row(label: string, value: string | number): string {
-  return `${label.padStart(20)}: ${value}`
+  return `${label.padStart(20)}: ${escapeControls(String(value))}`
 }
 
 const UEB_GROUPS = [

@@ -6,7 +6,7 @@ import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
 import { quoteOutput } from '../quote.ts'
 import { namesIn, shareFolder } from '../share-folders.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine } from '../terminal.ts'
 
 const STORAGE_INDEX_SIZE = 16
 
@@ -30,5 +30,5 @@ export async function findSharesCommand(
     json === true
       ? [kebabJson({ storageIndex, files })]
       : files.map((file) => quoteOutput(file, { quotationMarks: false }))
-  for (const line of lines) await writeTo(terminal.stdout, `${line}\n`)
+  for (const line of lines) await writeLine(terminal.stdout, line)
 }

@@ -3,7 +3,7 @@ import { readCapWord } from '../cap-word.ts'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError, FailureWithStatus } from '../failure.ts'
 import { printableName, quoteOutput } from '../quote.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { codePointCount, compareCodePoints, flushLeft, flushRight } from '../text.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
@@ -58,7 +58,7 @@ export async function lsCommand(
     .map(([child, entry]) =>
       row(onTerminal ? printableName(child) : child, entry, options, nowSeconds),
     )
-  for (const line of columns(rows)) await writeTo(terminal.stdout, `${line}\n`)
+  for (const line of columns(rows)) await writeLine(terminal.stdout, line)
   if (entries.some(([, { type }]) => type === 'unknown')) {
     await writeTo(terminal.stderr, UNKNOWN_OBJECTS)
   }

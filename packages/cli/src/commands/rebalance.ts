@@ -12,7 +12,7 @@ import { progressBar } from '../progress.ts'
 import type { ProgressBar } from '../progress.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import { quoteOutput, quotePath } from '../quote.ts'
-import { writeTo } from '../terminal.ts'
+import { writeLine, writeTo } from '../terminal.ts'
 import { WalkFailures } from '../walk-failures.ts'
 
 /** The options of `rebalance`. */
@@ -177,7 +177,7 @@ function taskJson({ path, plan }: Task, outcomes: readonly MoveOutcome[]): objec
 }
 
 async function writeLines({ terminal }: GridContext, lines: readonly string[]): Promise<void> {
-  await writeTo(terminal.stdout, lines.map((line) => `${line}\n`).join(''))
+  for (const line of lines) await writeLine(terminal.stdout, line)
 }
 
 function planLines(plan: RebalancePlan, nameOf: (serverId: string) => string): string[] {
