@@ -1,8 +1,9 @@
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { isSignedCertificate, readServerCertificate } from '@lafs/client'
 import type { ServerCertificate, SignedCertificate } from '@lafs/client'
 import { verifyingKeyFromString } from '@lafs/crypto'
+import { createWhole, hasSystemCode, readIfThere, writeWhole } from '@lafs/node-directory/files'
 import { GridManagerError } from './errors.ts'
 import { formatCertificate, formatGridManager, parseGridManager } from './grid-manager.ts'
 import type { GridManager } from './grid-manager.ts'
@@ -14,15 +15,22 @@ const CONFIG = 'config.json'
 /**
  * Makes a folder for a new grid manager, for its owner's eyes alone.
  *
- * @throws {@link GridManagerError} `GRID_MANAGER_EXISTS` where there is a folder.
+ * @throws {@link GridManagerError} `GRID_MANAGER_EXISTS` where there is something.
  */
 export async function createGridManagerFolder(folder: string, manager: GridManager): Promise<void> {
-  if (await isThere(folder)) {
+  await mkdir(dirname(folder), { recursive: true })
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (error) {
+    if (!hasSystemCode(error, 'EEXIST')) throw error
     throw new GridManagerError('GRID_MANAGER_EXISTS', `Can't create '${folder}': File exists`)
   }
-  await mkdir(folder, { recursive: true })
-  await chmod(folder, 0o700)
-  await saveGridManager(folder, manager)
+  try {
+    await saveGridManager(folder, manager)
+  } catch (error) {
+    await rmdir(folder).catch(() => undefined)
+    throw error
+  }
 }
 
 /**
@@ -41,9 +49,7 @@ export async function loadGridManager(folder: string): Promise<GridManager> {
 
 /** Writes the grid manager of a folder in one step. */
 export async function saveGridManager(folder: string, manager: GridManager): Promise<void> {
-  const file = join(folder, CONFIG)
-  await writeFile(`${file}.tmp`, `${formatGridManager(manager)}\n`, { mode: 0o600 })
-  await rename(`${file}.tmp`, file)
+  await writeWhole(join(folder, CONFIG), `${formatGridManager(manager)}\n`)
 }
 
 /** A certificate that a grid manager has given. */
@@ -80,14 +86,9 @@ export async function fileCertificate(
   name: string,
   certificate: SignedCertificate,
 ): Promise<void> {
+  const text = formatCertificate(certificate)
   for (let index = 0; ; index++) {
-    try {
-      const file = certificateFile(folder, name, index)
-      await writeFile(file, formatCertificate(certificate), { flag: 'wx' })
-      return
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw error
-    }
+    if (await createWhole(certificateFile(folder, name, index), text, 0o666)) return
   }
 }
 
@@ -132,17 +133,4 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
-    throw error
-  }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -18,7 +19,7 @@ import {
 } from '@lafs/grid-manager'
 import type { GridManager } from '@lafs/grid-manager'
 import { loadVectors } from '@lafs/vectors'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
 interface Recorded {
   readonly privateKey: string
@@ -167,6 +168,40 @@ describe('the command', () => {
     await expect(run(['-c', 'absent', 'list'])).rejects.toMatchObject({
       code: 'GRID_MANAGER_ABSENT',
     })
+  })
+
+  it('makes one of two that are asked for at the same time', async () => {
+    const made = await Promise.allSettled([1, 2].map(() => run(['-c', 'two', 'create'])))
+    expect(made.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    expect(made.find((one) => one.status === 'rejected')?.reason).toMatchObject({
+      code: 'GRID_MANAGER_EXISTS',
+    })
+  })
+
+  it('leaves all as it was where the disk is full', async () => {
+    const folder = join(root, 'full')
+    await run(['-c', folder, 'create'])
+    await run(['-c', folder, 'add', 'alice', KEY])
+    const before = await readFile(join(folder, 'config.json'), 'utf8')
+    await using handle = await open(folder)
+    // A file system may find out no earlier than here.
+    const sync = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'sync')
+    sync.mockRejectedValue(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
+    try {
+      for (const words of [
+        ['sign', 'alice', '1'],
+        ['add', 'bob', KEY],
+        ['remove', 'alice'],
+      ]) {
+        await expect(run(['-c', folder, ...words])).rejects.toThrow('ENOSPC')
+      }
+      await expect(run(['-c', `${folder}er`, 'create'])).rejects.toThrow('ENOSPC')
+    } finally {
+      sync.mockRestore()
+    }
+    expect(await readdir(folder)).toEqual(['config.json'])
+    expect(await readFile(join(folder, 'config.json'), 'utf8')).toBe(before)
+    await run(['-c', `${folder}er`, 'create'])
   })
 
   it.each(recorded.lists)('lists certificates at %d', async (now, text) => {
