@@ -1,6 +1,7 @@
 import type { CodecProvider } from '@lafs/codec-interface'
 import { defaultCrypto } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
+import { UnableToFetchCriticalDownloadDataError } from '@lafs/filesystem-interface'
 import type {
   IImmutableFileNode,
   OperationHistory,
@@ -168,7 +169,12 @@ class ChkNode extends ImmutableNode {
     signal.throwIfAborted()
     this.#history?.addRead?.(size)
     const file = this.#file
-    if (size === 0 || file === undefined) return
+    if (file === undefined) {
+      throw new UnableToFetchCriticalDownloadDataError(
+        'the cap says that the file is empty, but files of so few bytes are in their caps',
+      )
+    }
+    if (size === 0) return
     if (!this.#known) this.#history?.addDownload(this.#status)
     this.#known = true
     const status = this.#status

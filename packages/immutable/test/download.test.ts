@@ -380,6 +380,15 @@ describe('damage', () => {
       first.hooks.read = (_share, _offset, _bytes, size) => new Uint8Array(size + 1)
     expect(same(await nodeOn(grid, threeOfTen.cap).downloadBestVersion(), data)).toBe(true)
   })
+
+  it('of a cap that says that the file is empty is not taken for an empty file', async () => {
+    const { key, uriExtensionHash, requiredShares, totalShares } = threeOfTen.cap
+    const cap = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size: 0 })
+    const node = nodeOn(await spread(threeOfTen), cap)
+    await expect(node.downloadBestVersion()).rejects.toMatchObject({
+      code: 'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE',
+    })
+  })
 })
 
 describe('shares', () => {
