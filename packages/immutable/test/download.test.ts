@@ -382,8 +382,8 @@ describe('damage', () => {
   })
 
   it('of a cap that says that the file is empty is not taken for an empty file', async () => {
-    const { key, uriExtensionHash, requiredShares, totalShares } = threeOfTen.cap
-    const cap = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size: 0 })
+    const { key, uriExtensionHash: hash, requiredShares, totalShares } = threeOfTen.cap
+    const cap = new ChkCap({ key, uriExtensionHash: hash, requiredShares, totalShares, size: 0 })
     const node = nodeOn(await spread(threeOfTen), cap)
     await expect(node.downloadBestVersion()).rejects.toMatchObject({
       code: 'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE',
