@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -266,8 +267,8 @@ describe('the database of backups', () => {
     expect(rows(file, 'SELECT version FROM version')).toEqual([{ version: 2 }])
   })
 
-  it('undoes what a process had changed when it was killed', async () => {
-    const file = fromUpstream('v2')
+  /** A database that a process has changed in part when it was killed. @returns what it was before. */
+  function killedAmidst(file: string): Uint8Array {
     const filling = new Database(file)
     filling.exec(`WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 900)
       INSERT INTO local_files SELECT '/file/number/' || n, n, n, n, 1 FROM numbers`)
@@ -283,9 +284,27 @@ describe('the database of backups', () => {
     expect(() => execFileSync(process.execPath, ['-e', script, library, file])).toThrow('SIGKILL')
     expect(readFileSync(file)).not.toEqual(before)
     for (const left of [`${file}.lock`, `${file}-journal`]) utimesSync(left, 0, 0)
+    return before
+  }
+
+  it('undoes what a process had changed when it was killed', async () => {
+    const file = fromUpstream('v2')
+    const before = killedAmidst(file)
     await using db = await openBackupDb(file, { now: Date.now, random: () => 0.999 })
     expect(readFileSync(file)).toEqual(before)
     expect(await db.findFile(FILE, STAMP, true)).toBeDefined()
+  })
+
+  it('begins anew where a damaged one was moved away and its journal was not', async () => {
+    const file = fromUpstream('v2')
+    killedAmidst(file)
+    renameSync(file, `${file}.damaged`)
+    const db = await openBackupDb(file, at(recorded.now))
+    expect(await db.findFile(FILE, STAMP, true)).toBeUndefined()
+    await db.recordUpload(FILE, STAMP, 'URI:LIT:aa', recorded.now * 1000)
+    await db.close()
+    expect(rows(file, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
+    expect(rows(file, 'SELECT path FROM local_files')).toEqual([{ path: FILE }])
   })
 
   it('does not wait for ever for a lock that a process left before the clock was put back', async () => {

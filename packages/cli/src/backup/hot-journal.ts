@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -28,7 +29,8 @@ const CHECKSUM_STRIDE = 200
  * transaction, upstream's as well as ours: puts the pages of the rollback journal back and removes it.
  * The build of SQLite in use here does not: it takes its own lock for that of a living process.
  *
- * To be called only when no process can be using the database.
+ * To be called only when no process can be using the database. A journal beside an empty database is that
+ * of one which stood there before, and goes with nothing put back.
  *
  * @see SQLite's file format, "The Rollback Journal"
  */
@@ -36,8 +38,10 @@ export function rollBackHotJournal(file: string): void {
   const journal = readFileSync(`${file}-journal`)
   const database = openSync(file, 'r+')
   try {
-    putBack(new DataView(journal.buffer, journal.byteOffset, journal.length), database)
-    fsyncSync(database)
+    if (fstatSync(database).size > 0) {
+      putBack(new DataView(journal.buffer, journal.byteOffset, journal.length), database)
+      fsyncSync(database)
+    }
   } finally {
     closeSync(database)
   }
