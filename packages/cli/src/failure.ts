@@ -38,7 +38,7 @@ export type CommandErrorCode =
   | 'CLI_BAD_COPY'
   /** A directory contains itself and cannot be copied whole. */
   | 'CLI_CYCLE'
-  /** A name that is no safe name of a local file. */
+  /** A name that cannot be that of a local file, or of an entry on the grid. */
   | 'CLI_UNSAFE_NAME'
   /** The new link is there, and so is the old one. */
   | 'CLI_NOT_REMOVED'

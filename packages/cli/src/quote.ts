@@ -1,3 +1,5 @@
+import { decodeUtf8 } from './text.ts'
+
 const SAFE = String.raw`\u00A0-\uD7FF\uE000-\uFDCF\uFDF0-\uFFFC`
 const NEEDS_DOUBLE_QUOTES = new RegExp(`[^\\n\\x20-\\x26\\x28-\\x7E${SAFE}]`, 'u')
 const NEEDS_DOUBLE_QUOTES_ON_ONE_LINE = new RegExp(`[^\\x20-\\x26\\x28-\\x7E${SAFE}]`, 'u')
@@ -47,14 +49,6 @@ function escape(character: string, quoteNewlines: boolean): string {
   if (code > 0xffff) return `\\U${code.toString(16).padStart(8, '0')}`
   if (code > 0xff) return `\\u${code.toString(16).padStart(4, '0')}`
   return `\\x${code.toString(16).padStart(2, '0')}`
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 /** What a terminal obeys, and what makes text read in another order than it stands. */

@@ -174,6 +174,30 @@ describe('a directory that contains itself', () => {
   })
 })
 
+describe('what of a local folder cannot be copied', () => {
+  it('is told, and the rest is copied', async () => {
+    await mkdir(join(cwd, 'folder'))
+    await writeFile(join(cwd, 'folder', 'good'), 'small')
+    const undecodable = Buffer.concat([Buffer.from(join(cwd, 'folder/bad')), Buffer.from([0xff])])
+    await writeFile(undecodable, 'precious')
+    await symlink('nowhere', join(cwd, 'folder', 'dangling'))
+    await symlink('loop', join(cwd, 'folder', 'loop'))
+    await symlink(`good/below`, join(cwd, 'folder', 'through'))
+    const { uri } = await directoryOf()
+    const { status, stdout, stderr } = await lafs('cp', '-r', 'folder', uri)
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(
+        /^lafs: [^ ]+folder\/bad[^ ]+ CLI_UNSAFE_NAME: not copied: its name is/,
+      ),
+      expect.stringMatching(/^lafs: [^ ]+folder\/through': ENOTDIR: /),
+      'lafs: CLI_INCOMPLETE: 2 things failed; all the rest is copied.',
+      '',
+    ])
+    expect((await lafs('ls', `${uri}/folder`)).stdout).toBe('good\n')
+  })
+})
+
 describe('what stands in the way', () => {
   it('stays: a directory where a file is to be copied', async () => {
     const target = await directoryOf('file')

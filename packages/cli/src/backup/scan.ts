@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { decodeUtf8 } from '../text.ts'
 
 /** Something to back up, or to say that it is not. */
 export type BackupTarget =
@@ -80,19 +81,12 @@ interface FolderEntry {
 
 /** The entries in the order of their names; undefined where the folder cannot be listed. */
 async function listFolder(path: string): Promise<FolderEntry[] | undefined> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const dirents = await readdir(path, { encoding: 'buffer', withFileTypes: true }).catch(
     () => undefined,
   )
   const entries = dirents?.map((dirent) => {
-    const shownName = new TextDecoder('utf-8', { ignoreBOM: true }).decode(dirent.name)
-    let name: string | undefined
-    try {
-      name = decoder.decode(dirent.name)
-    } catch {
-      // Such a name stands for no text.
-    }
-    return { name, shownName, dirent }
+    const name = decodeUtf8(dirent.name)
+    return { name, shownName: name ?? new TextDecoder().decode(dirent.name), dirent }
   })
   return entries?.toSorted((a, b) => (a.shownName < b.shownName ? -1 : 1))
 }

@@ -101,7 +101,7 @@ async function addChildren(
       `cannot copy ${quoteOutput(source.name ?? '')}: it is one of the directories that it stands in`,
     )
   }
-  const children = await childrenOf(context.listings, source)
+  const children = await childrenOf(context, source)
   for (const [index, child] of children.entries()) {
     context.report(`examining ${index + 1} of ${children.length}`)
     await addSource(context, plan, child, [...above, identity])

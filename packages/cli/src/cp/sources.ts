@@ -3,6 +3,8 @@ import { basename, join, resolve } from 'node:path'
 import { explicitGridPlace } from '../aliases.ts'
 import { CommandError } from '../failure.ts'
 import { quoteOutput } from '../quote.ts'
+import { decodeUtf8 } from '../text.ts'
+import type { WalkFailures } from '../walk-failures.ts'
 import type { WebContext } from '../web-command.ts'
 import { isWebApiError } from '../web-error.ts'
 import { bestCap, describe, withoutSlash } from '../web-path.ts'
@@ -68,14 +70,15 @@ async function findLocalSource({ terminal }: WebContext, word: string): Promise<
 
 /**
  * What stands in a directory, in the order of the names; every entry has one. What is neither a file
- * nor a folder of the local file system is left out.
+ * nor a folder of the local file system is left out, as are links that lead nowhere.
  *
+ * @param failures - hears of entries that cannot be copied.
  * @throws {@link CommandError} `CLI_UNKNOWN_NODE`.
  */
 export async function childrenOf(
-  listings: Listings,
+  { listings, failures }: { readonly listings: Listings; readonly failures: WalkFailures },
   source: DirectorySource,
-): Promise<(Source & { readonly name: string })[]> {
+): Promise<NamedSource[]> {
   if (source.kind === 'grid-directory') {
     const children = [...(await listings.of(source.facts))]
     for (const [, facts] of children) if (facts.type === 'dirnode') listings.prepare(facts)
@@ -85,14 +88,40 @@ export async function childrenOf(
       throw unknown(name)
     })
   }
-  const found: (Source & { readonly name: string })[] = []
-  for (const name of (await readdir(source.path)).toSorted()) {
-    const path = join(source.path, name)
-    const entry = await stat(path).catch(() => undefined)
-    if (entry?.isDirectory() === true) found.push({ kind: 'local-directory', name, path })
-    else if (entry?.isFile() === true) found.push({ kind: 'local-file', name, path })
+  return localChildren(source.path, failures)
+}
+
+type NamedSource = Source & { readonly name: string }
+
+async function localChildren(folder: string, failures: WalkFailures): Promise<NamedSource[]> {
+  const names: string[] = []
+  for (const bytes of await readdir(folder, { encoding: 'buffer' })) {
+    const name = decodeUtf8(bytes)
+    if (name !== undefined) names.push(name)
+    else await failures.tell([join(folder, new TextDecoder().decode(bytes))], undecodable())
+  }
+  const found: NamedSource[] = []
+  for (const name of names.toSorted()) {
+    const path = join(folder, name)
+    try {
+      const entry = await stat(path)
+      if (entry.isDirectory()) found.push({ kind: 'local-directory', name, path })
+      else if (entry.isFile()) found.push({ kind: 'local-file', name, path })
+    } catch (error) {
+      if (!leadsNowhere(error)) await failures.tell([path], error)
+    }
   }
   return found
+}
+
+/** Whether a link was followed to nothing, or in a circle. */
+function leadsNowhere(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ENOENT' || code === 'ELOOP'
+}
+
+function undecodable(): CommandError {
+  return new CommandError('CLI_UNSAFE_NAME', 'not copied: its name is no UTF-8')
 }
 
 /** What is the same for two sources exactly when they are the same directory. */
