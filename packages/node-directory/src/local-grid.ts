@@ -105,7 +105,7 @@ async function createMemoryGrid(count: number, options: LocalGridOptions): Promi
       announcement: { nickname, ...listener.announcement },
       nickname,
       folder: undefined,
-      stop: stopper(listener, storage),
+      stop: stopper([listener], storage),
     })
   }
   const encoding = gridEncoding(count, options)
@@ -188,21 +188,23 @@ async function startServer(
   const storageFolder = configured?.storageFolder ?? join(folder, 'storage')
   const store = await createDiskStore({ folder: storageFolder, nodeId: identity.tubId })
   const storage = await storageOver(store, options.expiration ?? configured?.expiration)
-  const listener = await serveOnSamePort(
-    storage,
-    (onPort) => httpsTransport({ identity, ...(onPort === undefined ? {} : { port: onPort }) }),
-    kept?.port,
-  )
-  const announcement = { nickname, ...listener.announcement }
-  await saveAnnouncement(folder, { serverId, announcement })
-  const port = portOf(listener.announcement['anonymous-storage-FURL'] ?? '')
-  await saveClientPort(folder, { host: '127.0.0.1', port, place: 'client.port' })
-  return {
-    serverId,
-    announcement,
-    nickname,
-    folder,
-    stop: stopper(listener, storage),
+  const listeners: StorageListener[] = []
+  const stop = stopper(listeners, storage)
+  try {
+    const listener = await serveOnSamePort(
+      storage,
+      (onPort) => httpsTransport({ identity, ...(onPort === undefined ? {} : { port: onPort }) }),
+      kept?.port,
+    )
+    listeners.push(listener)
+    const announcement = { nickname, ...listener.announcement }
+    await saveAnnouncement(folder, { serverId, announcement })
+    const port = portOf(listener.announcement['anonymous-storage-FURL'] ?? '')
+    await saveClientPort(folder, { host: '127.0.0.1', port, place: 'client.port' })
+    return { serverId, announcement, nickname, folder, stop }
+  } catch (error) {
+    await stop()
+    throw error
   }
 }
 
@@ -225,14 +227,15 @@ function portOf(furl: string): number {
 }
 
 function stopper(
-  listener: StorageListener,
+  listeners: readonly StorageListener[],
   storage: { close(): Promise<void> },
 ): () => Promise<void> {
   let stopping: Promise<void> | undefined
-  return () => {
-    stopping ??= listener.close().then(() => storage.close())
-    return stopping
+  const stop = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close()))
+    await storage.close()
   }
+  return () => (stopping ??= stop())
 }
 
 async function writeClientDirectory(

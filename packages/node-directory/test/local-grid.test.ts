@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isImmutableFileNode } from '@lafs/filesystem-interface'
@@ -122,6 +122,23 @@ describe('createLocalGrid', () => {
     await grid.close()
     await writeFile(join(folder, 'running.process'), '999999999\n')
     await (await createLocalGrid({ servers: 1, folder })).close()
+  })
+
+  it('leaves nothing running where one server cannot be started', async () => {
+    const folder = join(root, 'half')
+    await (await createLocalGrid({ servers: 2, folder })).close()
+    const announcement = join(folder, 'servers', '2', 'private', 'announcement.yaml')
+    await rm(announcement)
+    await mkdir(announcement)
+    await expect(createLocalGrid({ servers: 2, folder })).rejects.toThrow(/^E[A-Z]+:/)
+    for (const server of ['1', '2']) {
+      const port = await readFile(join(folder, 'servers', server, 'client.port'), 'utf8')
+      await expect(fetch(`https://127.0.0.1:${port.split(':')[1]}/`)).rejects.toMatchObject({
+        cause: { code: 'ECONNREFUSED' },
+      })
+    }
+    await rm(announcement, { recursive: true })
+    await (await createLocalGrid({ servers: 2, folder })).close()
   })
 
   it('leaves nothing behind when it was given no folder', async () => {
