@@ -24,7 +24,7 @@ export interface ToldLine {
  * @param query - `t` and the arguments of the walk.
  * @param failures - hears of what goes wrong: gateways of ours tell it in a line of its own, upstream's
  *   end the walk with it.
- * @throws what {@link ask} throws; {@link CommandError} `CLI_NOT_A_DIRECTORY`.
+ * @throws what {@link ask} throws; {@link CommandError} `CLI_NOT_A_DIRECTORY`, `CLI_CUT_SHORT`.
  */
 export async function* walk(
   web: WebContext,
@@ -36,13 +36,20 @@ export async function* walk(
   const target = placeTarget(rootPlace(gridPlace(aliases, word)), query)
   const before = failures.count
   const response = await ask(api, 'POST', target, { signal }).catch(explainRefusal)
+  let isWhole = false
   for await (const json of linesOf(response)) {
     if (!json.startsWith('{')) {
       // Nothing after such a line is told of the tree; ours says it again of what had its own line.
       if (failures.count === before) await failures.tell(undefined, lateError(json))
       return
     }
-    yield { line: parseAnswer(json) as WalkLine, json }
+    const line = parseAnswer(json) as WalkLine
+    isWhole = line.type === 'stats'
+    yield { line, json }
+  }
+  // Something between us and the gateway may end a connection as if that were the end.
+  if (!isWhole) {
+    throw new CommandError('CLI_CUT_SHORT', 'the gateway ended before it came to the sums')
   }
 }
 

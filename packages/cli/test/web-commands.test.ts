@@ -272,6 +272,12 @@ describe('walk', () => {
     expect(await walked(`${text}\n`)).toMatchObject({ types: [], count: 1 })
   })
 
+  it.each(['', '{"type": "directory", "path": []}\n'])('knows that %j is not all', async (text) => {
+    await expect(walked(text)).rejects.toMatchObject({ code: 'CLI_CUT_SHORT' })
+    const whole = `${text}{"type": "stats", "stats": {}}\n`
+    expect((await walked(whole)).types.at(-1)).toBe('stats')
+  })
+
   it('does not show what is no JSON', async () => {
     await expect(walked('{"cap": "secret\n')).rejects.toMatchObject({
       code: 'CLI_BAD_ANSWER',
