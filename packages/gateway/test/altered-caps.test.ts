@@ -28,9 +28,12 @@ describe.each([
     ['a size that is too large by one', [0, 0, 1]],
     ['a size that is too small by one', [0, 0, -1]],
     ['a size of a terabyte', [0, 0, 1e12]],
+    ['a size of nothing', [0, 0, -Infinity]],
   ] as const)('is gone: %s', async (_, changes) => {
     const parts = (caps.get(kind) ?? '').split(':')
-    const numbers = parts.slice(-3).map((text, index) => Number(text) + (changes[index] ?? 0))
+    const numbers = parts
+      .slice(-3)
+      .map((text, index) => Math.max(0, Number(text) + (changes[index] ?? 0)))
     const altered = [...parts.slice(0, -3), ...numbers].join(':')
     const answer = await web.get(`/uri/${encodeURIComponent(altered)}${query}`)
     expect([answer.status, answer.text]).toEqual([

@@ -39,9 +39,7 @@ export async function sendContent(
       : [['content-range', `bytes ${first}-${last}/${content.size}`] as const]),
   ] as const
   const status = range === undefined ? 200 : 206
-  if (request.method === 'HEAD' || size === 0) {
-    return { status, headers: all, body: new Uint8Array(0) }
-  }
+  if (request.method === 'HEAD') return { status, headers: all, body: new Uint8Array(0) }
   return { status, headers: all, body: await begun(content, first, size, signal) }
 }
 
@@ -119,7 +117,8 @@ async function begun(
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const pieces = content.read({ offset, size, signal })[Symbol.asyncIterator]()
   const begin = await pieces.next()
-  if (begin.done !== true && begin.value.length === size) {
+  if (begin.done === true) return new Uint8Array(0)
+  if (begin.value.length === size) {
     await pieces.next()
     return begin.value
   }
