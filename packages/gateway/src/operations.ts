@@ -20,7 +20,12 @@ const OPERATIONS_MAX = 1000
 
 /** What a long operation is, and its monitor. */
 export type OperationMonitor =
-  | { readonly kind: 'deep-check'; readonly monitor: IMonitor<IDeepCheckResults> }
+  | {
+      readonly kind: 'deep-check'
+      readonly monitor: IMonitor<IDeepCheckResults>
+      /** Begins to check the same in the same way once more, and to repair it. */
+      readonly startRepair: () => OperationMonitor
+    }
   | {
       readonly kind: 'deep-check-and-repair'
       readonly monitor: IMonitor<IDeepCheckAndRepairResults>

@@ -8,6 +8,7 @@ import type { Answered } from './web.ts'
 // their order are upstream's, as its gateway gave them for such a tree.
 
 const web = useWeb()
+const hurt = useWeb({}, 1)
 
 const HTML = 'text/html; charset=utf-8'
 
@@ -484,5 +485,52 @@ describe('GET /operations/:handle, GET /operations/:handle/:storageIndex', () =>
     expect((await web.get('/operations/nope')).text).toBe("unknown/expired handle 'nope'")
     expect((await web.get('/operations')).status).toBe(404)
     expect((await web.get('/operations/')).status).toBe(404)
+  })
+})
+
+describe('POST /operations/:handle?t=repair', () => {
+  let folder: string
+
+  beforeAll(async () => {
+    folder = `/uri/${encodeURIComponent((await hurt.put('/uri?t=mkdir')).text)}`
+    for (const name of ['a', 'b']) await hurt.put(`${folder}/${name}`, name.repeat(1000))
+    await hurt.grid.servers[0]?.stop()
+  })
+
+  /** What has come of an operation, once it is over. */
+  async function outcome(handle: string): Promise<unknown> {
+    for (;;) {
+      const answer = (await hurt.get(`/operations/${handle}?output=json`)).json()
+      if ((answer as { finished: boolean }).finished) return answer
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  it('repairs what a deep check was of, once at a time', async () => {
+    await hurt.post(`${folder}?t=start-deep-check&ophandle=h`)
+    expect(await outcome('h')).toMatchObject({ 'count-objects-unhealthy': 3 })
+    const started = await Promise.all([
+      hurt.post('/operations/h?t=repair'),
+      hurt.post('/operations/h?t=repair&output=json'),
+    ])
+    expect(started.map(({ status, headers }) => [status, headers.get('location')])).toEqual([
+      [302, '../operations/h-repair'],
+      [302, '../operations/h-repair?output=json'],
+    ])
+    expect(await outcome('h-repair')).toMatchObject({
+      'count-objects-unhealthy-pre-repair': 3,
+      'count-repairs-attempted': 3,
+      'count-repairs-successful': 3,
+    })
+    await hurt.post('/operations/h?t=repair')
+    expect(await outcome('h-repair')).toMatchObject({ 'count-objects-unhealthy-pre-repair': 0 })
+  })
+
+  it('is for deep checks alone', async () => {
+    await hurt.post(`${folder}?t=start-deep-stats&ophandle=stats`)
+    const answer = await hurt.post('/operations/stats?t=repair')
+    expect([answer.status, answer.text]).toEqual([400, 'only what a deep check was of is repaired'])
+    expect((await hurt.post('/operations/none?t=repair')).status).toBe(404)
+    expect((await hurt.get('/operations/stats-repair')).status).toBe(404)
   })
 })

@@ -17,6 +17,7 @@ const PATIENCE_MS = 10_000
 
 describe.skipIf(absent)('pages in Chromium', () => {
   const web = useWeb({ allowedHosts: ['nas.example'] })
+  const hurt = useWeb({}, 1)
   let browser: Browser
   let listener: GatewayListener
 
@@ -326,6 +327,48 @@ describe.skipIf(absent)('pages in Chromium', () => {
       expect(await page.getByText('4.32 kB').count()).toBe(0)
       await web.put('/uri', 'y'.repeat(4321))
       await page.getByText('4.32 kB').waitFor()
+    })
+  })
+
+  describe('of a folder that has lost pieces', () => {
+    let hurtListener: GatewayListener
+    let cap: string
+
+    beforeAll(async () => {
+      hurtListener = await serveGateway(hurt.gateway, { port: 0 })
+      cap = encodeURIComponent((await hurt.put('/uri?t=mkdir')).text)
+      await hurt.put(`/uri/${cap}/a.txt`, 'x'.repeat(1000))
+      await hurt.grid.servers[0]?.stop()
+    })
+    afterAll(() => hurtListener?.close())
+
+    it('repair all of it, without a script', async () => {
+      await withPage(PLAIN, async (page) => {
+        /** What stands on the page of an operation, once it is over. */
+        const outcome = async (): Promise<string> => {
+          await expect
+            .poll(
+              async () => {
+                await page.reload()
+                return page.getByText('It goes on', { exact: true }).count()
+              },
+              { timeout: PATIENCE_MS },
+            )
+            .toBe(0)
+          return page.locator('main').innerText()
+        }
+        await page.goto(`${hurtListener.url}uri/${cap}/?t=info`)
+        await page.getByRole('button', { name: 'Check everything in it' }).click()
+        expect(await outcome()).toMatch(
+          /2 of 2 files and folders are not whole.*makes the missing and damaged pieces anew/s,
+        )
+        const [address, content] = [page.url(), await page.content()]
+        expect(decodeURIComponent(content)).not.toContain('URI:')
+        await page.getByRole('button', { name: 'Repair all' }).click()
+        expect(page.url()).toBe(`${address}-repair`)
+        expect(await outcome()).toMatch(/All is well.*Repaired\s+2/s)
+        expect(await page.getByRole('button', { name: 'Repair all' }).count()).toBe(0)
+      })
     })
   })
 

@@ -555,6 +555,7 @@ describe('the page of a long operation', () => {
         handle: 'h',
         startedMs: 0,
         monitor,
+        startRepair: () => expect.fail('nobody has asked'),
         failure: undefined,
       })
       return new TextDecoder().decode(body as Uint8Array)

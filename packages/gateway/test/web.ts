@@ -37,15 +37,20 @@ export interface Web {
   post(target: string, body?: Sent['body']): Promise<Answered>
 }
 
-/** Makes a gateway before the tests of the file that calls this, and ends it after them. */
-export function useWeb(options: Partial<GatewayOptions> = {}): Web {
+/**
+ * Makes a gateway before the tests of the file that calls this, and ends it after them.
+ *
+ * @param requiredShares - of the three that each file has, on as many servers.
+ */
+export function useWeb(options: Partial<GatewayOptions> = {}, requiredShares = 3): Web {
   let grid: LocalGrid
   let client: Client
   const history = createHistory()
   let gateway: Gateway
   beforeAll(async () => {
     await usePublishedKeys()
-    grid = await createLocalGrid({ transport: 'memory', servers: 3, encoding: { totalShares: 3 } })
+    const encoding = { requiredShares, happyShares: requiredShares, totalShares: 3 }
+    grid = await createLocalGrid({ transport: 'memory', servers: 3, encoding })
     client = await grid.createClient({
       convergence: new Uint8Array(32).fill(7),
       history,

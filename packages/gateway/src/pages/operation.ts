@@ -120,7 +120,9 @@ function checked(
     lost: countObjectsUnrecoverable,
     failed: results.failures.length,
   }
-  return html`${overall(tally, whole, 'Repair them before more is lost: check the folder again with “Repair what is damaged”.')}
+  const repairable = whole && countObjectsUnhealthy > countObjectsUnrecoverable
+  return html`${overall(tally, whole, 'Repair them before more is lost.')}
+  ${repairable && repairForm(exchange, handle)}
   ${tiles([
     ['Checked', number(countObjectsChecked)],
     ['Healthy', number(counters.countObjectsHealthy), 'good'],
@@ -151,6 +153,21 @@ function checked(
     objects(address, linesOf(results.allResults()), (found) => found),
   )}
   ${fold('Files and sizes', sums(stats))}`
+}
+
+/** Offers to repair all that a check has found. */
+function repairForm({ request }: Exchange, handle: string): Html {
+  return html`<form
+    method="post"
+    action="${rootOf(request)}operations/${segment(handle)}${query({ t: 'repair' })}"
+  >
+    <p>
+      Checks everything in the folder again, and makes the missing and damaged pieces anew, on
+      servers that answer now. What cannot be read stays as it is. It goes on while you do something
+      else.
+    </p>
+    <button type="submit" class="primary">Repair all</button>
+  </form>`
 }
 
 function repaired(

@@ -14,10 +14,9 @@ import { jsonLines } from '../json-lines.ts'
 import type { OperationMonitor } from '../operations.ts'
 import { formArgument } from '../output.ts'
 import { checkAndRepairResultsPage, checkResultsPage } from '../pages/index.ts'
-import { rootOf, segment } from '../pages/links.ts'
 import { booleanArgument, operationArgument } from '../request/arguments.ts'
-import { jsonResponse, redirectResponse } from '../response.ts'
-import { retainForArgument } from './operations.ts'
+import { jsonResponse } from '../response.ts'
+import { redirectToOperation, retainForArgument } from './operations.ts'
 import type { DirectoryExchange, FileExchange, NodeExchange, UnknownExchange } from '../context.ts'
 import type { Route } from './route.ts'
 import { whenDone } from './when-done.ts'
@@ -169,9 +168,13 @@ function deepCheck(exchange: DirectoryExchange): OperationMonitor {
   const { context, node } = exchange
   const { repair, ...options } = checkOptions(exchange)
   const tree = createDeepCheckable(node, context.client.checker)
+  const startRepair = (): OperationMonitor => ({
+    kind: 'deep-check-and-repair',
+    monitor: tree.startDeepCheckAndRepair(options),
+  })
   return repair
-    ? { kind: 'deep-check-and-repair', monitor: tree.startDeepCheckAndRepair(options) }
-    : { kind: 'deep-check', monitor: tree.startDeepCheck(options) }
+    ? startRepair()
+    : { kind: 'deep-check', monitor: tree.startDeepCheck(options), startRepair }
 }
 
 /** Begins what goes on while nobody listens, and sends whoever asked to where its state can be seen. */
@@ -179,12 +182,10 @@ async function startOperation(
   exchange: DirectoryExchange,
   start: (exchange: DirectoryExchange) => OperationMonitor,
 ): Promise<GatewayResponse> {
-  const { args, context, request } = exchange
+  const { args, context } = exchange
   const handle = args.get('ophandle')
   if (handle === undefined || handle === '') throw badRequest('slow operation requires ophandle=')
   const retainForSeconds = retainForArgument(args)
   context.operations.add(handle, start(exchange), retainForSeconds)
-  const output = args.get('output')
-  const query = output === undefined || output === '' ? '' : `?output=${segment(output)}`
-  return redirectResponse(`${rootOf(request)}operations/${segment(handle)}${query}`)
+  return redirectToOperation(exchange, handle)
 }

@@ -16,10 +16,11 @@ import type { GatewayResponse } from '../exchange.ts'
 import type { Operation } from '../operations.ts'
 import { formArgument } from '../output.ts'
 import { checkAndRepairResultsPage, checkResultsPage, operationPage } from '../pages/index.ts'
+import { query, rootOf, segment } from '../pages/links.ts'
 import { quoteName } from '../quote.ts'
 import { booleanArgument } from '../request/arguments.ts'
 import type { RequestArguments } from '../request/arguments.ts'
-import { jsonResponse, textResponse } from '../response.ts'
+import { jsonResponse, redirectResponse, textResponse } from '../response.ts'
 import type { Exchange } from '../context.ts'
 import type { PathRoute } from './route.ts'
 
@@ -34,6 +35,14 @@ export const operationRoutes: readonly PathRoute[] = [
     args: ['output'],
     summary: 'Ends an operation and forgets its handle; answers as the row for its status does',
     handle: cancelOperation,
+  },
+  {
+    path: '/operations/:handle',
+    method: 'POST',
+    t: 'repair',
+    args: ['output', 'retain-for'],
+    summary: 'Repairs what a deep check was of, under the handle `:handle-repair`',
+    handle: repairAll,
   },
   ...(['GET', 'POST'] as const).map((method): PathRoute => ({
     path: '/operations/:handle',
@@ -78,6 +87,27 @@ async function cancelOperation(exchange: Exchange): Promise<GatewayResponse> {
   operation.monitor.cancel()
   exchange.context.operations.release(operation.handle)
   return answer()
+}
+
+/** Goes through the tree of a deep check again, and repairs what is not whole. */
+async function repairAll(exchange: Exchange): Promise<GatewayResponse> {
+  const { args, context } = exchange
+  const operation = operationOf(exchange)
+  if (operation.kind !== 'deep-check') throw badRequest('only what a deep check was of is repaired')
+  const retainForSeconds = retainForArgument(args)
+  const handle = `${operation.handle}-repair`
+  // Two at once would be in each other's way: whoever asks again is sent to the one under way.
+  if (context.operations.get(handle)?.monitor.finished !== false) {
+    context.operations.add(handle, operation.startRepair(), retainForSeconds)
+  }
+  return redirectToOperation(exchange, handle)
+}
+
+/** Sends whoever began an operation to where its state can be seen, in the form that they want. */
+export function redirectToOperation({ args, request }: Exchange, handle: string): GatewayResponse {
+  const output = args.get('output')
+  const form = output === undefined || output === '' ? '' : query({ output })
+  return redirectResponse(`${rootOf(request)}operations/${segment(handle)}${form}`)
 }
 
 async function showOperation(exchange: Exchange): Promise<GatewayResponse> {
