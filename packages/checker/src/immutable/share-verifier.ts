@@ -138,13 +138,15 @@ export function createShareVerifier(
  * encoded: with segments of the usual size, that is.
  */
 export function memoryForVerifying(cap: ChkVerifierCap): number {
-  if (cap.size < 1) return READ_SIZE
   const geometry = usualGeometry(cap)
   const trees = 2 * hashTreeNodeCount(geometry.segmentCount) * HASH_SIZE
   return trees + 2 * (READ_SIZE + geometry.blockSize)
 }
 
-function usualGeometry({ size, requiredShares, totalShares }: ChkVerifierCap): FileGeometry {
+function usualGeometry(cap: ChkVerifierCap): FileGeometry {
+  const { requiredShares, totalShares } = cap
+  // A cap that says 0 is wrong: what the shares say of the file will show it.
+  const size = Math.max(cap.size, 1)
   const segmentSize = segmentSizeFor(size, DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE, requiredShares)
   return fileGeometry({ size, requiredShares, totalShares, segmentSize })
 }

@@ -5,8 +5,7 @@ import type { CheckerContext } from '@lafs/checker'
 import type { ICheckAndRepairResults, ICheckResults, Progress } from '@lafs/filesystem-interface'
 import { parseChkHeader, parseShareHashes } from '@lafs/storage-protocol/layout'
 import { virtualClock } from '@lafs/testing'
-import { parseCapStrict } from '@lafs/uri'
-import type { ChkCap } from '@lafs/uri'
+import { ChkCap, parseCapStrict } from '@lafs/uri'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 import { answerLate, createGrid, encodeFile, forge, hang, sharesOn, spread, store } from './grid.ts'
@@ -631,4 +630,15 @@ describe('repair while servers fail', () => {
       }
     }
   })
+})
+
+it.each([0, 1, 4999])('repairs nothing of a file whose cap says %i bytes', async (size) => {
+  const grid = await createGrid(10)
+  await spread(grid, without([3]))
+  const { key, uriExtensionHash, requiredShares, totalShares } = cap
+  const altered = new ChkCap({ key, uriExtensionHash, requiredShares, totalShares, size })
+  const checkable = createCheckable(altered.verifyCap(), grid.context)
+  const results = await checkable.checkAndRepair({ verify: true })
+  expect(results?.repairSuccessful).toBe(false)
+  expect((await verified(grid)).goodShareCount).toBe(9)
 })

@@ -14,7 +14,10 @@ export const WHOLE_SHARE_SIZE: number = 64 * 1024
 const ONE_BLOCK_SHARE_SIZE: number = DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE + 64 * 1024
 
 /** What is known of a file before its shares are: a guess, as the cap does not tell the segment size. */
-export function guessGeometry({ size, requiredShares, totalShares }: ChkVerifierCap): FileGeometry {
+export function guessGeometry(cap: ChkVerifierCap): FileGeometry {
+  const { requiredShares, totalShares } = cap
+  // A cap that says 0 is wrong: what the shares say of the file will show it.
+  const size = Math.max(cap.size, 1)
   const segmentSize = segmentSizeFor(size, DEFAULT_IMMUTABLE_MAX_SEGMENT_SIZE, requiredShares)
   return fileGeometry({ size, requiredShares, totalShares, segmentSize })
 }
