@@ -283,6 +283,26 @@ describe('mv', () => {
     expect((await lafs('ls', uri)).stdout).toBe('name\n')
   })
 
+  it.each(['', ' '])(
+    'onto itself is no change either where its accents differ, after %j',
+    async (start) => {
+      const { uri } = await directoryOf(`${start}\u00E9`)
+      const words = [`${uri}/${start}e\u0301`, `${uri}/${start}\u00E9`]
+      expect(await lafs('mv', ...words)).toMatchObject({ status: 0 })
+      expect((await lafs('ls', '--json', uri)).stdout).toContain(`"${start}\\u00e9"`)
+    },
+  )
+
+  it('onto itself is no change either where the cap says more than it must', async () => {
+    const { uri } = await client.createDirnode(
+      new Map([['name', { node: client.createNodeFromUri('URI:LIT:onwwc3dm'), metadata: {} }]]),
+      // An MDMF one.
+      { version: 1 },
+    )
+    expect(await lafs('mv', `${uri}:3:131073/name`, `${uri}/name`)).toMatchObject({ status: 0 })
+    expect((await lafs('ls', uri)).stdout).toBe('name\n')
+  })
+
   it('takes along what is noted beside the entry', async () => {
     const [from, to] = [await directoryOf(), await directoryOf()]
     await from.setUri('name', 'URI:LIT:onwwc3dm', undefined, { metadata: { own: 1 } })

@@ -1,3 +1,4 @@
+import { parseCap } from '@lafs/uri'
 import { assertPlace, gridPlace } from '../aliases.ts'
 import type { GridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
@@ -77,8 +78,10 @@ async function move(
   // Paths may meet in one directory, from which the only entry must not be removed.
   const from = await existingDirectory(web, source.parent)
   const to = await directoryForWriting(web, target.parent)
-  if (from === to && source.name === target.name) return
-  if (from === to && isPlain(source.name) && isPlain(target.name)) {
+  const isSameDirectory = parseCap(from).format() === parseCap(to).format()
+  // In a directory names have one form of Unicode, and so are one when they differ in that alone.
+  if (isSameDirectory && source.name.normalize('NFC') === target.name.normalize('NFC')) return
+  if (isSameDirectory && isPlain(source.name) && isPlain(target.name)) {
     const names = { from_name: source.name, to_name: target.name, replace: 'only-files' }
     const place = { root: from, path: '' }
     await askText(api, 'POST', placeTarget(place, { t: 'relink', ...names }), { signal })
