@@ -1,5 +1,7 @@
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
+import { readIfThere, writeWhole } from '@lafs/node-directory/files'
 import {
   capTextFromInput,
   DirectoryCap,
@@ -9,7 +11,6 @@ import {
   parseCapStrict,
 } from '@lafs/uri'
 import { CommandError } from './failure.ts'
-import { readIfThere, writePrivateFile } from './private-file.ts'
 import { quoteOutput } from './quote.ts'
 
 /** The alias of paths that name none. */
@@ -73,7 +74,8 @@ export async function addAlias(nodeDirectory: string, name: string, cap: string)
   const file = aliasFile(nodeDirectory)
   const before = (await readIfThere(file)) ?? ''
   const separator = before === '' || before.endsWith('\n') ? '' : '\n'
-  await writePrivateFile(file, `${before}${separator}${name}: ${cap}\n`)
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await writeWhole(file, `${before}${separator}${name}: ${cap}\n`)
 }
 
 /**

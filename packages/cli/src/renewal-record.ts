@@ -1,8 +1,9 @@
-import { join } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { defaultCrypto, toBase32 } from '@lafs/crypto'
 import type { IDirectoryNode } from '@lafs/filesystem-interface'
+import { readIfThere, writeWhole } from '@lafs/node-directory/files'
 import { CommandError } from './failure.ts'
-import { readIfThere, writePrivateFile } from './private-file.ts'
 
 /** What is kept between the renewals of a tree. It holds names of files, and no cap. */
 export interface RenewalRecord {
@@ -41,7 +42,8 @@ export async function readRenewalRecord(file: string): Promise<RenewalRecord | u
 
 /** Keeps the record of a tree. */
 export async function saveRenewalRecord(file: string, record: RenewalRecord): Promise<void> {
-  await writePrivateFile(file, `${JSON.stringify(record)}\n`)
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await writeWhole(file, `${JSON.stringify(record)}\n`)
 }
 
 function parse(text: string): unknown {

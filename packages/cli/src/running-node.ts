@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { readIfThere } from '@lafs/node-directory/files'
 import { runningProcess } from '@lafs/node-directory/running-process'
-import { readIfThere } from './private-file.ts'
 
 /**
  * The address of the gateway of the process that runs from a node directory; undefined where none

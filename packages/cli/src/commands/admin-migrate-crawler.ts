@@ -1,9 +1,9 @@
 import { readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { writeWhole } from '@lafs/node-directory/files'
 import { CommandError } from '../failure.ts'
 import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
-import { writePrivateFile } from '../private-file.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
@@ -55,7 +55,7 @@ async function migrate(file: string, convert: (state: Dict) => Dict): Promise<Ou
   })
   if (pickle === undefined) return (await isThere(target)) ? 'already-converted' : 'not-found'
   const state = convert(dict(unpickle(pickle), basename(file)))
-  await writePrivateFile(target, pythonJson(withTextKeys(state)))
+  await writeWhole(target, pythonJson(withTextKeys(state)))
   await rm(file)
   return 'converted'
 }
