@@ -1,9 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { useWeb } from './web.ts'
+import type { GatewayResponse } from '../src/index.ts'
+import { useWeb, whole } from './web.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lafs-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -35,6 +44,26 @@ describe('GET /static/*', () => {
     expect([head.bytes.length, head.headers.get('content-length')]).toEqual([0, '1000000'])
     const bare = await web.get('/static/sub')
     expect([bare.status, bare.headers.get('location')]).toEqual([302, 'sub/'])
+  })
+
+  it('gives what it has announced of a file that changes meanwhile', async () => {
+    const changing = join(staticFolder, 'changing')
+    const announced = async (): Promise<GatewayResponse> => {
+      writeFileSync(changing, new Uint8Array(300_000))
+      return web.gateway.handle({
+        method: 'GET',
+        target: '/static/changing',
+        headers: new Map(),
+        body: (async function* () {})(),
+        signal: new AbortController().signal,
+      })
+    }
+    const grown = await announced()
+    appendFileSync(changing, 'more')
+    expect((await whole(grown.body)).length).toBe(300_000)
+    const shrunk = await announced()
+    truncateSync(changing, 299_999)
+    await expect(whole(shrunk.body)).rejects.toThrow('shorter')
   })
 
   it.each([

@@ -95,19 +95,25 @@ async function sendStatic({ context, path, request }: Exchange): Promise<Gateway
       await handle.close()
       return { status: 200, headers, body: new Uint8Array(0) }
     }
-    return { status: 200, headers, body: readFile(handle) }
+    return { status: 200, headers, body: readFile(handle, size) }
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
-async function* readFile(handle: Awaited<ReturnType<typeof open>>): AsyncGenerator<Uint8Array> {
+/** As many bytes as were announced: somebody may be writing to the file. */
+async function* readFile(
+  handle: Awaited<ReturnType<typeof open>>,
+  size: number,
+): AsyncGenerator<Uint8Array> {
   try {
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(PIECE_SIZE), 0, PIECE_SIZE)
-      if (bytesRead === 0) return
-      yield buffer.subarray(0, bytesRead)
+    for (let left = size; left > 0;) {
+      const piece = new Uint8Array(Math.min(left, PIECE_SIZE))
+      const { bytesRead } = await handle.read(piece, 0, piece.length)
+      if (bytesRead === 0) throw new Error('the file has become shorter while it was read')
+      left -= bytesRead
+      yield piece.subarray(0, bytesRead)
     }
   } finally {
     await handle.close()
