@@ -36,11 +36,8 @@ export interface ShareOffer {
   readonly answers: ReadonlyMap<string, Promise<ServerAnswer>>
   /** The file's ciphertext, which can be read again. */
   readonly encrypted: IEncryptedUploadable
-  /**
-   * What encoding the file gave, which stores no shares by itself. Undefined when it was not encoded,
-   * as some shares were there.
-   */
-  readonly encoded: EncodingResult | undefined
+  /** What encoding the file gave, which stores no shares by itself. */
+  readonly encoded: EncodingResult
   /** Where every share was stored; undefined when something is left to do. */
   readonly complete: ShareMap | undefined
 }
@@ -96,10 +93,12 @@ export async function offerShares(
     const { candidates, answers } = await reachServers(context)
     const takers = planTakers(candidates, request)
     if (takers === undefined) return undefined
-    if (allocatedSize > UNASKED_SIZE && !(await isFresh(candidates, answers, context))) {
-      return { answers, encrypted, encoded: undefined, complete: undefined }
-    }
-    const { shares, encoded } = await encodeWhole({ ...file, encrypted }, context)
+    // The shares are made while the servers think. What fails with them is seen below.
+    const making = encodeWhole({ ...file, encrypted }, context)
+    making.catch(() => {})
+    const fresh = allocatedSize <= UNASKED_SIZE || (await isFresh(candidates, answers, context))
+    const { shares, encoded } = await making
+    if (!fresh) return { answers, encrypted, encoded, complete: undefined }
     const stored = await storeAll(takers, shares, answers, context)
     const complete = stored.size === totalShares ? stored : undefined
     if (complete !== undefined) reportEnd(file.encrypted.size, context)
