@@ -97,9 +97,15 @@ describe.skipIf(absent)('pages in Chromium', () => {
       await page.getByRole('button', { name: 'Make a folder' }).click()
       const cap = decodeURIComponent(/uri\/([^/]*)/.exec(page.url())?.[1] ?? '')
 
-      await page.getByText('New folder').click()
-      await page.getByLabel('Name', { exact: true }).fill('sub')
-      await page.getByRole('button', { name: 'Make the folder' }).click()
+      const make = async (name: string): Promise<void> => {
+        await page.getByText('New folder').click()
+        await page.getByLabel('Name', { exact: true }).fill(name)
+        await page.getByRole('button', { name: 'Make the folder' }).click()
+      }
+      await make('sub')
+      await make('sub')
+      expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('That did not work')
+      await page.goBack()
 
       const store = async (name: string, content: string, replace: boolean): Promise<void> => {
         await page.getByText('Store a file').click()

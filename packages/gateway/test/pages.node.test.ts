@@ -18,6 +18,7 @@ import { shareMap } from '../src/pages/share-map.ts'
 import { duration, nameText, percent, plainName, shorten, size } from '../src/pages/text.ts'
 import { timeline } from '../src/pages/timeline.ts'
 import { perServer } from '../src/pages/timings.ts'
+import { parseQuery, requestArguments } from '../src/request/arguments.ts'
 import { form, useWeb } from './web.ts'
 
 const HTML = { accept: 'text/html' }
@@ -412,7 +413,7 @@ describe('the page of a check', () => {
     summary: 'Not <Healthy>',
     report: ['line'],
   }
-  const page = async (results: ICheckResults | undefined): Promise<string> => {
+  const page = async (results: ICheckResults | undefined, asked = ''): Promise<string> => {
     const broker = {
       nicknameFor: (id: string) => `<${id}>`,
       knownServers: () => [{ serverId: 'v0-away' }],
@@ -421,6 +422,7 @@ describe('the page of a check', () => {
     const exchange = {
       request: { target: '/uri/URI%3ACHK%3Ax?t=check' },
       path: ['uri', 'URI:CHK:x'],
+      args: requestArguments(parseQuery(asked)),
       context: { node: { nickname: '', version: 'v' }, client: { broker } },
     }
     const { body } = await checkResultsPage(exchange as never, results)
@@ -435,6 +437,11 @@ describe('the page of a check', () => {
     expect(text).toContain('<bdi>&lt;v0-bad&gt;</bdi>')
     expect(text).toMatch(/v0-away[^]*?role="cell"[^]*?>none<[^]*?>no</)
     expect(text).toContain('Not &lt;Healthy&gt;')
+  })
+
+  it('offers to repair what a look at every byte has found by another one', async () => {
+    const text = await page({ ...found, recoverable: false }, 'verify=true')
+    expect(text).toContain('?t=check&amp;repair=true&amp;verify=true"')
   })
 
   it('offers no repair where nothing is wrong, or nothing is stored', async () => {

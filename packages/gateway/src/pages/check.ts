@@ -2,13 +2,14 @@ import { toBase32 } from '@lafs/crypto'
 import type { ICheckAndRepairResults, ICheckResults } from '@lafs/filesystem-interface'
 import type { GatewayResponse } from '../exchange.ts'
 import type { Exchange } from '../context.ts'
+import { booleanArgument } from '../request/arguments.ts'
 import { banner, facts, fold, tiles } from './components.ts'
 import type { Tone } from './components.ts'
 import { breadcrumbs } from './directory.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'
 import { pageResponse } from './layout.ts'
-import { infoAddress, pathBelowUri, rootOf, segment } from './links.ts'
+import { infoAddress, pathBelowUri, query, rootOf, segment } from './links.ts'
 import { shareMap } from './share-map.ts'
 import { count, number } from './text.ts'
 import { serverText } from './words.ts'
@@ -96,9 +97,11 @@ function repairForm(exchange: Exchange): Html | false {
   const path = pathBelowUri(exchange)
   if (path.length === 0) return false
   const address = `${rootOf(exchange.request)}uri/${path.map(segment).join('/')}`
+  // What only a look at every byte has found would not be found without it.
+  const verify = booleanArgument(exchange.args, 'verify') ? 'true' : undefined
   return html`<form
     method="post"
-    action="${address}?t=check&amp;repair=true"
+    action="${address}${query({ t: 'check', repair: 'true', verify })}"
     enctype="multipart/form-data"
   >
     <button type="submit" class="primary">Repair now</button>

@@ -225,7 +225,11 @@ function uploadForm(here: string): Html {
 }
 
 function newFolderForm(here: string): Html {
-  return html`<form method="post" action="${here}?t=mkdir" enctype="multipart/form-data">
+  return html`<form
+    method="post"
+    action="${here}?t=mkdir&amp;replace=false"
+    enctype="multipart/form-data"
+  >
     <input type="hidden" name="when_done" value="." />
     <div class="field">
       <label for="mkdir-name">Name</label
