@@ -127,6 +127,17 @@ describe.skipIf(absent)('pages in Chromium', () => {
       await page.getByRole('button', { name: 'Rename' }).click()
       expect(await names(cap)).toEqual(['note.txt', 'sub'])
 
+      // A file is put in the place of a file, never of a folder.
+      await web.put(at(cap, 'sub', 'note.txt').slice(listener.url.length - 1) + '?t=mkdir')
+      await openMenu(page, 'note.txt')
+      await page.getByRole('link', { name: 'Rename or move' }).click()
+      await page.getByLabel('Folder nearby').selectOption({ label: 'sub' })
+      await page.getByLabel('Replace a file').first().check()
+      await page.getByRole('button', { name: 'Move', exact: true }).click()
+      expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe('That did not work')
+      await page.goto(at(cap, ''))
+      await web.ask('DELETE', at(cap, 'sub', 'note.txt').slice(listener.url.length - 1))
+
       await openMenu(page, 'note.txt')
       await page.getByRole('link', { name: 'Rename or move' }).click()
       await page.getByLabel('Folder nearby').selectOption({ label: 'sub' })

@@ -137,9 +137,9 @@ export function fold(summary: Part, content: Part, classes = 'fold', group?: str
 }
 
 /** A box to tick. With `otherwise`, an empty box sends that value. */
-export function checkbox(name: string, label: Part, otherwise?: string): Html {
+export function checkbox(name: string, label: Part, otherwise?: string, value = 'true'): Html {
   return html`<label class="check"
-      ><input type="checkbox" name="${name}" value="true" /> <span>${label}</span></label
+      ><input type="checkbox" name="${name}" value="${value}" /> <span>${label}</span></label
     >${otherwise !== undefined && html`<input type="hidden" name="${name}" value="${otherwise}" />`}`
 }
 

@@ -3,7 +3,7 @@ import type { GatewayResponse } from '../exchange.ts'
 import type { DirectoryExchange } from '../context.ts'
 import { badge, banner, checkbox, fold, table } from './components.ts'
 import type { Column } from './components.ts'
-import { formatChoice } from './forms.ts'
+import { folderForm, formatChoice, keyField, nameField } from './forms.ts'
 import { exact, html } from './html.ts'
 import type { Html } from './html.ts'
 import { pageResponse } from './layout.ts'
@@ -225,46 +225,23 @@ function uploadForm(here: string): Html {
 }
 
 function newFolderForm(here: string): Html {
-  return html`<form
-    method="post"
-    action="${here}?t=mkdir&amp;replace=false"
-    enctype="multipart/form-data"
-  >
-    <input type="hidden" name="when_done" value="." />
-    <div class="field">
-      <label for="mkdir-name">Name</label
-      ><input id="mkdir-name" name="name" type="text" required autocomplete="off" />
-    </div>
-    ${formatChoice('mkdir', 'folder')}
-    <button type="submit" class="primary">Make the folder</button>
-  </form>`
+  return folderForm(
+    `${here}${query({ t: 'mkdir', replace: 'false' })}`,
+    html`${nameField('mkdir-name', 'name', 'Name')} ${formatChoice('mkdir', 'folder')}
+      <button type="submit" class="primary">Make the folder</button>`,
+  )
 }
 
 function attachForm(here: string): Html {
-  return html`<form method="post" action="${here}?t=uri" enctype="multipart/form-data">
-    <input type="hidden" name="when_done" value="." />
-    <p>
-      Puts a file or folder that is in the grid already into this folder, too. Nothing is copied.
-    </p>
-    <div class="field">
-      <label for="attach-name">Name here</label
-      ><input id="attach-name" name="name" type="text" required autocomplete="off" />
-    </div>
-    <div class="field">
-      <label for="attach-cap">Key</label
-      ><input
-        id="attach-cap"
-        name="uri"
-        type="text"
-        required
-        spellcheck="false"
-        autocomplete="off"
-        autocapitalize="off"
-      />
-    </div>
-    ${checkbox('replace', 'Replace what has the same name', 'false')}
-    <button type="submit" class="primary">Add</button>
-  </form>`
+  return folderForm(
+    `${here}${query({ t: 'uri' })}`,
+    html`<p>
+        Puts a file or folder that is in the grid already into this folder, too. Nothing is copied.
+      </p>
+      ${nameField('attach-name', 'name', 'Name here')} ${keyField('attach-cap', 'uri', 'Key')}
+      ${checkbox('replace', 'Replace what has the same name', 'false')}
+      <button type="submit" class="primary">Add</button>`,
+  )
 }
 
 function finder({ here }: Place, { find }: View): Html {

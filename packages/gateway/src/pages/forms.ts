@@ -1,6 +1,42 @@
 import { checkbox } from './components.ts'
-import { html } from './html.ts'
-import type { Html } from './html.ts'
+import { exact, html } from './html.ts'
+import type { Html, Part } from './html.ts'
+
+/** A form that changes a folder, and then leads back to it. */
+export function folderForm(action: string, content: Part): Html {
+  return html`<form method="post" action="${action}" enctype="multipart/form-data">
+    <input type="hidden" name="when_done" value="." />
+    ${content}
+  </form>`
+}
+
+/** A line for the name of something in a folder. @param value - a name to change, with which the reader begins. */
+export function nameField(id: string, field: string, label: string, value?: string): Html {
+  const begun = value !== undefined && html` value="${exact(value)}" autofocus`
+  return html`<div class="field">
+    <label for="${id}">${label}</label
+    ><input id="${id}" name="${field}" type="text" required autocomplete="off" ${begun} />
+  </div>`
+}
+
+/** A line for a key, which no browser corrects or remembers. */
+export function keyField(id: string, field: string, label: string, hint?: Part): Html {
+  const described = hint !== undefined && html` aria-describedby="${id}-hint"`
+  return html`<div class="field">
+    <label for="${id}">${label}</label>
+    ${hint !== undefined && html`<p class="hint" id="${id}-hint">${hint}</p>`}
+    <input
+      id="${id}"
+      name="${field}"
+      type="text"
+      required
+      spellcheck="false"
+      autocomplete="off"
+      autocapitalize="off"
+      ${described}
+    />
+  </div>`
+}
 
 /** How something new is stored. */
 export function formatChoice(id: string, what: 'file' | 'folder'): Html {

@@ -4,6 +4,7 @@ import type { GatewayResponse } from '../exchange.ts'
 import type { DirectoryExchange } from '../context.ts'
 import { checkbox, section } from './components.ts'
 import { breadcrumbs } from './directory.ts'
+import { folderForm, keyField, nameField } from './forms.ts'
 import { exact, html } from './html.ts'
 import type { Html } from './html.ts'
 import { pageResponse } from './layout.ts'
@@ -38,69 +39,42 @@ export async function renameFormPage(exchange: DirectoryExchange): Promise<Gatew
 }
 
 function renameForm(here: string, name: string): Html {
-  return html`<form
-    method="post"
-    action="${here}${query({ t: 'rename', from_name: name })}"
-    enctype="multipart/form-data"
-  >
-    <input type="hidden" name="when_done" value="." />
-    <div class="field">
-      <label for="to-name">New name</label
-      ><input
-        id="to-name"
-        name="to_name"
-        type="text"
-        value="${exact(name)}"
-        required
-        autocomplete="off"
-        autofocus
-      />
-    </div>
-    ${checkbox('replace', 'Replace what has that name', 'false')}
-    <button type="submit" class="primary">Rename</button>
-  </form>`
+  return folderForm(
+    `${here}${query({ t: 'rename', from_name: name })}`,
+    html`${nameField('to-name', 'to_name', 'New name', name)}
+      ${checkbox('replace', 'Replace what has that name', 'false')}
+      <button type="submit" class="primary">Rename</button>`,
+  )
 }
 
 function nearForm(here: string, name: string, choices: readonly Choice[]): Html {
-  return html`<form
-    method="post"
-    action="${here}${query({ t: 'relink', from_name: name })}"
-    enctype="multipart/form-data"
-  >
-    <input type="hidden" name="when_done" value="." />
-    <div class="field">
-      <label for="to-dir">Folder nearby</label
-      ><select id="to-dir" name="to_dir">
-        ${choices.map(({ label, cap }) => html`<option value="${exact(cap)}">${label}</option>`)}
-      </select>
-    </div>
-    ${checkbox('replace', 'Replace a file of the same name there', 'false')}
-    <button type="submit" class="primary">Move</button>
-  </form>`
+  return folderForm(
+    moveAddress(here, name),
+    html`<div class="field">
+        <label for="to-dir">Folder nearby</label
+        ><select id="to-dir" name="to_dir">
+          ${choices.map(({ label, cap }) => html`<option value="${exact(cap)}">${label}</option>`)}
+        </select>
+      </div>
+      ${replaceFile()}
+      <button type="submit" class="primary">Move</button>`,
+  )
 }
 
 function farForm(here: string, name: string): Html {
-  return html`<form
-    method="post"
-    action="${here}${query({ t: 'relink', from_name: name })}"
-    enctype="multipart/form-data"
-  >
-    <input type="hidden" name="when_done" value="." />
-    <div class="field">
-      <label for="to-dir-cap">Full key of another folder</label
-      ><input
-        id="to-dir-cap"
-        name="to_dir"
-        type="text"
-        required
-        spellcheck="false"
-        autocomplete="off"
-        autocapitalize="off"
-      />
-    </div>
-    ${checkbox('replace', 'Replace a file of the same name there', 'false')}
-    <button type="submit">Move there</button>
-  </form>`
+  return folderForm(
+    moveAddress(here, name),
+    html`${keyField('to-dir-cap', 'to_dir', 'Full key of another folder')} ${replaceFile()}
+      <button type="submit">Move there</button>`,
+  )
+}
+
+function moveAddress(here: string, name: string): string {
+  return `${here}${query({ t: 'relink', from_name: name })}`
+}
+
+function replaceFile(): Html {
+  return checkbox('replace', 'Replace a file of the same name there', 'false', 'only-files')
 }
 
 /** The folders above and those beside it that can be changed. */

@@ -5,7 +5,7 @@ import { badge, banner, facts, fold, section, table, tiles } from './components.
 import type { Tone } from './components.ts'
 import { html } from './html.ts'
 import type { Html } from './html.ts'
-import { formatChoice } from './forms.ts'
+import { formatChoice, keyField } from './forms.ts'
 import { pageResponse } from './layout.ts'
 import { rootOf } from './links.ts'
 import { ago, count, nameText, number, size, sizeText, timeText } from './text.ts'
@@ -85,20 +85,7 @@ function openForm(root: string): Html {
     enctype="multipart/form-data"
   >
     <h2>Open</h2>
-    <div class="field">
-      <label for="open-cap">Key of a file or folder</label>
-      <p class="hint" id="open-hint">It begins with <code>URI:</code></p>
-      <input
-        id="open-cap"
-        name="uri"
-        type="text"
-        required
-        spellcheck="false"
-        autocomplete="off"
-        autocapitalize="off"
-        aria-describedby="open-hint"
-      />
-    </div>
+    ${keyField('open-cap', 'uri', 'Key of a file or folder', html`It begins with <code>URI:</code>`)}
     <button type="submit" class="primary">Open</button>
   </form>`
 }
