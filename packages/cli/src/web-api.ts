@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent as TlsAgent, request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import type { Gateway, GatewayResponse } from '@lafs/gateway'
-import { hasUriPrefix } from '@lafs/uri'
+import { isCapText } from './cap-text.ts'
 import { CommandError, UsageError } from './failure.ts'
 import { runningNodeUrl } from './running-node.ts'
 import { webApiError } from './web-error.ts'
@@ -184,7 +184,7 @@ export async function askCap(
 /** The cap that an answer consists of. @throws {@link CommandError} `CLI_BAD_ANSWER`. */
 export async function capOf(response: WebResponse): Promise<string> {
   const text = (await textOf(response)).trim()
-  if (hasUriPrefix(text) && !/\s/.test(text)) return text
+  if (isCapText(text)) return text
   throw new CommandError('CLI_BAD_ANSWER', 'expected a cap from the gateway, got something else')
 }
 

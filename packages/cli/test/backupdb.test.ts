@@ -226,6 +226,18 @@ describe('the database of backups', () => {
     expect(rows(file, 'SELECT * FROM local_files')).toEqual([])
   })
 
+  it.each(["'URI:LIT:a a'", "x'555249ff'", "'nothing'", "''"])(
+    'relies on no cap such as %s',
+    async (cap) => {
+      const file = fromUpstream('v2')
+      rows(file, `UPDATE caps SET filecap = ${cap} RETURNING fileid`)
+      rows(file, `UPDATE directories SET dircap = ${cap} RETURNING dirhash`)
+      await using db = await openBackupDb(file, at(recorded.now))
+      expect(await db.findFile(FILE, STAMP, true)).toBeUndefined()
+      expect(await db.findDirectory(recorded.hashes[1]?.hash ?? '')).toBeUndefined()
+    },
+  )
+
   it('remembers when something was last seen well', async () => {
     const file = fromUpstream('v2')
     const hash = recorded.hashes[1]?.hash ?? ''

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { backupdbDirhash, netstring, toBase32 } from '@lafs/crypto'
 import type * as Sqlite from 'node-sqlite3-wasm'
+import { isCapText } from '../cap-text.ts'
 import { compareCodePoints } from '../text.ts'
 import { unusable, waitForJournal, whenNotBusy } from './database-lock.ts'
 
@@ -64,7 +65,8 @@ export interface BackupDb extends AsyncDisposable {
    *
    * @param path - absolute.
    * @param trustsTimestamps - without it no file is known to be unchanged.
-   * @returns undefined where the file is new or changed, which it is forgotten for.
+   * @returns undefined where the file is new or changed, which it is forgotten for, and where no cap is
+   *   remembered.
    */
   findFile(
     path: string,
@@ -168,13 +170,17 @@ function backupDbOn(
   const nowSeconds = (): number => now() / 1000
   const { gather, flush } = gatherer(database, use, now)
   const read = reader(database, use)
-  const remember = (cap: unknown, lastChecked: unknown): Remembered => {
+  const remember = (capBytes: unknown, lastChecked: unknown): Remembered | undefined => {
+    const cap = textOf(capBytes)
+    // A damaged database must not damage what is stored by it.
+    if (!isCapText(cap)) return undefined
+
     // A time to come, noted while the clock was wrong, says as little as one long ago.
     const ageSeconds = Math.abs(nowSeconds() - Number(lastChecked))
     const probability =
       (ageSeconds - NO_CHECK_BEFORE_SECONDS) /
       (ALWAYS_CHECK_AFTER_SECONDS - NO_CHECK_BEFORE_SECONDS)
-    return { cap: textOf(cap), shouldCheck: random() < probability }
+    return { cap, shouldCheck: random() < probability }
   }
   const close = async (): Promise<void> => {
     try {
