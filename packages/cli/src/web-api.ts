@@ -348,9 +348,18 @@ function noGateway(place: string, cause: unknown): unknown {
     const message = `expected HTTP from the gateway at ${place}, got something else`
     return new CommandError('CLI_BAD_ANSWER', message, { cause })
   }
-  if (!(cause instanceof Error && ('syscall' in cause || isReset(cause)))) return cause
-  const message = `no answer from the gateway at ${place}: ${cause.message}`
+  // A name may have several addresses, of which each has its failure.
+  const failures: readonly unknown[] = cause instanceof AggregateError ? cause.errors : [cause]
+  const messages = failures.map((failure) =>
+    isOfConnection(failure) ? failure.message : undefined,
+  )
+  if (messages.includes(undefined)) return cause
+  const message = `no answer from the gateway at ${place}: ${messages.join('; ')}`
   return new CommandError('CLI_NO_GATEWAY', message, { cause })
+}
+
+function isOfConnection(error: unknown): error is Error {
+  return error instanceof Error && ('syscall' in error || isReset(error))
 }
 
 function isReset(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -7,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { claimFolder } from '@lafs/node-directory'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runningNodeUrl } from '../src/running-node.ts'
 import {
   ask,
@@ -334,6 +335,33 @@ describe('runningNodeUrl', () => {
     expect(await runningNodeUrl(folder)).toBe('http://x/')
     await release()
     expect(await runningNodeUrl(folder)).toBeUndefined()
+  })
+})
+
+describe('a name of several addresses, at none of which anybody answers', () => {
+  it('is said so of', async () => {
+    const addresses = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+      { address: '::1', family: 6 },
+    ]
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((...words: unknown[]) => {
+      const tell = words.at(-1) as (error: null, found: typeof addresses) => void
+      tell(null, addresses)
+    }) as typeof dns.lookup)
+    try {
+      await expect(
+        overHttp('http://localhost:1').request('GET', '/', { signal }),
+      ).rejects.toMatchObject({
+        code: 'CLI_NO_GATEWAY',
+        message: expect.stringMatching(
+          /^no answer from the gateway at http:\/\/localhost:1: [^;]*ECONNREFUSED[^;]*; /,
+        ),
+      })
+      expect(lookup).toHaveBeenCalled()
+    } finally {
+      lookup.mockRestore()
+    }
   })
 })
 
