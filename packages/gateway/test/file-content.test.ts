@@ -54,7 +54,18 @@ describe('a file', () => {
     ['a.constructor', 'text/plain'],
     ['', 'text/plain'],
     ['a.png/b', 'text/plain'],
+    ['b/.png', 'image/png'],
+    ['b/a.tar.gz', 'application/x-tar', 'gzip'],
+    ['a.gz/.png', 'image/png'],
+    ['..png', 'image/png'],
+    ['\u{1F4BE}.png', 'image/png'],
   ])('named %j is %s', (name, type, encoding) => {
     expect(contentTypeOf(name)).toEqual({ type, encoding })
   })
+})
+
+it('keeps nobody waiting over what is long and makes no sense', () => {
+  // A pattern that begins anew at each character would take minutes.
+  expect(contentTypeOf(`${'.a'.repeat(200_000)}/`).type).toBe('text/plain')
+  expect(parseRanges(`bytes=${' '.repeat(400_000)}x`, 100)).toBeUndefined()
 })

@@ -145,7 +145,15 @@ const ENCODINGS: ReadonlyMap<string, string> = new Map([
 
 /** What a file is by its name: plain text where that does not tell. @see twisted.web.static.getTypeAndEncoding */
 export function contentTypeOf(name: string): ContentType {
-  const endings = /^.+?((?:\.[^./]*)*)$/su.exec(name)?.[1]?.toLowerCase().split('.').slice(1) ?? []
+  // A dot that begins a whole name begins no ending.
+  const dot = name.indexOf('.', Math.max(1, name.lastIndexOf('/') + 1))
+  const endings =
+    dot < 0
+      ? []
+      : name
+          .slice(dot + 1)
+          .toLowerCase()
+          .split('.')
   const encoding = ENCODINGS.get(endings.at(-1) ?? '')
   const ending = endings.at(encoding === undefined ? -1 : -2) ?? ''
   return { type: TYPES.get(ending) ?? 'text/plain', encoding }

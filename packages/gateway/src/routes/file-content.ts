@@ -95,7 +95,7 @@ export function parseRanges(header: string, size: number): ByteRange | undefined
   const list = /^bytes=(.*)$/.exec(header)?.[1]
   if (list === undefined) return undefined
   const ranges = list.split(',').map((text): ByteRange | undefined => {
-    const found = /^\s*(\d*)\s*-\s*(\d*)\s*$/.exec(text)
+    const found = /^(\d*)\s*-\s*(\d*)$/.exec(text.trim())
     const [, from = '', to = ''] = found ?? []
     if (from === '' && to === '') return undefined
     const first = from === '' ? size - Number(to) : Number(from)
