@@ -100,7 +100,7 @@ function statusLine(stream: OutputStream, { now, quiet = false }: BarOptions): S
       if (what !== current) {
         current = what
         startedMs = atMs
-      } else if (atMs - drawnMs < REDRAW_EVERY_MS && !isLast) {
+      } else if (Math.abs(atMs - drawnMs) < REDRAW_EVERY_MS && !isLast) {
         return
       }
       drawnMs = atMs

@@ -85,6 +85,15 @@ describe('progressBar', () => {
     expect(lines.at(-2)).toContain('100%')
     expect(lines.at(-1)).toBe('')
   })
+
+  it('goes on when the clock is put back', () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 100 })
+    const times = [1e9, 1e9, 1000, 1050, 1100]
+    const bar = progressBar(stream, { now: () => times.shift() ?? 0 })
+    for (let done = 1; done <= 5; done++) bar.update({ phase: 'pushing', done, total: 100 })
+    const shown = String(stream.read()).match(/\d+(?=%)/g)
+    expect(shown).toEqual(['1', '3', '5'])
+  })
 })
 
 describe('watchUpload', () => {

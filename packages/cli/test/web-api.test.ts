@@ -345,10 +345,10 @@ describe('a name of several addresses, at none of which anybody answers', () => 
       { address: '127.0.0.2', family: 4 },
       { address: '::1', family: 6 },
     ]
-    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((...words: unknown[]) => {
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...words: unknown[]) => {
       const tell = words.at(-1) as (error: null, found: typeof addresses) => void
       tell(null, addresses)
-    }) as typeof dns.lookup)
+    })
     try {
       await expect(
         overHttp('http://localhost:1').request('GET', '/', { signal }),

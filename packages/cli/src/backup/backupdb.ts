@@ -281,7 +281,8 @@ function gatherer(
   }
   const gather = async (...statements: Statement[]): Promise<void> => {
     gathered.push(...statements)
-    if (gathered.length >= GATHER_COUNT || now() - gatheredAtMs >= GATHER_MS) await flush()
+    const gatheredForMs = Math.abs(now() - gatheredAtMs)
+    if (gathered.length >= GATHER_COUNT || gatheredForMs >= GATHER_MS) await flush()
   }
   return { gather, flush }
 }

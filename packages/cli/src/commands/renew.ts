@@ -108,7 +108,7 @@ async function watched(
     const record = recordOf(monitor.status ?? NOTHING_YET)
     const total = record.total === null ? undefined : Math.max(record.total, record.objects)
     bar.update({ phase: 'traversing', done: record.objects, total })
-    if (terminal.now() - savedMs < SAVE_EVERY_MS) return
+    if (Math.abs(terminal.now() - savedMs) < SAVE_EVERY_MS) return
     savedMs = terminal.now()
     // What keeps it from being kept need not keep leases from being renewed: the last time tells of it.
     saving = saving.then(() => save(record)).catch(() => undefined)
