@@ -1,7 +1,9 @@
+import { blotOutSecrets } from './failure.ts'
 import { run } from './run.ts'
 
 /** Runs the command line of this process and ends it with the right status. */
 export async function main(): Promise<void> {
+  hideSecrets(process.argv.slice(2))
   const interrupt = new AbortController()
   const stop = (): void => {
     // The second time there is no waiting.
@@ -29,4 +31,11 @@ export async function main(): Promise<void> {
   process.exitCode = status
   // What was interrupted may hold on to connections for a while.
   if (signal.aborted) process.exit()
+}
+
+/** Everybody on the machine sees the words of a command line while it runs: those that are caps go. */
+function hideSecrets(words: readonly string[]): void {
+  const line = ['lafs', ...words].join(' ')
+  const shown = blotOutSecrets(line)
+  if (shown !== line) process.title = shown
 }

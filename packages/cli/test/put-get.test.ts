@@ -259,6 +259,29 @@ describe('Ctrl-C', () => {
   })
 })
 
+describe('the list of processes', () => {
+  it.runIf(process.platform === 'linux')('shows no cap (where there is /proc)', async () => {
+    let seen = ''
+    const server = createServer((socket) => {
+      void readFile(`/proc/${child.pid}/cmdline`, 'latin1').then((text) => {
+        seen = text
+        socket.destroy()
+      })
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as AddressInfo
+    const cap = `URI:CHK:${'a'.repeat(26)}:${'a'.repeat(52)}:2:3:500000`
+    const child = startCommand(['get', '-u', `http://127.0.0.1:${port}`, cap, '--dir-cap', cap])
+    try {
+      await outcomeOf(child)
+    } finally {
+      server.close()
+    }
+    expect(seen).toContain(`lafs get -u http://127.0.0.1:${port} [cap] --dir-cap [cap]`)
+    expect(seen).not.toContain('aaaa')
+  })
+})
+
 describe('lafs --version', () => {
   it('says what is in use', async () => {
     const { status, stdout } = await runCommand(['--version'])
