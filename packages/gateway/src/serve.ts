@@ -156,16 +156,17 @@ async function send(
   const whole = body instanceof Uint8Array
   const counted = !whole || headers.some(([name]) => name === 'content-length')
   const length = counted || status === 304 ? [] : ['content-length', String(body.length)]
+  // What is shorter or longer than announced breaks, and nobody waits for the rest.
+  response.strictContentLength = true
   response.writeHead(status, [...headers.flat(), ...length])
-  if (whole) {
-    // Node copies a body that goes out together with the head.
-    if (body.length >= APART_SIZE_MIN) response.flushHeaders()
+  // Node copies a body that goes out together with the head.
+  if (whole && body.length < APART_SIZE_MIN) {
     // 'finish' comes when the system has all of it.
     response.end(body, () => recycleMemory(body))
     return
   }
   response.flushHeaders()
-  for await (const piece of body) {
+  for await (const piece of whole ? [body] : body) {
     if (response.destroyed) return
     const goesOn = response.write(piece, (error) => error ?? recycleMemory(piece))
     if (!goesOn) await drained(response)

@@ -367,6 +367,26 @@ describe('a client that stalls', () => {
     }
   })
 
+  it('in the middle of an answer in one piece is let go', async () => {
+    let signal: AbortSignal | undefined
+    handle = async (request) => {
+      signal = request.signal
+      return { status: 200, headers: [], body: new Uint8Array(64 * 1024 * 1024) }
+    }
+    const socket = await connect()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      socket.write(`GET / HTTP/1.1\r\n${HEAD}\r\n`)
+      await once(socket, 'readable')
+      await until(() => {
+        vi.advanceTimersByTime(16 * 60_000)
+        return signal?.aborted === true
+      })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('in the middle of a download is let go', async () => {
     let left = false
     handle = async () => ({
@@ -403,6 +423,22 @@ it('tells a download that breaks from one that ends', async () => {
     body: (async function* () {
       yield new Uint8Array(50)
       throw new Error('the servers have gone')
+    })(),
+  })
+  const response = await fetch(listener.url)
+  await expect(response.arrayBuffer()).rejects.toThrow('terminated')
+})
+
+it.each([
+  ['shorter', [50]],
+  ['shorter, and nothing', []],
+  ['longer', [50, 51]],
+])('does not pass off an answer as whole that is %s than announced', async (_what, sizes) => {
+  handle = async () => ({
+    status: 200,
+    headers: [['content-length', '100']],
+    body: (async function* () {
+      for (const size of sizes) yield new Uint8Array(size)
     })(),
   })
   const response = await fetch(listener.url)
