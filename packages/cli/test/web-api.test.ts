@@ -191,6 +191,20 @@ describe('a web API over HTTP', () => {
     await expect(textOf(response)).rejects.toMatchObject({ code: 'CLI_CUT_SHORT' })
   })
 
+  it('says why an answer of this process is cut short', async () => {
+    const cause = Object.assign(new Error('2 of 3 shares'), { code: 'DOWNLOAD_NOT_ENOUGH_SHARES' })
+    const body = (async function* () {
+      yield* pieces('half')
+      throw cause
+    })()
+    const api = gatewayWebApi(
+      { handle: () => Promise.resolve({ status: 200, headers: [], body }) },
+      () => Promise.resolve(),
+    )
+    const response = await api.request('GET', '/', { signal })
+    await expect(textOf(response)).rejects.toBe(cause)
+  })
+
   it('says when the answer is no HTTP', async () => {
     answer = (request) => request.socket.end('nonsense\r\n\r\n')
     await expect(overHttp().request('GET', '/', { signal })).rejects.toMatchObject({
