@@ -173,8 +173,9 @@ export class Session {
       if (isTaken || (await target.directory.hasChild(target.name))) throw existing
     }
     const moved = filesInWork.at(source)
-    // What was to be written there is replaced, as the entry is.
-    if (moved.length > 0) for (const file of filesInWork.at(target)) file.abandon()
+    // What was to be written there is replaced, as the entry is; unless both paths lead to one entry.
+    const replaced = filesInWork.at(target).filter((file) => !moved.includes(file))
+    if (moved.length > 0) for (const file of replaced) file.abandon()
     for (const file of moved) file.moveTo(target)
     try {
       const options = { newChildName: target.name, overwrite }

@@ -19,7 +19,7 @@ import {
   text,
   uint32,
 } from './raw-client.ts'
-import type { RawClient } from './raw-client.ts'
+import type { Answer, RawClient } from './raw-client.ts'
 
 let grid: LocalGrid
 let client: Client
@@ -51,6 +51,8 @@ beforeEach(async () => {
 })
 
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
+/** The number of the format whose caps may go on behind what names the file. */
+const MDMF = 1
 const CREATE = OPEN.write | OPEN.create | OPEN.truncate
 
 async function write(of: RawClient, handle: Uint8Array, at: number, value: string): Promise<void> {
@@ -72,6 +74,10 @@ async function sizeOf(path: string): Promise<number | undefined> {
   const { type, fields } = await user.ask(REQUEST.stat, text(path))
   return type === 105 ? fields.attributes().size : undefined
 }
+
+/** Renames, whatever stands at the new path. */
+const replace = (from: string, to: string): Promise<Answer> =>
+  user.ask(REQUEST.extended, text('posix-rename@openssh.com'), text(from), text(to))
 
 describe('files that are not stored yet', () => {
   it('are there for those who ask', async () => {
@@ -129,6 +135,14 @@ describe('files that are not stored yet', () => {
     await write(user, handle, 0, 'content')
     const renamed = await user.ask(REQUEST.rename, text('new'), text(target))
     expect(statusOf(renamed)).toBe(STATUS.permissionDenied)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('new')).toBe('content')
+  })
+
+  it('stay what they are when they are renamed to what they are', async () => {
+    const handle = await open(user, 'new', CREATE)
+    await write(user, handle, 0, 'content')
+    expect(statusOf(await replace('new', './new'))).toBe(STATUS.ok)
     expect(await close(user, handle)).toBe(STATUS.ok)
     expect(await contentOf('new')).toBe('content')
   })
@@ -339,6 +353,18 @@ describe('requests that cannot be granted', () => {
     await fc.assert(property, { seed: 7, numRuns: 100 })
     expect(statusOf(await user.ask(REQUEST.stat, text('nowhere')))).toBe(STATUS.noSuchFile)
   })
+})
+
+it('keeps an entry that is renamed to itself, however it is named', async () => {
+  const { uri } = await client.createDirnode(undefined, { version: MDMF })
+  const place = (cap: string, name: string): string => `/uri/${cap}/${name}`
+  const handle = await open(user, place(uri, 'caf\u00e9'), CREATE)
+  await write(user, handle, 0, 'content')
+  expect(await close(user, handle)).toBe(STATUS.ok)
+  for (const to of [place(`${uri}:3:131073`, 'caf\u00e9'), place(uri, 'cafe\u0301')]) {
+    expect(statusOf(await replace(place(uri, 'caf\u00e9'), to))).toBe(STATUS.ok)
+    expect(await sizeOf(place(uri, 'caf\u00e9'))).toBe(7)
+  }
 })
 
 it('makes a missing directory once for two users who ask at the same time', async () => {
