@@ -57,6 +57,16 @@ export function isWebApiError(
 }
 
 /**
+ * Whether an error is about the object that was asked for, so that others may still be had: the gateway
+ * told of it, or broke off what it told of the object.
+ */
+export function isOfOneObject(error: unknown): boolean {
+  if (isWebApiError(error)) return true
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return code === 'CLI_CUT_SHORT' || /^(?:DOWNLOAD|MUTABLE)_/.test(code)
+}
+
+/**
  * What went wrong behind a gateway, by its answer.
  *
  * @param text - what upstream writes: a sentence or two; or the name of a class and a message; or the

@@ -174,6 +174,43 @@ describe('a directory that contains itself', () => {
   })
 })
 
+describe('what of a tree on the grid is lost', () => {
+  const lost = `${'a'.repeat(26)}:${'a'.repeat(52)}:1:1:1000`
+
+  it('is told, and the rest is brought back', async () => {
+    const inner = await directoryOf('file', 'other')
+    await inner.setUri('lost', `URI:CHK:${lost}`)
+    const outer = await directoryOf('first', 'zuletzt')
+    await outer.setNode('inner', inner)
+    await outer.setUri('lost directory', `URI:DIR2-CHK:${lost}`)
+    await outer.setUri('unknown', undefined, 'ro.x-tahoe-future:something')
+    const { status, stdout, stderr } = await lafs('cp', '-r', '--json', outer.uri, 'target')
+    expect([status, JSON.parse(stdout)]).toEqual([1, { copied: 4 }])
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(/^lafs: 'unknown': CLI_UNKNOWN_NODE: /),
+      expect.stringMatching(/^lafs: 'lost directory': DOWNLOAD_NO_SHARES: /),
+      expect.stringMatching(/^lafs: 'inner\/lost': DOWNLOAD_NO_SHARES: /),
+      'lafs: CLI_INCOMPLETE: 3 things failed; all the rest is copied.',
+      '',
+    ])
+    const names = await readdir(join(cwd, 'target'), { recursive: true })
+    expect(names.toSorted()).toEqual([
+      'first',
+      'inner',
+      'inner/file',
+      'inner/other',
+      'lost directory',
+      'zuletzt',
+    ])
+  })
+
+  it('ends the copy where it is all that was to be copied', async () => {
+    const { status, stderr } = await lafs('cp', `URI:CHK:${lost}`, 'target')
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^lafs: DOWNLOAD_NO_SHARES: /)])
+    expect(await readdir(cwd)).toEqual([])
+  })
+})
+
 describe('what of a local folder cannot be copied', () => {
   it('is told, and the rest is copied', async () => {
     await mkdir(join(cwd, 'folder'))

@@ -63,11 +63,17 @@ function emptyDirectory(): PlannedDirectory {
   return { files: new Map(), directories: new Map() }
 }
 
+/** A directory on the way to a source. */
+interface Ancestor {
+  readonly identity: string
+  readonly name: string | undefined
+}
+
 async function addSource(
   context: PlanContext,
   plan: PlannedDirectory,
   source: Source,
-  above: readonly string[],
+  above: readonly Ancestor[],
 ): Promise<void> {
   const name = context.composesNames ? source.name?.normalize('NFC') : source.name
   if (!isDirectorySource(source)) {
@@ -92,19 +98,22 @@ async function addChildren(
   context: PlanContext,
   plan: PlannedDirectory,
   source: DirectorySource,
-  above: readonly string[],
+  above: readonly Ancestor[],
 ): Promise<void> {
+  const { name } = source
   const identity = await identityOf(source)
-  if (above.includes(identity)) {
+  if (above.some((ancestor) => ancestor.identity === identity)) {
     throw new CommandError(
       'CLI_CYCLE',
-      `cannot copy ${quoteOutput(source.name ?? '')}: it is one of the directories that it stands in`,
+      `cannot copy ${quoteOutput(name ?? '')}: it is one of the directories that it stands in`,
     )
   }
-  const children = await childrenOf(context, source)
+  const way = [...above, { identity, name }]
+  const names = way.flatMap((ancestor) => ancestor.name ?? [])
+  const children = await childrenOf(context, source, names)
   for (const [index, child] of children.entries()) {
     context.report(`examining ${index + 1} of ${children.length}`)
-    await addSource(context, plan, child, [...above, identity])
+    await addSource(context, plan, child, way)
   }
 }
 

@@ -6,7 +6,7 @@ import { quoteOutput } from '../quote.ts'
 import { decodeUtf8 } from '../text.ts'
 import type { WalkFailures } from '../walk-failures.ts'
 import type { WebContext } from '../web-command.ts'
-import { isWebApiError } from '../web-error.ts'
+import { isOfOneObject, isWebApiError } from '../web-error.ts'
 import { bestCap, describe, withoutSlash } from '../web-path.ts'
 import type { NodeFacts } from '../web-path.ts'
 import type { Listings } from './listings.ts'
@@ -72,23 +72,29 @@ async function findLocalSource({ terminal }: WebContext, word: string): Promise<
  * What stands in a directory, in the order of the names; every entry has one. What is neither a file
  * nor a folder of the local file system is left out, as are links that lead nowhere.
  *
- * @param failures - hears of entries that cannot be copied.
- * @throws {@link CommandError} `CLI_UNKNOWN_NODE`.
+ * @param names - that lead to the directory from where the copy begins.
+ * @param failures - hears of entries that cannot be copied, and of a directory that cannot be read.
  */
 export async function childrenOf(
   { listings, failures }: { readonly listings: Listings; readonly failures: WalkFailures },
   source: DirectorySource,
+  names: readonly string[],
 ): Promise<NamedSource[]> {
-  if (source.kind === 'grid-directory') {
+  if (source.kind === 'local-directory') return localChildren(source.path, failures)
+  const found: NamedSource[] = []
+  try {
     const children = [...(await listings.of(source.facts))]
     for (const [, facts] of children) if (facts.type === 'dirnode') listings.prepare(facts)
-    return children.map(([name, facts]) => {
-      if (facts.type === 'dirnode') return { kind: 'grid-directory', name, facts }
-      if (facts.type === 'filenode') return { kind: 'grid-file', name, facts }
-      throw unknown(name)
-    })
+    for (const [name, facts] of children) {
+      if (facts.type === 'dirnode') found.push({ kind: 'grid-directory', name, facts })
+      else if (facts.type === 'filenode') found.push({ kind: 'grid-file', name, facts })
+      else await failures.tell([...names, name], unknown(name))
+    }
+  } catch (error) {
+    if (!isOfOneObject(error)) throw error
+    await failures.tell(names, error)
   }
-  return localChildren(source.path, failures)
+  return found
 }
 
 type NamedSource = Source & { readonly name: string }

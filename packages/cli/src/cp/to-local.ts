@@ -5,6 +5,7 @@ import type { ProgressListener } from '@lafs/filesystem-interface'
 import { CommandError } from '../failure.ts'
 import { writeFileWhole } from '../local-file.ts'
 import type { WalkFailures } from '../walk-failures.ts'
+import { isOfOneObject } from '../web-error.ts'
 import { readFile } from '../web-file.ts'
 import { bestCap } from '../web-path.ts'
 import { allEnded } from './concurrently.ts'
@@ -37,8 +38,8 @@ interface LocalFolder {
 }
 
 /**
- * Copies what is planned into a local folder, which is made where it is missing. What has a name that
- * the disk does not take is told, and the rest goes on.
+ * Copies what is planned into a local folder, which is made where it is missing. What cannot be had from
+ * the grid, or has a name that the disk does not take, is told, and the rest goes on.
  *
  * @param plan - without unsafe names: see {@link leaveOutUnsafeNames}.
  * @returns how many files were copied.
@@ -64,7 +65,7 @@ async function fillFolder(
   const files = [...plan.files].map(([name, source]) =>
     context.limit(async () => {
       const { update, done } = progress.file()
-      const copied = await takesName(context, folder, name, (path) =>
+      const copied = await canHave(context, folder, name, (path) =>
         copyToLocalFile(context, source, path, options, update),
       )
       done()
@@ -75,7 +76,7 @@ async function fillFolder(
   if (plan.files.size > 0) progress.directoryDone()
   for (const [name, directory] of plan.directories) {
     const inner = { path: join(folder.path, name), names: [...folder.names, name] }
-    const made = await takesName(context, folder, name, (path) => mkdir(path, { recursive: true }))
+    const made = await canHave(context, folder, name, (path) => mkdir(path, { recursive: true }))
     if (made) count += await fillFolder(context, directory, inner, options, progress)
   }
   return count
@@ -84,9 +85,9 @@ async function fillFolder(
 /** What a disk says of a name that it does not take. */
 const NAME_REFUSALS: ReadonlySet<unknown> = new Set(['ENAMETOOLONG', 'EILSEQ', 'EINVAL'])
 
-/** Does what gives something this name in a folder. @returns false where the disk does not take it. */
-async function takesName(
-  { failures }: CopyContext,
+/** Does what makes something of this name in a folder. @returns false where it cannot be had there. */
+async function canHave(
+  { failures, signal }: CopyContext,
   { path, names }: LocalFolder,
   name: string,
   work: (path: string) => Promise<unknown>,
@@ -95,9 +96,11 @@ async function takesName(
     await work(join(path, name))
     return true
   } catch (error) {
+    signal.throwIfAborted()
     const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
-    if (!NAME_REFUSALS.has(code)) throw error
-    await failures.tell([...names, name], unsafeName())
+    const isRefused = NAME_REFUSALS.has(code)
+    if (!isRefused && !isOfOneObject(error)) throw error
+    await failures.tell([...names, name], isRefused ? unsafeName() : error)
     return false
   }
 }
