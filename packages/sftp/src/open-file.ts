@@ -180,7 +180,7 @@ export class FileToWrite implements OpenFile {
     if (node === undefined || (flags & OPEN.truncate) !== 0) return
     const version: IReadable = await node.bestReadableVersion()
     for await (const piece of version.read()) {
-      if (this.#abandoned) return
+      if (this.#abandoned) throw new StatusError(STATUS.failure, 'the file was removed')
       await content.write(content.size, piece)
     }
   }

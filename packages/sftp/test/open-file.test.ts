@@ -1,0 +1,32 @@
+import type { IFileNode } from '@lafs/filesystem-interface'
+import { expect, it } from 'vitest'
+import { FileToWrite } from '../src/open-file.ts'
+import { OPEN } from '../src/protocol.ts'
+
+it('gives nothing of a file that was removed before it was there as a whole', async () => {
+  let goOn = (): void => undefined
+  const rest = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const version = {
+    size: 6,
+    async *read() {
+      yield new TextEncoder().encode('abc')
+      await rest
+      yield new TextEncoder().encode('def')
+    },
+  }
+  const node = { bestReadableVersion: async () => version } as unknown as IFileNode
+  const file = new FileToWrite({
+    node,
+    place: undefined,
+    metadata: {},
+    flags: OPEN.read | OPEN.write,
+    temporaryFolder: undefined,
+  })
+  const reading = file.read(0, 100)
+  file.abandon()
+  goOn()
+  await expect(reading).rejects.toThrow('the file was removed')
+  await expect(file.close()).rejects.toThrow('the file was removed')
+})
