@@ -30,7 +30,7 @@ const HEAD_TIMEOUT_MS = 30_000
 const BODY_TIMEOUT_MS = 60_000
 /** What is let pass of a body that nobody wants, in bytes, */
 const UNWANTED_SIZE_MAX = 1024 * 1024 * 1024
-/** and for how long after the answer. */
+/** and for how long. */
 const UNWANTED_TIME_MS = 5 * 60_000
 /** How long a client may take nothing of its answer. People pause films. */
 const ANSWER_TIMEOUT_MS = 15 * 60_000
@@ -87,17 +87,20 @@ async function respond(
     if (!response.writableFinished) gone.abort(new WebError(400, 'whoever asked has gone'))
   })
   response.on('error', () => undefined)
+  let holdsBack = awaitsContinue
   const answer = await gateway.handle({
     method: request.method ?? '',
     target: request.url ?? '',
     headers: headersOf(request),
     body: requestBody(request, () => {
-      if (awaitsContinue) response.writeContinue()
+      if (holdsBack) response.writeContinue()
+      holdsBack = false
     }),
     signal: gone.signal,
   })
   try {
-    await send(answer, request, response)
+    const rest = request.complete ? undefined : restOf(request, response, holdsBack)
+    await send(answer, response, rest)
   } catch {
     // Whoever asked has gone, or the content cannot be read on: it must not be taken for its end.
     response.destroy()
@@ -147,12 +150,12 @@ function requestBody(request: IncomingMessage, begin: () => void): AsyncIterable
   }
 }
 
+/** @param rest - what the connection has to wait for before it is closed behind the answer. */
 async function send(
   { status, headers, body }: GatewayResponse,
-  request: IncomingMessage,
   response: ServerResponse,
+  rest: Promise<void> | undefined,
 ): Promise<void> {
-  if (!request.complete) passRest(request, response)
   const whole = body instanceof Uint8Array
   const counted = !whole || headers.some(([name]) => name === 'content-length')
   const length = counted || status === 304 ? [] : ['content-length', String(body.length)]
@@ -160,7 +163,7 @@ async function send(
   response.strictContentLength = true
   response.writeHead(status, [...headers.flat(), ...length])
   // Node copies a body that goes out together with the head.
-  if (whole && body.length < APART_SIZE_MIN) {
+  if (whole && body.length < APART_SIZE_MIN && rest === undefined) {
     // 'finish' comes when the system has all of it.
     response.end(body, () => recycleMemory(body))
     return
@@ -171,37 +174,42 @@ async function send(
     const goesOn = response.write(piece, (error) => error ?? recycleMemory(piece))
     if (!goesOn) await drained(response)
   }
+  await rest
   response.end()
 }
 
 /**
- * Lets pass what still comes of a body that nobody wants, and closes the connection behind it: many
- * clients read no answer before they have written all. If the connection were closed with something
- * left unread in it, the system would take the answer back.
+ * Lets pass what still comes of a body that nobody wants: many clients read no answer before they have
+ * written all. If the connection were closed with something left unread in it, the system would take
+ * the answer back.
+ *
+ * @param holdsBack - whether the client sends nothing before it is told to.
+ * @returns settles when all has come, or more than is waited for.
  */
-function passRest(request: IncomingMessage, response: ServerResponse): void {
+async function restOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  holdsBack: boolean,
+): Promise<void> {
   response.setHeader('connection', 'close')
-  const { socket } = request
-  const destroy = (): unknown => socket.destroy()
-  request.setTimeout(BODY_TIMEOUT_MS, destroy)
-  // Behind the answer node closes both sides; until all has come, it shall close ours alone.
-  const destroySoon = socket.destroySoon.bind(socket)
-  socket.destroySoon = () => socket.end()
-  request.once('end', () => {
-    socket.destroySoon = destroySoon
-    if (response.writableFinished) destroySoon()
+  request.setTimeout(BODY_TIMEOUT_MS, () => request.destroy())
+  if (holdsBack) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, UNWANTED_TIME_MS)
+    const stop = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    let size = 0
+    request.removeAllListeners('data')
+    request.on('data', ({ length }: Uint8Array) => {
+      size += length
+      if (size > UNWANTED_SIZE_MAX) stop()
+    })
+    request.on('end', stop)
+    request.on('close', stop)
+    request.resume()
   })
-  response.once('finish', () => {
-    const over = setTimeout(destroy, UNWANTED_TIME_MS)
-    socket.once('close', () => clearTimeout(over))
-  })
-  let size = 0
-  request.removeAllListeners('data')
-  request.on('data', ({ length }: Uint8Array) => {
-    size += length
-    if (size > UNWANTED_SIZE_MAX) destroy()
-  })
-  request.resume()
 }
 
 /** Waits until the other side has taken what it was sent. */
