@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -233,6 +234,29 @@ describe('what of a local folder cannot be copied', () => {
     ])
     expect((await lafs('ls', `${uri}/folder`)).stdout).toBe('good\n')
   })
+})
+
+describe('a local file that changes while it is read', () => {
+  it.runIf(existsSync('/proc/sys/kernel/random'))(
+    'is told, and the rest is copied (where there is /proc, whose files say that they have no bytes)',
+    async () => {
+      const { uri } = await directoryOf()
+      await mkdir(join(cwd, 'folder'))
+      await symlink('/proc/sys/kernel/random/boot_id', join(cwd, 'folder', 'changes'))
+      await writeFile(join(cwd, 'folder', 'stays'), 'small')
+      const { status, stdout, stderr } = await lafs('cp', '-r', '--json', 'folder', uri)
+      expect([status, JSON.parse(stdout)]).toEqual([1, { copied: 1 }])
+      expect(stderr).toMatch(
+        /^lafs: 'folder\/changes': CLI_SOURCE_CHANGED: [^\n]+\nlafs: CLI_INCOMPLETE: one thing failed; /,
+      )
+      expect((await lafs('ls', `${uri}/folder`)).stdout).toBe('stays\n')
+      const alone = await lafs('cp', 'folder/changes', `${uri}/alone`)
+      expect(alone).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/^lafs: CLI_SOURCE_CHANGED: /),
+      })
+    },
+  )
 })
 
 describe('what stands in the way', () => {

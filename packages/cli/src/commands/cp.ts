@@ -127,8 +127,9 @@ async function copy(
   context.report(`starting copy, ${files} files, ${directories} directories`)
   const progress = copyProgress(context.report, update, { files, directories })
   if (target.kind === 'grid') {
+    const failedBefore = context.failures.count
     await copyPlanToGrid(context, plan, target, progress)
-    return { isFile: false, count: files }
+    return { isFile: false, count: files - (context.failures.count - failedBefore) }
   }
   const { capsOnly = false } = options
   const count = await copyToLocalFolder(context, plan, target.path, { capsOnly }, progress)

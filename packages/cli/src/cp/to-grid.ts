@@ -52,9 +52,10 @@ export async function linkAt(
 
 /**
  * Copies what is planned into a directory, with one write to it. Mutable files that stand there keep
- * standing and get new content.
+ * standing and get new content. A local file that cannot be read to its end is told, and the rest goes on.
  *
  * @param existing - undefined for a new directory, which stands in no other yet.
+ * @param names - that lead to the directory from where the copy begins.
  * @returns the cap of the directory.
  */
 export async function copyToGridDirectory(
@@ -62,6 +63,7 @@ export async function copyToGridDirectory(
   plan: PlannedDirectory,
   existing: NodeFacts | undefined,
   progress: CopyProgress,
+  names: readonly string[] = [],
 ): Promise<string> {
   const { limit } = context
   const before = existing === undefined ? undefined : await context.listings.of(existing)
@@ -69,8 +71,14 @@ export async function copyToGridDirectory(
   const files = [...plan.files].map(([name, source]) =>
     limit(async () => {
       const { update, done } = progress.file()
-      const child = await copyChild(context, source, name, before?.get(name), update)
-      if (child !== undefined) children.set(name, child)
+      try {
+        const child = await copyChild(context, source, name, before?.get(name), update)
+        if (child !== undefined) children.set(name, child)
+      } catch (error) {
+        context.signal.throwIfAborted()
+        if (!isOfLocalFile(error)) throw error
+        await context.failures.tell([...names, name], error)
+      }
       done()
     }),
   )
@@ -80,13 +88,20 @@ export async function copyToGridDirectory(
   const directories = [...plan.directories].map(async ([name, directory]) => {
     const there = before?.get(name)
     await limit(() => assertDirectory(name, there))
-    const cap = await copyToGridDirectory(context, directory, there, progress)
+    const cap = await copyToGridDirectory(context, directory, there, progress, [...names, name])
     if (there === undefined) children.set(name, ['dirnode', { rw_uri: cap }])
   })
   await allEnded([filesDone, ...directories])
   if (existing === undefined) return limit(() => makeDirectory(context, children))
   if (children.size > 0) await limit(() => setChildren(context, bestCap(existing), children))
   return bestCap(existing)
+}
+
+/** Whether an error is about the reading of a local file, not about the grid. */
+function isOfLocalFile(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof CommandError) return error.code === 'CLI_SOURCE_CHANGED'
+  return 'syscall' in error && ['open', 'read', 'stat'].includes(String(error.syscall))
 }
 
 /** @throws {@link CommandError} `CLI_NOT_A_DIRECTORY` where something else stands. */
