@@ -12,6 +12,7 @@ import {
   stat,
   writeFile,
 } from 'node:fs/promises'
+import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -156,6 +157,25 @@ describe('startNode', () => {
       await node.close()
     },
   )
+
+  it('ends while somebody sends it a file, and keeps nothing of that', async () => {
+    await createNode()
+    await (await startNode(folder)).close()
+    await copyFile(join(folder, 'private/announcement.yaml'), join(folder, 'private/servers.yaml'))
+    const node = await startNode(folder)
+    const headers = { 'content-length': 1e6, expect: '100-continue' }
+    const upload = request(new URL('uri', node.url), { method: 'PUT', headers })
+    const cut = once(upload, 'error')
+    upload.flushHeaders()
+    await once(upload, 'continue')
+    upload.write(new Uint8Array(500_000))
+    await node.close()
+    expect(await cut).toMatchObject([{ code: expect.stringMatching(/^E(CONNRESET|PIPE)$/) }])
+    expect(await readdir(join(folder, 'tmp'))).toEqual([])
+    expect(await readdir(join(folder, 'storage/shares'))).toEqual(['incoming'])
+    expect(await readdir(join(folder, 'storage/shares/incoming'))).toEqual([])
+    expect(await runningProcess(folder)).toBeUndefined()
+  })
 
   it('closes the web API where its address cannot be written down', async () => {
     await createNode()
