@@ -299,6 +299,16 @@ describe('the database of backups', () => {
     return before
   }
 
+  it.each([
+    ['makes', () => newFile()],
+    ['brings up to date', () => fromUpstream('v1')],
+  ])('%s tables once, though two begin with it', async (_what, make) => {
+    const file = make()
+    const both = await Promise.all([openBackupDb(file, at(0)), openBackupDb(file, at(0))])
+    for (const db of both) await db.close()
+    expect(rows(file, 'SELECT version FROM version')).toEqual([{ version: 2 }])
+  })
+
   it('undoes what a process had changed when it was killed', async () => {
     const file = fromUpstream('v2')
     const before = killedAmidst(file)

@@ -152,14 +152,20 @@ function createIfMissing(file: string): boolean {
 }
 
 function prepareDatabase(database: Sqlite.Database, isNew: boolean): void {
-  if (isNew) return inTransaction(database, () => database.exec(SCHEMA))
-  const version: unknown = database.get('SELECT version FROM version')?.['version']
-  if (version === 1) {
-    return inTransaction(database, () => {
+  if (isNew || versionOf(database) === 1) {
+    inTransaction(database, () => {
+      // Another process may have begun with it, too, and was first.
+      if (database.get('SELECT name FROM sqlite_master') === null) database.exec(SCHEMA)
+      if (versionOf(database) !== 1) return
       database.exec(`${DIRECTORIES_TABLE} UPDATE version SET version = ${VERSION};`)
     })
   }
+  const version = versionOf(database)
   if (version !== VERSION) throw unusable(`expected version 1 or 2 of it, got ${String(version)}`)
+}
+
+function versionOf(database: Sqlite.Database): unknown {
+  return database.get('SELECT version FROM version')?.['version']
 }
 
 function backupDbOn(
