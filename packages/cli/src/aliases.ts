@@ -68,11 +68,16 @@ export async function readAliases(
 /**
  * Adds a line to the aliases of a node directory, in one step; what stands there stays as it is.
  *
+ * @throws {@link CommandError} `CLI_BAD_ALIAS` where that is no UTF-8.
  * @see allmydata.scripts.tahoe_add_alias.add_line_to_aliasfile
  */
 export async function addAlias(nodeDirectory: string, name: string, cap: string): Promise<void> {
   const file = aliasFile(nodeDirectory)
   const before = (await readIfThere(file)) ?? ''
+  // Reading has put this in the place of what cannot be written again.
+  if (before.includes('\uFFFD')) {
+    throw new CommandError('CLI_BAD_ALIAS', 'expected private/aliases to be UTF-8')
+  }
   const separator = before === '' || before.endsWith('\n') ? '' : '\n'
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await writeWhole(file, `${before}${separator}${name}: ${cap}\n`)

@@ -84,6 +84,13 @@ describe('addAlias', () => {
     expect(text).toBe('# mine\n\nold:  cap\n  odd\nnew: cap 2\nnewer: cap 3\n')
   })
 
+  it('leaves a file alone that it could not write again as it is', async () => {
+    const latin1 = Buffer.from(`\u00E9t\u00E9: ${DIRECTORY}\n`, 'latin1')
+    await writeFile(file('aliases'), latin1)
+    await expect(addAlias(folder, 'new', 'cap')).rejects.toMatchObject({ code: 'CLI_BAD_ALIAS' })
+    expect(await readFile(file('aliases'))).toEqual(latin1)
+  })
+
   it('makes the file for its owner alone', async () => {
     await addAlias(folder, 'new', 'cap')
     expect(await readFile(file('aliases'), 'utf8')).toBe('new: cap\n')
