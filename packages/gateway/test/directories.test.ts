@@ -379,6 +379,16 @@ describe('POST DIR?t=rename, POST DIR?t=relink', () => {
     expect(await children(root)).toEqual({ c: LIT })
   })
 
+  it('take the child that is called so with its spaces, where there is one', async () => {
+    const root = at(await directory())
+    for (const name of ['a', ' a', ' b']) await web.put(`${root}/${encodeURIComponent(name)}`, name)
+    const rename = (query: string): Promise<Answered> => web.post(`${root}?t=rename&${query}`)
+    expect((await rename('from_name=%20a&to_name=c')).status).toBe(200)
+    expect((await rename('from_name=%20b&to_name=b')).status).toBe(200)
+    expect(Object.keys(await children(root)).toSorted()).toEqual(['a', 'b', 'c'])
+    expect((await web.get(`${root}/c`)).text).toBe(' a')
+  })
+
   it('move a child to another directory, by a cap and a path', async () => {
     const [from, to] = [await directory(), await directory()]
     await web.put(`${at(to)}/x/y?t=mkdir`)

@@ -29,6 +29,10 @@ describe('PUT /uri', () => {
       expect(Buffer.from(got.bytes).equals(data)).toBe(true)
     }
     expect((await web.put('/uri?random-key=true', data)).text).not.toBe(cap)
+    const posted = form({ file: ['x', data], t: 'upload', when_done: '%(uri)s' })
+    const page = await web.ask('POST', '/uri?random-key=true', posted)
+    expect(decodeURIComponent(page.headers.get('location') ?? '')).toMatch(/^URI:CHK:/)
+    expect(decodeURIComponent(page.headers.get('location') ?? '')).not.toBe(cap)
     const short = { headers: { 'content-length': '100001' }, body: data }
     expect((await web.ask('PUT', '/uri?random-key=true', short)).status).toBe(400)
   })

@@ -254,8 +254,11 @@ async function renameChild(exchange: DirectoryExchange): Promise<GatewayResponse
 async function relinkChild(exchange: DirectoryExchange): Promise<GatewayResponse> {
   const { args, node } = exchange
   const overwrite = replaceArgument(args)
-  const fromName = textArgument(args, 'from_name')?.trim()
-  if (fromName === undefined) throw badRequest('from_name= is required')
+  const given = textArgument(args, 'from_name')
+  if (given === undefined) throw badRequest('from_name= is required')
+  // Spaces around a name are passed over, unless they belong to it: another child may be called so.
+  const bare = given.trim()
+  const fromName = given !== bare && (await node.hasChild(given)) ? given : bare
   const toName = textArgument(args, 'to_name')?.trim() ?? fromName
   refuseSlash('from_name', fromName)
   refuseSlash('to_name', toName)
