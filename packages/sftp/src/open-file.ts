@@ -123,6 +123,11 @@ export class FileToWrite implements OpenFile {
     this.#abandoned = true
   }
 
+  /** It is stored after all, unless it has been closed meanwhile. */
+  keep(): void {
+    this.#abandoned = false
+  }
+
   /** Settles once it is closed, however that went; at once where nobody is closing it. */
   async settled(): Promise<void> {
     await this.#closing?.catch(() => {})

@@ -154,12 +154,17 @@ export class Session {
     const inWork = kind === 'file' ? this.#context.filesInWork.at(place) : []
     for (const file of inWork) file.abandon()
     await this.#context.filesInWork.settle(place)
+    try {
+      await place.directory.delete(place.name, {
+        mustExist: inWork.length === 0,
+        mustBeFile: kind === 'file',
+        mustBeDirectory: kind === 'directory',
+      })
+    } catch (error) {
+      for (const file of inWork) file.keep()
+      throw error
+    }
     for (const file of inWork) this.#context.filesInWork.remove(file)
-    await place.directory.delete(place.name, {
-      mustExist: inWork.length === 0,
-      mustBeFile: kind === 'file',
-      mustBeDirectory: kind === 'directory',
-    })
   }
 
   /** @param overwrite - whether what stands at the new path may be replaced. */
@@ -175,16 +180,18 @@ export class Session {
     const moved = filesInWork.at(source)
     // What was to be written there is replaced, as the entry is; unless both paths lead to one entry.
     const replaced = filesInWork.at(target).filter((file) => !moved.includes(file))
-    if (moved.length > 0) for (const file of replaced) file.abandon()
     for (const file of moved) file.moveTo(target)
     try {
       const options = { newChildName: target.name, overwrite }
       await source.directory.moveChildTo(source.name, target.directory, options)
     } catch (error) {
-      if (moved.length > 0 && isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')) return
-      for (const file of moved) file.moveTo(source)
-      throw isFilesystemError(error, 'DIRECTORY_EXISTING_CHILD') && !overwrite ? existing : error
+      const isInWorkAlone = moved.length > 0 && isFilesystemError(error, 'DIRECTORY_NO_SUCH_CHILD')
+      if (!isInWorkAlone) {
+        for (const file of moved) file.moveTo(source)
+        throw isFilesystemError(error, 'DIRECTORY_EXISTING_CHILD') && !overwrite ? existing : error
+      }
     }
+    if (moved.length > 0) for (const file of replaced) file.abandon()
   }
 
   async #openNode(node: IFilesystemNode, flags: number): Promise<OpenFile> {

@@ -4,7 +4,7 @@ import type { IDirectoryNode } from '@lafs/filesystem-interface'
 import { createLocalGrid } from '@lafs/node-directory'
 import type { LocalGrid } from '@lafs/node-directory'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OPEN, STATUS } from '../src/protocol.ts'
 import type { SessionContext } from '../src/session.ts'
 import { FilesInWork } from '../src/files-in-work.ts'
@@ -139,6 +139,20 @@ describe('files that are not stored yet', () => {
     expect(await contentOf('new')).toBe('content')
   })
 
+  it('are stored, both of them, when one was to replace the other and could not', async () => {
+    const one = await open(user, 'one', CREATE)
+    await write(user, one, 0, 'first')
+    const other = await open(user, 'other', CREATE)
+    await write(user, other, 0, 'second')
+    const directory = client.createNodeFromUri(root.uri)
+    if (!isDirectoryNode(directory)) throw new TypeError('expected a directory')
+    vi.spyOn(directory, 'moveChildTo').mockRejectedValueOnce(new Error('no server answers'))
+    expect(statusOf(await replace('one', 'other'))).toBe(STATUS.failure)
+    expect(await close(user, other)).toBe(STATUS.ok)
+    expect(await close(user, one)).toBe(STATUS.ok)
+    expect([await contentOf('one'), await contentOf('other')]).toEqual(['first', 'second'])
+  })
+
   it('stay what they are when they are renamed to what they are', async () => {
     const handle = await open(user, 'new', CREATE)
     await write(user, handle, 0, 'content')
@@ -153,6 +167,18 @@ describe('files that are not stored yet', () => {
     expect(statusOf(await user.ask(REQUEST.remove, text('gone')))).toBe(STATUS.ok)
     expect(await close(user, handle)).toBe(STATUS.ok)
     expect(await contentOf('gone')).toBeUndefined()
+  })
+
+  it('are stored when they could not be removed', async () => {
+    const handle = await open(user, 'kept', CREATE)
+    await write(user, handle, 0, 'content')
+    const directory = client.createNodeFromUri(root.uri)
+    if (!isDirectoryNode(directory)) throw new TypeError('expected a directory')
+    vi.spyOn(directory, 'delete').mockRejectedValueOnce(new Error('no server answers'))
+    expect(statusOf(await user.ask(REQUEST.remove, text('kept')))).toBe(STATUS.failure)
+    expect(await sizeOf('kept')).toBe(7)
+    expect(await close(user, handle)).toBe(STATUS.ok)
+    expect(await contentOf('kept')).toBe('content')
   })
 
   it('are not stored when the connection ends before they are closed', async () => {
