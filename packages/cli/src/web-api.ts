@@ -211,6 +211,11 @@ export function parseAnswer(json: string): unknown {
   }
 }
 
+/** Whether a value of JSON is an object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** The lines of the body as they come, without their ends. */
 export async function* linesOf({ body }: WebResponse): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })

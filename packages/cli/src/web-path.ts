@@ -1,7 +1,7 @@
 import { assertPlace } from './aliases.ts'
 import type { GridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
-import { askText, capTarget, parseAnswer } from './web-api.ts'
+import { askText, capTarget, isRecord, parseAnswer } from './web-api.ts'
 import type { ApiContext } from './web-api.ts'
 
 /** What the web API says of something with `t=json`. */
@@ -114,8 +114,4 @@ export function bestCap({ writeUri, readonlyUri }: NodeFacts): string {
   const cap = writeUri ?? readonlyUri
   if (cap !== undefined) return cap
   throw new CommandError('CLI_UNKNOWN_NODE', 'the gateway knows no cap of it')
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,7 +2,7 @@ import type { DeepCheckLine, FailureLine, ManifestLine, StatsLine } from '@lafs/
 import { gridPlace } from './aliases.ts'
 import { CommandError } from './failure.ts'
 import type { WalkFailures } from './walk-failures.ts'
-import { ask, linesOf, parseAnswer } from './web-api.ts'
+import { ask, isRecord, linesOf, parseAnswer } from './web-api.ts'
 import type { WebContext } from './web-command.ts'
 import { isWebApiError, WebApiError, webApiError } from './web-error.ts'
 import { placeTarget, rootPlace } from './web-path.ts'
@@ -24,7 +24,8 @@ export interface ToldLine {
  * @param query - `t` and the arguments of the walk.
  * @param failures - hears of what goes wrong: gateways of ours tell it in a line of its own, upstream's
  *   end the walk with it.
- * @throws what {@link ask} throws; {@link CommandError} `CLI_NOT_A_DIRECTORY`, `CLI_CUT_SHORT`.
+ * @throws what {@link ask} throws; {@link CommandError} `CLI_NOT_A_DIRECTORY`, `CLI_CUT_SHORT`,
+ *   `CLI_BAD_ANSWER`.
  */
 export async function* walk(
   web: WebContext,
@@ -43,7 +44,7 @@ export async function* walk(
       if (failures.count === before) await failures.tell(undefined, lateError(json))
       return
     }
-    const line = parseAnswer(json) as WalkLine
+    const line = parseLine(json)
     isWhole = line.type === 'stats'
     yield { line, json }
   }
@@ -51,6 +52,16 @@ export async function* walk(
   if (!isWhole) {
     throw new CommandError('CLI_CUT_SHORT', 'the gateway ended before it came to the sums')
   }
+}
+
+function parseLine(json: string): WalkLine {
+  const line = parseAnswer(json)
+  if (isRecord(line)) {
+    const { type, path, stats } = line
+    const isSound = type === 'stats' ? isRecord(stats) : Array.isArray(path)
+    if (isSound) return line as unknown as WalkLine
+  }
+  throw new CommandError('CLI_BAD_ANSWER', 'expected a line of a walk from the gateway')
 }
 
 /** Gateways know no walk from a file (400), nor from what is neither file nor directory (405). */

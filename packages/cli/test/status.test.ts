@@ -101,6 +101,12 @@ describe('status', () => {
 
   it.each([
     ['something else than JSON', { '/status?t=json': '<html>' }, 'CLI_BAD_ANSWER'],
+    [
+      'something else than lists',
+      { '/status?t=json': {}, '/statistics?t=json': {} },
+      'CLI_BAD_ANSWER',
+    ],
+    ['nothing', { '/status?t=json': 'null' }, 'CLI_BAD_ANSWER'],
     ['an error', {}, 'WEB_500'],
   ])('exits with 2 where the node answers with %s', async (_what, given, code) => {
     answers = given

@@ -379,6 +379,21 @@ describe('a name of several addresses, at none of which anybody answers', () => 
   })
 })
 
+describe('an answer that should be the results of a check', () => {
+  it.each(['{}', '[]', 'null', '7', '{"storage-index": 7}'])(
+    'is not when it is %s',
+    async (text) => {
+      answer = (request, response) => request.resume().on('end', () => response.end(text))
+      const outcome = await runHere(['-d', tmpdir(), 'check', '-u', url, 'URI:LIT:aa'])
+      expect(outcome).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^lafs: CLI_BAD_ANSWER: /),
+      })
+    },
+  )
+})
+
 describe('an answer that should be a cap', () => {
   it.each([
     ['a page', '<!doctype html><p>Please log in.</p>'],

@@ -278,6 +278,13 @@ describe('walk', () => {
     expect((await walked(whole)).types.at(-1)).toBe('stats')
   })
 
+  it.each(['{}', '{"type": "file"}', '{"type": "file", "path": "a"}', '{"type": "stats"}'])(
+    'takes no %s for a line of it',
+    async (text) => {
+      await expect(walked(`${text}\n`)).rejects.toMatchObject({ code: 'CLI_BAD_ANSWER' })
+    },
+  )
+
   it('does not show what is no JSON', async () => {
     await expect(walked('{"cap": "secret\n')).rejects.toMatchObject({
       code: 'CLI_BAD_ANSWER',

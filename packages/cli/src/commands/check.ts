@@ -3,8 +3,9 @@ import { readCapWord } from '../cap-word.ts'
 import { checkLines, repairFailure } from '../check-text.ts'
 import type { AnyResults } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
+import { CommandError } from '../failure.ts'
 import { writeLine, writeTo } from '../terminal.ts'
-import { askText, parseAnswer } from '../web-api.ts'
+import { askText, isRecord, parseAnswer } from '../web-api.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
 import { placeTarget, rootPlace } from '../web-path.ts'
@@ -43,11 +44,21 @@ async function checkOne(
   const query = { t: 'check', output: 'JSON', ...checkQuery(options) }
   const target = placeTarget(rootPlace(gridPlace(web.aliases, word)), query)
   const json = await askText(api, 'POST', target, { signal })
-  const results = parseAnswer(json) as AnyResults
+  const results = parseResults(json)
   if (options.raw === true || options.json === true) await writeTo(terminal.stdout, `${json}\n`)
   else for (const line of checkLines(results)) await writeLine(terminal.stdout, line)
   const failure = repairFailure(results)
   if (failure !== undefined) throw failure
+}
+
+/** @throws {@link CommandError} `CLI_BAD_ANSWER` for anything else, which must not pass for healthy. */
+function parseResults(json: string): AnyResults {
+  const answer = parseAnswer(json)
+  if (isRecord(answer) && typeof answer['storage-index'] === 'string') {
+    return answer as unknown as AnyResults
+  }
+  const message = 'expected the results of a check from the gateway, got something else'
+  throw new CommandError('CLI_BAD_ANSWER', message)
 }
 
 /** The words of a command line that name things to look at; none for the default alias. */

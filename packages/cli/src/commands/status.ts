@@ -5,7 +5,7 @@ import { runningNodeUrl } from '../running-node.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
 import { inDecimalUnits } from '../units.ts'
-import { askText, httpWebApi, parseAnswer } from '../web-api.ts'
+import { askText, httpWebApi, isRecord, parseAnswer } from '../web-api.ts'
 import type { WebApi } from '../web-api.ts'
 
 /** The options of `status`. */
@@ -81,9 +81,14 @@ async function askNode({
       throw new CommandError('CLI_NO_NODE_RUNNING', what)
     }
     await using api = httpWebApi(url)
+    const status = await askRecord(api, '/status?t=json', signal)
+    const statistics = await askRecord(api, '/statistics?t=json', signal)
+    const lists = [status['active'], status['recent']]
+    const sums = [statistics['counters'], statistics['stats']]
+    if (!lists.every(Array.isArray) || !sums.every(isRecord)) throw badAnswer()
     return {
-      status: (await askJson(api, '/status?t=json', signal)) as NodeStatus,
-      statistics: (await askJson(api, '/statistics?t=json', signal)) as NodeStatistics,
+      status: status as unknown as NodeStatus,
+      statistics: statistics as unknown as NodeStatistics,
     }
   } catch (error) {
     signal.throwIfAborted()
@@ -91,8 +96,19 @@ async function askNode({
   }
 }
 
-async function askJson(api: WebApi, target: string, signal: AbortSignal): Promise<unknown> {
-  return parseAnswer(await askText(api, 'GET', target, { signal }))
+async function askRecord(
+  api: WebApi,
+  target: string,
+  signal: AbortSignal,
+): Promise<Record<string, unknown>> {
+  const answer = parseAnswer(await askText(api, 'GET', target, { signal }))
+  if (isRecord(answer)) return answer
+  throw badAnswer()
+}
+
+function badAnswer(): CommandError {
+  const message = 'expected the status of a node, got something else'
+  return new CommandError('CLI_BAD_ANSWER', message)
 }
 
 function statusLines(
