@@ -1,7 +1,9 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
-import { readIfThere, writeWhole } from '@lafs/node-directory/files'
+import { hasSystemCode, readIfThere } from '@lafs/node-directory/files'
 import {
   capTextFromInput,
   DirectoryCap,
@@ -66,21 +68,57 @@ export async function readAliases(
 }
 
 /**
- * Adds a line to the aliases of a node directory, in one step; what stands there stays as it is.
+ * Adds a line to the aliases of a node directory, in one step; what stands there stays as it is, also what
+ * other processes add at the same time.
  *
- * @throws {@link CommandError} `CLI_BAD_ALIAS` where that is no UTF-8.
+ * @throws {@link CommandError} `CLI_BAD_ALIAS` where what stands there is no UTF-8.
  * @see allmydata.scripts.tahoe_add_alias.add_line_to_aliasfile
  */
 export async function addAlias(nodeDirectory: string, name: string, cap: string): Promise<void> {
   const file = aliasFile(nodeDirectory)
-  const before = (await readIfThere(file)) ?? ''
-  // Reading has put this in the place of what cannot be written again.
-  if (before.includes('\uFFFD')) {
-    throw new CommandError('CLI_BAD_ALIAS', 'expected private/aliases to be UTF-8')
-  }
-  const separator = before === '' || before.endsWith('\n') ? '' : '\n'
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await writeWhole(file, `${before}${separator}${name}: ${cap}\n`)
+  const draft = `${file}.draft`
+  const output = await openDraft(draft)
+  try {
+    const before = (await readIfThere(file)) ?? ''
+    // Reading has put this in the place of what cannot be written again.
+    if (before.includes('\uFFFD')) {
+      throw new CommandError('CLI_BAD_ALIAS', 'expected private/aliases to be UTF-8')
+    }
+    const separator = before === '' || before.endsWith('\n') ? '' : '\n'
+    await output.writeFile(`${before}${separator}${name}: ${cap}\n`)
+    // A cap may stand nowhere else.
+    await output.sync()
+    await output.close()
+    await rename(draft, file)
+  } catch (error) {
+    await output.close().catch(() => undefined)
+    await unlink(draft).catch(() => undefined)
+    throw error
+  }
+}
+
+const DRAFT_LOOK_EVERY_MS = 20
+const DRAFT_LOOKS_MAX = 500
+/** Nobody writes for so long: a draft of that age was left by a process that was killed. */
+const DRAFT_OLD_MS = 10_000
+
+/**
+ * Makes a draft as soon as there is none: as long as one is there, only its writer may change the file that
+ * it is to become.
+ */
+async function openDraft(draft: string): Promise<FileHandle> {
+  for (let look = 1; ; look++) {
+    try {
+      return await open(draft, 'wx', 0o600)
+    } catch (error) {
+      if (!hasSystemCode(error, 'EEXIST')) throw error
+    }
+    const { mtimeMs } = await stat(draft).catch(() => ({ mtimeMs: Date.now() }))
+    const isLeft = look >= DRAFT_LOOKS_MAX || Date.now() - mtimeMs > DRAFT_OLD_MS
+    if (isLeft) await unlink(draft).catch(() => undefined)
+    else await sleep(DRAFT_LOOK_EVERY_MS)
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   addAlias,
@@ -82,6 +82,20 @@ describe('addAlias', () => {
     await addAlias(folder, 'newer', 'cap 3')
     const text = await readFile(file('aliases'), 'utf8')
     expect(text).toBe('# mine\n\nold:  cap\n  odd\nnew: cap 2\nnewer: cap 3\n')
+  })
+
+  it('loses none of those that are added at once', async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `alias${index}`)
+    await Promise.all(names.map((name) => addAlias(folder, name, 'cap')))
+    expect([...(await readAliases(folder)).keys()].toSorted()).toEqual(names)
+    expect(await readdir(dirname(file('aliases')))).toEqual(['aliases'])
+  })
+
+  it('does not wait for a process that was killed while it added one', async () => {
+    await writeFile(file('aliases.draft'), 'half')
+    await utimes(file('aliases.draft'), 1000, 1000)
+    await addAlias(folder, 'new', 'cap')
+    expect(await readFile(file('aliases'), 'utf8')).toBe('new: cap\n')
   })
 
   it('leaves a file alone that it could not write again as it is', async () => {
