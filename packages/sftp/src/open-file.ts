@@ -91,7 +91,8 @@ export class FileToWrite implements OpenFile {
   #metadata: ChildMetadata
   #changed: boolean
   #metadataChanged = false
-  #abandoned = false
+  /** Aborts once nobody will want it any more. */
+  #gone = new AbortController()
   #content: TemporaryContent | undefined
   /** Settles when all requests so far are met; rejects once one has failed. */
   #queue: Promise<unknown>
@@ -120,12 +121,12 @@ export class FileToWrite implements OpenFile {
 
   /** What has not been closed by now is never stored. */
   abandon(): void {
-    this.#abandoned = true
+    this.#gone.abort(new StatusError(STATUS.failure, 'the file was removed'))
   }
 
   /** It is stored after all, unless it has been closed meanwhile. */
   keep(): void {
-    this.#abandoned = false
+    if (this.#gone.signal.aborted) this.#gone = new AbortController()
   }
 
   /** Settles once it is closed, however that went; at once where nobody is closing it. */
@@ -143,7 +144,9 @@ export class FileToWrite implements OpenFile {
   async write(offset: number, data: Uint8Array): Promise<void> {
     this.#changed = true
     const isAppending = (this.#opened.flags & OPEN.append) !== 0
-    return this.#next((content) => content.write(isAppending ? content.size : offset, data))
+    return this.#next((content) =>
+      content.write(isAppending ? content.size : offset, data, this.#gone.signal),
+    )
   }
 
   async attributes(): Promise<Attributes> {
@@ -159,13 +162,13 @@ export class FileToWrite implements OpenFile {
     return this.#next(async (content) => {
       this.#metadata = withAttributes(this.#metadata, set)
       this.#metadataChanged = true
-      if (set.size !== undefined) await content.resize(set.size)
+      if (set.size !== undefined) await content.resize(set.size, this.#gone.signal)
     })
   }
 
   close(): Promise<void> {
     const place = this.#place
-    const isStored = !this.#abandoned
+    const isStored = !this.#gone.signal.aborted
     this.#closing ??= this.#finish(isStored, place)
     return this.#closing
   }
@@ -184,8 +187,9 @@ export class FileToWrite implements OpenFile {
     this.#content = content
     if (node === undefined || (flags & OPEN.truncate) !== 0) return
     const version: IReadable = await node.bestReadableVersion()
-    for await (const piece of version.read()) {
-      if (this.#abandoned) throw new StatusError(STATUS.failure, 'the file was removed')
+    const { signal } = this.#gone
+    for await (const piece of version.read({ signal })) {
+      signal.throwIfAborted()
       await content.write(content.size, piece)
     }
   }

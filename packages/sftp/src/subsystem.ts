@@ -89,17 +89,25 @@ export class Subsystem {
         if (underWay.size >= REQUESTS_MAX) await Promise.race(underWay)
       }
     } finally {
+      // What is under way need not come to its end for a file that nobody can close any more.
+      this.#abandon()
       await Promise.all(underWay)
       await this.#end()
     }
   }
 
+  #abandon(): void {
+    for (const handle of this.#handles.values()) {
+      if (handle.kind === 'file' && handle.file instanceof FileToWrite) handle.file.abandon()
+    }
+  }
+
   async #end(): Promise<void> {
+    this.#abandon()
     const open = [...this.#handles.values()]
     this.#handles.clear()
     for (const handle of open) {
       if (handle.kind !== 'file') continue
-      if (handle.file instanceof FileToWrite) handle.file.abandon()
       await this.#session.close(handle.file).catch(() => {})
     }
   }

@@ -65,14 +65,14 @@ export class TemporaryContent {
   }
 
   /** Writes at `offset`; between the end and there it fills with zeros. @param data - borrowed. */
-  async write(offset: number, data: Uint8Array): Promise<void> {
-    await this.#fill(offset)
+  async write(offset: number, data: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#fill(offset, signal)
     await this.#put(offset, data.slice())
   }
 
   /** Cuts off what is beyond, or fills up with zeros. */
-  async resize(size: number): Promise<void> {
-    await this.#fill(size)
+  async resize(size: number, signal?: AbortSignal): Promise<void> {
+    await this.#fill(size, signal)
     if (size === this.#size) return
     await this.#file.truncate(size)
     this.#size = size
@@ -96,8 +96,9 @@ export class TemporaryContent {
   }
 
   /** Zeros are written like other bytes: a hole would read as the keystream. */
-  async #fill(end: number): Promise<void> {
+  async #fill(end: number, signal: AbortSignal | undefined): Promise<void> {
     while (this.#size < end) {
+      signal?.throwIfAborted()
       await this.#put(this.#size, new Uint8Array(Math.min(PIECE_SIZE, end - this.#size)))
     }
   }

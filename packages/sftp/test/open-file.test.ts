@@ -30,3 +30,20 @@ it('gives nothing of a file that was removed before it was there as a whole', as
   await expect(reading).rejects.toThrow('the file was removed')
   await expect(file.close()).rejects.toThrow('the file was removed')
 })
+
+it.each([
+  ['a write far behind its end', (file: FileToWrite) => file.write(2 ** 50, new Uint8Array(1))],
+  ['a size beyond every disk', (file: FileToWrite) => file.setAttributes({ size: 2 ** 50 })],
+])('does not fill the disk for %s of a file that nobody wants any more', async (_what, work) => {
+  const file = new FileToWrite({
+    node: undefined,
+    place: undefined,
+    metadata: {},
+    flags: OPEN.write,
+    temporaryFolder: undefined,
+  })
+  const filling = work(file)
+  file.abandon()
+  await expect(filling).rejects.toThrow('the file was removed')
+  await expect(file.close()).rejects.toThrow('the file was removed')
+})

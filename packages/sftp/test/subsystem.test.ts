@@ -1,6 +1,6 @@
 import type { Client } from '@lafs/client'
 import { isDirectoryNode, isFileNode } from '@lafs/filesystem-interface'
-import type { IDirectoryNode } from '@lafs/filesystem-interface'
+import type { IDirectoryNode, IFilesystemNode } from '@lafs/filesystem-interface'
 import { createLocalGrid } from '@lafs/node-directory'
 import type { LocalGrid } from '@lafs/node-directory'
 import fc from 'fast-check'
@@ -186,6 +186,31 @@ describe('files that are not stored yet', () => {
     await write(user, handle, 0, 'half of it')
     expect(await user.leave()).toBeUndefined()
     expect(await contentOf('cut')).toBeUndefined()
+  })
+
+  it('keep no connection from ending, however slowly their servers answer', async () => {
+    const stuck = {
+      kind: 'mutable-file',
+      mutable: true,
+      readonly: false,
+      bestReadableVersion: async () => ({
+        size: 1,
+        async *read({ signal }: { signal: AbortSignal }) {
+          yield new Uint8Array()
+          await new Promise((resolve) => {
+            if (signal.aborted) resolve(undefined)
+            signal.addEventListener('abort', resolve)
+          })
+          throw signal.reason
+        },
+      }),
+    } as unknown as IFilesystemNode
+    const createNodeFromUri = (): IFilesystemNode => stuck
+    const other = connect({ ...context, client: { ...client, createNodeFromUri } }, root.uri)
+    const handle = await open(other, '/uri/stuck', OPEN.read | OPEN.write)
+    const written = other.ask(REQUEST.write, handle, offset(0), text('x'))
+    expect(await other.leave()).toBeUndefined()
+    expect(statusOf(await written)).toBe(STATUS.failure)
   })
 
   it('are stored when the connection ends while they are being closed', async () => {
