@@ -309,6 +309,19 @@ describe('the database of backups', () => {
     expect(rows(file, 'SELECT version FROM version')).toEqual([{ version: 2 }])
   })
 
+  it('writes what it has gathered even where nothing follows for long', async () => {
+    const file = newFile()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      await using db = await openBackupDb(file, at(1_000_000))
+      await db.recordUpload(FILE, STAMP, 'URI:LIT:aa', 2e12)
+      await vi.advanceTimersByTimeAsync(1000)
+      expect(rows(file, 'SELECT path FROM local_files')).toEqual([{ path: FILE }])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('undoes what a process had changed when it was killed', async () => {
     const file = fromUpstream('v2')
     const before = killedAmidst(file)

@@ -174,7 +174,7 @@ function backupDbOn(
   { now, random = Math.random }: BackupDbOptions,
 ): BackupDb {
   const nowSeconds = (): number => now() / 1000
-  const { gather, flush } = gatherer(database, use, now)
+  const { gather, flush } = gatherer(database, use)
   const read = reader(database, use)
   const remember = (capBytes: unknown, lastChecked: unknown): Remembered | undefined => {
     const cap = textOf(capBytes)
@@ -263,21 +263,24 @@ function reader(
     })
 }
 
-/** Gathers statements, and makes them in one transaction when there are many, or for some time. */
+/**
+ * Gathers statements, and makes them in one transaction when there are many, or after some time, also while
+ * nothing else is recorded, as when a large file is on its way. After a failure nothing more is written,
+ * and every `flush` tells of it.
+ */
 function gatherer(
   database: Sqlite.Database,
   use: <T>(work: () => T) => Promise<T>,
-  now: () => number,
 ): {
   readonly gather: (...statements: Statement[]) => Promise<void>
   readonly flush: () => Promise<void>
 } {
   let gathered: Statement[] = []
-  let gatheredAtMs = now()
-  const flush = async (): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  let written = Promise.resolve()
+  const write = async (): Promise<void> => {
     const statements = gathered
     gathered = []
-    gatheredAtMs = now()
     if (statements.length === 0) return
     await use(() => {
       inTransaction(database, () => {
@@ -285,10 +288,16 @@ function gatherer(
       })
     })
   }
+  const flush = (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    written = written.then(write)
+    return written
+  }
   const gather = async (...statements: Statement[]): Promise<void> => {
     gathered.push(...statements)
-    const gatheredForMs = Math.abs(now() - gatheredAtMs)
-    if (gathered.length >= GATHER_COUNT || gatheredForMs >= GATHER_MS) await flush()
+    if (gathered.length >= GATHER_COUNT) return flush()
+    timer ??= setTimeout(() => void flush().catch(() => undefined), GATHER_MS).unref()
   }
   return { gather, flush }
 }
