@@ -11,6 +11,7 @@ const WINDOW = 4 * 1024 * 1024
  */
 export class FileReader {
   readonly #file: IReadable
+  readonly #signal: AbortSignal
   #download: AsyncIterator<Uint8Array> | undefined
   /** What has been read last, in order. */
   #pieces: Uint8Array[] = []
@@ -18,8 +19,10 @@ export class FileReader {
   #begin = 0
   #end = 0
 
-  constructor(file: IReadable) {
+  /** @param signal - ends its downloads. */
+  constructor(file: IReadable, signal: AbortSignal) {
     this.#file = file
+    this.#signal = signal
   }
 
   /** Up to `length` bytes from `offset` on; fewer at the end. */
@@ -52,7 +55,8 @@ export class FileReader {
   }
 
   async #advance(): Promise<void> {
-    this.#download ??= this.#file.read({ offset: this.#end })[Symbol.asyncIterator]()
+    const options = { offset: this.#end, signal: this.#signal }
+    this.#download ??= this.#file.read(options)[Symbol.asyncIterator]()
     const next = await this.#download.next()
     if (next.done === true) throw new Error('a file ended before its size')
     this.#pieces.push(next.value)

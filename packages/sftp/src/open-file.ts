@@ -36,6 +36,8 @@ export interface OpenFile {
   write(offset: number, data: Uint8Array): Promise<void>
   attributes(): Promise<Attributes>
   setAttributes(set: Attributes): Promise<void>
+  /** What has not been closed by now is never stored, and nothing more is fetched for it. */
+  abandon(): void
   /** Stores what was written; rejects where that fails. */
   close(): Promise<void>
 }
@@ -46,12 +48,20 @@ const denied = (message: string): StatusError => new StatusError(STATUS.permissi
 export class FileToRead implements OpenFile {
   readonly #opened: OpenedFile
   readonly #reader: Promise<FileReader>
+  readonly #gone = new AbortController()
   #queue: Promise<unknown> = Promise.resolve()
 
   constructor(opened: OpenedFile & { readonly node: IFileNode }) {
     this.#opened = opened
-    this.#reader = opened.node.bestReadableVersion().then((version) => new FileReader(version))
+    const { signal } = this.#gone
+    this.#reader = opened.node
+      .bestReadableVersion({ signal })
+      .then((version) => new FileReader(version, signal))
     this.#reader.catch(() => {})
+  }
+
+  abandon(): void {
+    this.#gone.abort()
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
@@ -119,7 +129,6 @@ export class FileToWrite implements OpenFile {
     this.#place = place
   }
 
-  /** What has not been closed by now is never stored. */
   abandon(): void {
     this.#gone.abort(new StatusError(STATUS.failure, 'the file was removed'))
   }
@@ -186,8 +195,8 @@ export class FileToWrite implements OpenFile {
     const content = await TemporaryContent.create(temporaryFolder)
     this.#content = content
     if (node === undefined || (flags & OPEN.truncate) !== 0) return
-    const version: IReadable = await node.bestReadableVersion()
     const { signal } = this.#gone
+    const version: IReadable = await node.bestReadableVersion({ signal })
     for await (const piece of version.read({ signal })) {
       signal.throwIfAborted()
       await content.write(content.size, piece)

@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import { isFilesystemError } from '@lafs/filesystem-interface'
-import { FileToWrite } from './open-file.ts'
 import type { OpenFile } from './open-file.ts'
 import { OrderedWork } from './ordered-work.ts'
 import {
@@ -98,7 +97,7 @@ export class Subsystem {
 
   #abandon(): void {
     for (const handle of this.#handles.values()) {
-      if (handle.kind === 'file' && handle.file instanceof FileToWrite) handle.file.abandon()
+      if (handle.kind === 'file') handle.file.abandon()
     }
   }
 
@@ -201,7 +200,7 @@ export class Subsystem {
   async #keep(handle: Handle): Promise<Reply> {
     if (this.#handles.size >= HANDLES_MAX) {
       if (handle.kind === 'file') {
-        if (handle.file instanceof FileToWrite) handle.file.abandon()
+        handle.file.abandon()
         await this.#session.close(handle.file)
       }
       throw new StatusError(STATUS.failure, 'too many files are open')

@@ -188,31 +188,6 @@ describe('files that are not stored yet', () => {
     expect(await contentOf('cut')).toBeUndefined()
   })
 
-  it('keep no connection from ending, however slowly their servers answer', async () => {
-    const stuck = {
-      kind: 'mutable-file',
-      mutable: true,
-      readonly: false,
-      bestReadableVersion: async () => ({
-        size: 1,
-        async *read({ signal }: { signal: AbortSignal }) {
-          yield new Uint8Array()
-          await new Promise((resolve) => {
-            if (signal.aborted) resolve(undefined)
-            signal.addEventListener('abort', resolve)
-          })
-          throw signal.reason
-        },
-      }),
-    } as unknown as IFilesystemNode
-    const createNodeFromUri = (): IFilesystemNode => stuck
-    const other = connect({ ...context, client: { ...client, createNodeFromUri } }, root.uri)
-    const handle = await open(other, '/uri/stuck', OPEN.read | OPEN.write)
-    const written = other.ask(REQUEST.write, handle, offset(0), text('x'))
-    expect(await other.leave()).toBeUndefined()
-    expect(statusOf(await written)).toBe(STATUS.failure)
-  })
-
   it('are stored when the connection ends while they are being closed', async () => {
     const handle = await open(user, 'kept', CREATE)
     await write(user, handle, 0, 'all of it')
@@ -233,6 +208,36 @@ describe('files that are not stored yet', () => {
     await one.leave()
     expect(statusOf(await other.ask(REQUEST.stat, text(path)))).toBe(STATUS.noSuchFile)
     await other.leave()
+  })
+})
+
+describe('a connection ends, however slowly the servers of a file answer', () => {
+  it.each([
+    ['read', OPEN.read, REQUEST.read, (): Uint8Array => uint32(1)],
+    ['written', OPEN.read | OPEN.write, REQUEST.write, (): Uint8Array => text('x')],
+  ])('that is %s', async (_what, flags, type, last) => {
+    const stuck = {
+      kind: 'mutable-file',
+      mutable: true,
+      readonly: false,
+      bestReadableVersion: async () => ({
+        size: 1,
+        async *read({ signal }: { signal: AbortSignal }) {
+          yield new Uint8Array()
+          await new Promise((resolve) => {
+            if (signal.aborted) resolve(undefined)
+            signal.addEventListener('abort', resolve)
+          })
+          throw signal.reason
+        },
+      }),
+    } as unknown as IFilesystemNode
+    const createNodeFromUri = (): IFilesystemNode => stuck
+    const other = connect({ ...context, client: { ...client, createNodeFromUri } }, root.uri)
+    const handle = await open(other, '/uri/stuck', flags)
+    const answer = other.ask(type, handle, offset(0), last())
+    expect(await other.leave()).toBeUndefined()
+    expect(statusOf(await answer)).toBe(STATUS.failure)
   })
 })
 
