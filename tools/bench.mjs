@@ -214,7 +214,7 @@ const WHY_CHECKS_MISS = `  What misses, misses it because the client and the ${S
 
 /** Measured on two cores, by processor time. */
 const WHY_GATEWAY_MISSES = `  What misses, misses it because the client, the gateway and the ${SERVER_COUNT} servers share the cores:
-  - to put 100 MB, 333 MB of shares are hashed, encrypted for TLS, sent and written: 0.9 s of the gateway's processor time and
+  - to put 100 MB, 333 MB of shares are hashed, encrypted for TLS, sent and written: 1.0 s of the gateway's processor time and
     0.6 s of all servers'; to get it, 0.4 s and 0.2 s
   - to put a file of 1 MB takes two requests over HTTPS to each server, which writes 333 kB and waits for the disk: 15 ms of the
     gateway's and 13 ms of all servers'; to get it, 5 ms and 3 ms

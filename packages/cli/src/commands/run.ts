@@ -8,6 +8,7 @@ import { blotOutSecrets, describeFailure } from '../failure.ts'
 import { escapeControls, quoteOutput } from '../quote.ts'
 import { writeLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
+import { tuneForStorage } from '../tune-process.ts'
 
 /** The options of `run`. */
 export interface RunOptions {
@@ -45,6 +46,7 @@ export async function runCommand(
   try {
     const allowedHosts = process.env['LAFS_ALLOWED_HOSTS']?.split(',').map((name) => name.trim())
     const node = await startNode(nodeDirectory, { log, ...(allowedHosts && { allowedHosts }) })
+    if (node.server !== undefined) tuneForStorage()
     try {
       log('client running')
       const staysUp = options.allowStdinClose === true || rest.length > ignored.length
