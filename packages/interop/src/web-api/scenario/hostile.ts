@@ -31,10 +31,10 @@ const names: WebGroup = {
     get('/uri/<odd>/%E2%80%AEtxt.png?save=true'),
     post('/uri/<odd>?t=unlink&name=%00'),
     post('/uri/<odd>?t=mkdir&name=%E2%80%AE'),
-    post('/uri/<odd>?t=rename&from_name=two%0Alines%0D&to_name=one'),
     post('/uri/<odd>?t=rename&from_name=one&to_name=%00'),
     del('/uri/<odd>/%1B%5B31mred%07'),
     get('/uri/<odd>?t=json'),
+    post('/uri/<odd>?t=rename&from_name=two%0Alines%0D&to_name=one'),
   ],
 }
 
