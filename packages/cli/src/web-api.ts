@@ -100,7 +100,7 @@ export function httpWebApi(nodeUrl: string): WebApi {
           // Of what was to be sent, such as a file that cannot be read.
           if (failures.length > 0) throw failures[0]
           // The other side may end a connection that was kept, just when it is used again.
-          if (sent.reusedSocket && isReset(error) && !isStream(request.body)) continue
+          if (sent.reusedSocket && isEnd(error) && !isStream(request.body)) continue
           throw noGateway(place, error)
         }
       }
@@ -365,9 +365,15 @@ function noGateway(place: string, cause: unknown): unknown {
 }
 
 function isOfConnection(error: unknown): error is Error {
-  return error instanceof Error && ('syscall' in error || isReset(error))
+  return error instanceof Error && ('syscall' in error || isEnd(error))
 }
 
-function isReset(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
+/** Whether the other side has ended the connection. */
+function isEnd(error: unknown): boolean {
+  // Which of them it is depends on how much of the request had gone.
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    ['ECONNRESET', 'EPIPE'].includes(String(error.code))
+  )
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -160,6 +160,24 @@ describe('a web API over HTTP', () => {
     const api = overHttp()
     expect(await askText(api, 'GET', '/', { signal })).toBe('answer 1')
     expect(await askText(api, 'GET', '/', { signal })).toBe('answer 3')
+  })
+
+  it.each([
+    ['short', 10],
+    ['long', 10_000_000],
+  ])('sends a %s body again when a kept connection ended just before', async (_what, size) => {
+    let kept: Socket | undefined
+    answer = (request, response) => {
+      kept = request.socket
+      let count = 0
+      request.on('data', (piece: Uint8Array) => (count += piece.length))
+      request.on('end', () => response.end(`${count} bytes`))
+    }
+    const api = overHttp()
+    await askText(api, 'PUT', '/', { signal })
+    kept?.destroy()
+    const body = new Uint8Array(size)
+    expect(await askText(api, 'PUT', '/', { signal, body })).toBe(`${size} bytes`)
   })
 
   it('takes an answer that comes before the whole request has gone', async () => {
