@@ -1,8 +1,8 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, rmdir, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { stringify } from 'yaml'
 import { NodeDirectoryError } from './errors.ts'
-import { writeWhole } from './files.ts'
+import { hasSystemCode, writeWhole } from './files.ts'
 
 /** What a new node is to be like. */
 export interface NewNode {
@@ -28,30 +28,64 @@ const KIND_FILE = 'tahoe-client.tac'
 
 /**
  * Makes a node directory with a `tahoe.cfg`, for this implementation and for upstream's. Secrets are made at
- * its first start.
+ * its first start. Where it fails, nothing that it has made stays.
  *
  * @throws {@link NodeDirectoryError} `NODEDIR_NOT_EMPTY`; RangeError for a text with a line break in it.
  * @see allmydata.scripts.create_node
  */
-export async function createNodeDirectory(folder: string, node: NewNode): Promise<void> {
-  const text = tahoeCfgText(node)
-  await mkdir(folder, { recursive: true })
-  // What stands at the top of an ext4 volume is nobody's.
-  if ((await readdir(folder)).some((name) => name !== 'lost+found')) {
-    throw new NodeDirectoryError(
-      'NODEDIR_NOT_EMPTY',
-      `the base directory '${folder}' is not empty: please use a different directory, or empty this one`,
-    )
+export async function createNodeDirectory(path: string, node: NewNode): Promise<void> {
+  const folder = resolve(path)
+  const files = filesOf(node)
+  /** What takes away what has been made, unless others have put something into it. */
+  const undo: (() => Promise<void>)[] = []
+  try {
+    for (const made of await makeFolder(folder)) undo.push(() => rmdir(made))
+    // What stands at the top of an ext4 volume is nobody's.
+    if ((await readdir(folder)).some((name) => name !== 'lost+found')) throw notEmpty(folder)
+    const privateFolder = join(folder, 'private')
+    await mkdir(privateFolder, { mode: 0o700 }).catch((error: unknown) => {
+      // Somebody else makes a node here.
+      throw hasSystemCode(error, 'EEXIST') ? notEmpty(folder) : error
+    })
+    undo.push(() => rmdir(privateFolder))
+    for (const [name, text, mode] of files) {
+      const file = join(folder, name)
+      await writeWhole(file, text, mode)
+      undo.push(() => unlink(file))
+    }
+  } catch (error) {
+    for (const step of undo.toReversed()) await step().catch(() => undefined)
+    throw error
   }
-  await mkdir(join(folder, 'private'), { mode: 0o700 })
-  if (node.introducer !== undefined) {
-    await writeWhole(
-      join(folder, 'private', 'introducers.yaml'),
-      stringify({ introducers: { default: { furl: node.introducer } } }, { lineWidth: 0 }),
-    )
-  }
-  await writeWhole(join(folder, 'tahoe.cfg'), text, 0o644)
-  await writeFile(join(folder, KIND_FILE), '# This is the directory of a node: see tahoe.cfg.\n')
+}
+
+/** Makes a folder, and those that lead to it. @returns those that were not there, the outermost first. */
+async function makeFolder(folder: string): Promise<string[]> {
+  const outermost = await mkdir(folder, { recursive: true })
+  if (outermost === undefined) return []
+  const made: string[] = []
+  for (let at = folder; at.length >= outermost.length; at = dirname(at)) made.unshift(at)
+  return made
+}
+
+function notEmpty(folder: string): NodeDirectoryError {
+  return new NodeDirectoryError(
+    'NODEDIR_NOT_EMPTY',
+    `the base directory '${folder}' is not empty: please use a different directory, or empty this one`,
+  )
+}
+
+/** The files of a new node directory; a mode where not only their owner may read them. */
+function filesOf(node: NewNode): (readonly [name: string, text: string, mode?: number])[] {
+  const introducers = { introducers: { default: { furl: node.introducer } } }
+  const introducersFile = join('private', 'introducers.yaml')
+  return [
+    ...(node.introducer === undefined
+      ? []
+      : [[introducersFile, stringify(introducers, { lineWidth: 0 })] as const]),
+    ['tahoe.cfg', tahoeCfgText(node), 0o644],
+    [KIND_FILE, '# This is the directory of a node: see tahoe.cfg.\n', 0o644],
+  ]
 }
 
 function tahoeCfgText(node: NewNode): string {

@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createNodeDirectory } from '../src/create-node-directory.ts'
 import type { NewNode } from '../src/create-node-directory.ts'
 import { readNodeConfig } from '../src/node-config.ts'
 import { readClientDirectory } from '../src/node-directory.ts'
+import { disk } from './disk.ts'
 
 const NODE: NewNode = {
   nickname: 'ærlig 100%',
@@ -23,7 +25,10 @@ let root: string
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
 })
-afterEach(() => rm(root, { recursive: true }))
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await rm(root, { recursive: true })
+})
 
 describe('createNodeDirectory', () => {
   it('makes a directory that says what it was told', async () => {
@@ -71,6 +76,54 @@ describe('createNodeDirectory', () => {
       code: 'NODEDIR_NOT_EMPTY',
     })
     expect(await readFile(join(root, 'tahoe.cfg'), 'utf8')).toBe(before)
+  })
+
+  it.each([
+    ['the introducer', 0],
+    ['tahoe.cfg', 1],
+    ['the last file', 2],
+  ])('leaves all as it was where %s cannot be written', async (_what, count) => {
+    const introducer = 'pb://abc@tcp:example.org:1/introducer'
+    const handle = await disk()
+    // oxlint-disable-next-line typescript/unbound-method -- called with the file that it is for
+    const { sync } = handle
+    let left = 0
+    vi.spyOn(handle, 'sync').mockImplementation(async function (this: FileHandle) {
+      if (left-- === 0) throw new Error('ENOSPC')
+      await sync.call(this)
+    })
+    await mkdir(join(root, 'volume', 'lost+found'), { recursive: true })
+    for (const folder of [join(root, 'made', 'here'), join(root, 'volume')]) {
+      left = count
+      await expect(createNodeDirectory(folder, { ...NODE, introducer })).rejects.toThrow('ENOSPC')
+    }
+    expect((await readdir(root, { recursive: true })).toSorted()).toEqual([
+      'volume',
+      join('volume', 'lost+found'),
+    ])
+  })
+
+  it('takes away nothing that others have made meanwhile', async () => {
+    const others = join(root, 'made', 'here', 'private', 'notes')
+    vi.spyOn(await disk(), 'sync').mockImplementationOnce(async () => {
+      await writeFile(others, 'mine')
+      throw new Error('ENOSPC')
+    })
+    await expect(createNodeDirectory(join(root, 'made', 'here'), NODE)).rejects.toThrow('ENOSPC')
+    expect(await readFile(others, 'utf8')).toBe('mine')
+    expect(await readdir(join(root, 'made', 'here'))).toEqual(['private'])
+  })
+
+  it('makes one node where two are wanted at once', async () => {
+    const made = await Promise.allSettled([
+      createNodeDirectory(join(root, 'node'), NODE),
+      createNodeDirectory(join(root, 'node'), NODE),
+    ])
+    expect(made.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    expect(made.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'NODEDIR_NOT_EMPTY' },
+    })
+    expect(await readNodeConfig(join(root, 'node'))).toMatchObject({ nickname: NODE.nickname })
   })
 
   it('refuses a value that would become an option of its own', async () => {

@@ -1,10 +1,10 @@
 import type * as files from 'node:fs/promises'
-import { link, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
+import { link, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createWhole, writeOnce, writeWhole } from '../src/files.ts'
+import { disk } from './disk.ts'
 
 vi.mock('node:fs/promises', async (original) => {
   const fs = await original<typeof files>()
@@ -27,12 +27,6 @@ afterEach(async () => {
 const file = (): string => join(folder, 'file')
 const failWith = (code: string): void => {
   vi.mocked(link).mockRejectedValueOnce(Object.assign(new Error(code), { code }))
-}
-
-/** What hands a file to the disk, as the file system of this process has it. */
-async function disk(): Promise<FileHandle> {
-  await using handle = await open(folder)
-  return Object.getPrototypeOf(handle) as FileHandle
 }
 
 it.each([
