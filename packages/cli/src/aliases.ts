@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EmptyPathnameComponentError } from '@lafs/filesystem-interface'
-import { hasSystemCode, readIfThere } from '@lafs/node-directory/files'
+import { hasSystemCode, readIfThere, syncFolder } from '@lafs/node-directory/files'
 import {
   capTextFromInput,
   DirectoryCap,
@@ -91,6 +91,7 @@ export async function addAlias(nodeDirectory: string, name: string, cap: string)
     await output.sync()
     await output.close()
     await rename(draft, file)
+    await syncFolder(dirname(file))
   } catch (error) {
     await output.close().catch(() => undefined)
     await unlink(draft).catch(() => undefined)

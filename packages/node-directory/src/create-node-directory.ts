@@ -50,8 +50,9 @@ export async function createNodeDirectory(path: string, node: NewNode): Promise<
     undo.push(() => rmdir(privateFolder))
     for (const [name, text, mode] of files) {
       const file = join(folder, name)
-      await writeWhole(file, text, mode)
+      // It may be there though its writing fails: on no disk yet.
       undo.push(() => unlink(file))
+      await writeWhole(file, text, mode)
     }
   } catch (error) {
     for (const step of undo.toReversed()) await step().catch(() => undefined)

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
+/** What systems say that make no links, or hand no folder to the disk. */
+const NOT_DONE_HERE = ['EPERM', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'] as const
+
 /**
- * Writes a file in one step, which a power cut does not come into, either; unless told otherwise, for its
+ * Writes a file in one step, which a power cut does not come into or undo; unless told otherwise, for its
  * owner alone.
  */
 export async function writeWhole(file: string, text: string, mode = 0o600): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  const temporary = temporaryFor(file)
   try {
     await writeFile(temporary, text, { flag: 'wx', mode, flush: true })
     await rename(temporary, file)
@@ -16,6 +19,7 @@ export async function writeWhole(file: string, text: string, mode = 0o600): Prom
     await unlink(temporary).catch(() => undefined)
     throw error
   }
+  await syncFolder(dirname(file))
 }
 
 /**
@@ -30,23 +34,39 @@ export async function writeOnce(file: string, text: string): Promise<string> {
 }
 
 /**
- * Makes a file in one step: whoever reads it meanwhile, or after a power cut, sees none or all of it.
+ * Makes a file in one step: whoever reads it meanwhile, or after a power cut, sees none or all of it; all of
+ * it, once this has come to its end.
  *
  * @returns false when there is one already.
  */
 export async function createWhole(file: string, text: string, mode: number): Promise<boolean> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  // Where the file system has no links it takes a moment.
+  const isMade = (await createByLink(file, text, mode)) ?? (await createInPlace(file, text, mode))
+  if (isMade) await syncFolder(dirname(file))
+  return isMade
+}
+
+/** @returns undefined where the file system has no links. */
+async function createByLink(
+  file: string,
+  text: string,
+  mode: number,
+): Promise<boolean | undefined> {
+  const temporary = temporaryFor(file)
   try {
     await writeFile(temporary, text, { flag: 'wx', mode, flush: true })
     await link(temporary, file)
     return true
   } catch (error) {
     if (hasSystemCode(error, 'EEXIST')) return false
-    if (!hasSystemCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
+    if (hasSystemCode(error, ...NOT_DONE_HERE)) return undefined
+    throw error
   } finally {
     await unlink(temporary).catch(() => undefined)
   }
-  // This file system has no links: there it takes a moment.
+}
+
+async function createInPlace(file: string, text: string, mode: number): Promise<boolean> {
   try {
     await writeFile(file, text, { flag: 'wx', mode, flush: true })
     return true
@@ -55,6 +75,22 @@ export async function createWhole(file: string, text: string, mode: number): Pro
     // What is there of it is ours.
     await unlink(file).catch(() => undefined)
     throw error
+  }
+}
+
+function temporaryFor(file: string): string {
+  return `${file}.${randomBytes(6).toString('hex')}.tmp`
+}
+
+/** Makes the names in a folder outlast a power cut, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return
+  await using handle = await open(folder)
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!hasSystemCode(error, ...NOT_DONE_HERE)) throw error
   }
 }
 

@@ -78,30 +78,30 @@ describe('createNodeDirectory', () => {
     expect(await readFile(join(root, 'tahoe.cfg'), 'utf8')).toBe(before)
   })
 
-  it.each([
-    ['the introducer', 0],
-    ['tahoe.cfg', 1],
-    ['the last file', 2],
-  ])('leaves all as it was where %s cannot be written', async (_what, count) => {
-    const introducer = 'pb://abc@tcp:example.org:1/introducer'
-    const handle = await disk()
-    // oxlint-disable-next-line typescript/unbound-method -- called with the file that it is for
-    const { sync } = handle
-    let left = 0
-    vi.spyOn(handle, 'sync').mockImplementation(async function (this: FileHandle) {
-      if (left-- === 0) throw new Error('ENOSPC')
-      await sync.call(this)
-    })
-    await mkdir(join(root, 'volume', 'lost+found'), { recursive: true })
-    for (const folder of [join(root, 'made', 'here'), join(root, 'volume')]) {
-      left = count
-      await expect(createNodeDirectory(folder, { ...NODE, introducer })).rejects.toThrow('ENOSPC')
-    }
-    expect((await readdir(root, { recursive: true })).toSorted()).toEqual([
-      'volume',
-      join('volume', 'lost+found'),
-    ])
-  })
+  // Three files, after each of which comes its folder.
+  it.each([0, 1, 2, 3, 4, 5])(
+    'leaves all as it was where the disk is full after %i steps',
+    async (count) => {
+      const introducer = 'pb://abc@tcp:example.org:1/introducer'
+      const handle = await disk()
+      // oxlint-disable-next-line typescript/unbound-method -- called with the file that it is for
+      const { sync } = handle
+      let left = 0
+      vi.spyOn(handle, 'sync').mockImplementation(async function (this: FileHandle) {
+        if (left-- === 0) throw new Error('ENOSPC')
+        await sync.call(this)
+      })
+      await mkdir(join(root, 'volume', 'lost+found'), { recursive: true })
+      for (const folder of [join(root, 'made', 'here'), join(root, 'volume')]) {
+        left = count
+        await expect(createNodeDirectory(folder, { ...NODE, introducer })).rejects.toThrow('ENOSPC')
+      }
+      expect((await readdir(root, { recursive: true })).toSorted()).toEqual([
+        'volume',
+        join('volume', 'lost+found'),
+      ])
+    },
+  )
 
   it('takes away nothing that others have made meanwhile', async () => {
     const others = join(root, 'made', 'here', 'private', 'notes')

@@ -32,11 +32,13 @@ const failWith = (code: string): void => {
 it.each([
   ['writeWhole', rename, (): Promise<unknown> => writeWhole(file(), 'text')],
   ['createWhole', link, (): Promise<unknown> => createWhole(file(), 'text', 0o600)],
-])('%s has the content on the disk before it has its name', async (_name, naming, work) => {
+])('%s has content and name on the disk, in this order', async (_name, naming, work) => {
   const sync = vi.spyOn(await disk(), 'sync')
   await work()
-  const [synced = Number.NaN] = sync.mock.invocationCallOrder
-  expect(synced).toBeLessThan(vi.mocked(naming).mock.invocationCallOrder.at(-1) ?? 0)
+  const named = vi.mocked(naming).mock.invocationCallOrder.at(-1) ?? 0
+  const [content = Number.NaN, folderOfIt = Number.NaN] = sync.mock.invocationCallOrder
+  expect(content).toBeLessThan(named)
+  expect(folderOfIt).toBeGreaterThan(named)
 })
 
 it.each([
