@@ -1,7 +1,18 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   addAlias,
   explicitGridPlace,
@@ -27,7 +38,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lafs-test-'))
   await mkdir(join(folder, 'private'))
 })
-afterEach(() => rm(folder, { recursive: true }))
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await rm(folder, { recursive: true })
+})
 
 const file = (name: string): string => join(folder, 'private', name)
 
@@ -103,6 +117,22 @@ describe('addAlias', () => {
     await writeFile(file('aliases'), latin1)
     await expect(addAlias(folder, 'new', 'cap')).rejects.toMatchObject({ code: 'CLI_BAD_ALIAS' })
     expect(await readFile(file('aliases'))).toEqual(latin1)
+  })
+
+  it('has the file on the disk, and then its name', async () => {
+    await using handle = await open(folder)
+    const files = Object.getPrototypeOf(handle) as FileHandle
+    const synced: boolean[] = []
+    vi.spyOn(files, 'sync').mockImplementation(async function (this: FileHandle) {
+      const isFolder = (await this.stat()).isDirectory()
+      synced.push(isFolder)
+      // The folder comes when the file has its name in it.
+      expect(await readdir(dirname(file('aliases')))).toEqual([
+        isFolder ? 'aliases' : 'aliases.draft',
+      ])
+    })
+    await addAlias(folder, 'new', 'cap')
+    expect(synced).toEqual([false, true])
   })
 
   it('makes the file for its owner alone', async () => {
