@@ -29,6 +29,9 @@ export type ResolvedTarget =
       readonly uri: string
     }
 
+/** A mutable file that is to be checked. */
+export type MutableTarget = Extract<ResolvedTarget, { readonly kind: 'mutable' }>
+
 /**
  * Finds out what is to be checked.
  *

@@ -1,4 +1,4 @@
-import type { CheckOptions, ICheckResults, ShareLocator } from '@lafs/filesystem-interface'
+import type { CheckOptions, ICheckResults } from '@lafs/filesystem-interface'
 import type { ShareMap } from '@lafs/immutable'
 import type { IServer, RIBucketReader } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
@@ -7,14 +7,8 @@ import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { addHolder, immutableResults } from './findings.ts'
 import { verifyFoundShares } from './verify-shares.ts'
+import type { FoundShare, JudgedShares } from './verify-shares.ts'
 import { inTime, messageOf, QUERY_TIMEOUT_MS } from './timeouts.ts'
-
-/** A share that a server says it has. */
-export interface FoundShare {
-  readonly server: IServer
-  readonly shareNumber: number
-  readonly bucket: RIBucketReader
-}
 
 /** What the servers said of a file. */
 interface Listing {
@@ -68,14 +62,6 @@ export async function checkImmutable(
     requests.abort(new Error('the check has ended'))
     requests.dispose()
   }
-}
-
-/** What came of looking at the shares that were found. */
-export interface JudgedShares {
-  readonly sharemap: ShareMap
-  readonly corruptShares: readonly ShareLocator[]
-  readonly incompatibleShares: readonly ShareLocator[]
-  readonly report: readonly string[]
 }
 
 function believed(shares: readonly FoundShare[]): JudgedShares {

@@ -1,9 +1,9 @@
 import type { ProgressListener, ShareLocator } from '@lafs/filesystem-interface'
 import type { ShareMap } from '@lafs/immutable'
+import type { IServer, RIBucketReader } from '@lafs/storage-interface'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
-import type { FoundShare, JudgedShares } from './check.ts'
 import { addHolder } from './findings.ts'
 import { createShareVerifier, memoryForVerifying } from './share-verifier.ts'
 import type { ShareVerdict } from './share-verifier.ts'
@@ -13,6 +13,21 @@ import { inTime, NOTICE_TIMEOUT_MS } from './timeouts.ts'
 const SHARES_AT_ONCE = 10
 /** Bytes that they may need together, unless a single one needs more. */
 const MEMORY_MAX = 64 * 1024 * 1024
+
+/** A share that a server says it has. */
+export interface FoundShare {
+  readonly server: IServer
+  readonly shareNumber: number
+  readonly bucket: RIBucketReader
+}
+
+/** What came of looking at the shares that were found. */
+export interface JudgedShares {
+  readonly sharemap: ShareMap
+  readonly corruptShares: readonly ShareLocator[]
+  readonly incompatibleShares: readonly ShareLocator[]
+  readonly report: readonly string[]
+}
 
 /** Reads every share that was found, several at once, and tells servers of what is corrupt. */
 export async function verifyFoundShares(

@@ -2,11 +2,8 @@ import type { CheckOptions, ICheckResults, ProgressOptions } from '@lafs/filesys
 import { openMutableFile, ServerMap, updateServermap, verifyVersion } from '@lafs/mutable'
 import type { FailedShare, MutableFile, OpenedMutableFile } from '@lafs/mutable'
 import type { CheckerContext } from '../context.ts'
-import type { ResolvedTarget } from '../target.ts'
+import type { MutableTarget } from '../target.ts'
 import { mutableCheckResults } from './findings.ts'
-
-/** A mutable file that is to be checked. */
-export type MutableTarget = Extract<ResolvedTarget, { readonly kind: 'mutable' }>
 
 /** How often a version is left for one that a writer has put in its place meanwhile. */
 const REPLACEMENTS_MAX = 2

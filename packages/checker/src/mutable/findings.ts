@@ -4,7 +4,7 @@ import type { FailedShare, KnownShare, ServerMap, VersionInfo } from '@lafs/muta
 import type { IServer, IStorageBroker } from '@lafs/storage-interface'
 import { rebalancingMoves } from '../rebalance/plan.ts'
 import { createCheckResults } from '../results/check-results.ts'
-import type { MutableTarget } from './check.ts'
+import type { MutableTarget } from '../target.ts'
 
 /** What upstream says of the encoding of a file of which it found nothing. */
 const USUAL_ENCODING = { requiredShares: 3, totalShares: 10 }

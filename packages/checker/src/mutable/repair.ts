@@ -22,7 +22,7 @@ import type { FailedShare, MutableFile, VersionInfo } from '@lafs/mutable'
 import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import type { CheckerContext } from '../context.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
-import type { MutableTarget } from './check.ts'
+import type { MutableTarget } from '../target.ts'
 import { mutableCheckResults } from './findings.ts'
 
 /** How often a repair looks for another version when the best one turns out to be unreadable. */
