@@ -590,7 +590,8 @@ class StoreServer implements StorageServer {
       statistics: this.#statistics,
       changeRoom: (from: number, to: number, written: number) =>
         this.#changeRoom(from, to, written),
-      commit: (share: IncomingShare) => this.#queue.run(key, () => share.commit()),
+      commit: (share: IncomingShare) =>
+        this.#queue.run(key, () => this.#commit(storageIndex, shareNumber, share)),
       onEnd: (promised: number) => {
         this.#promised -= promised
         uploads.delete(shareNumber)
@@ -600,6 +601,25 @@ class StoreServer implements StorageServer {
     const writer = new BucketWriter(incoming, shareNumber, size, context, isOpenEnded)
     this.#uploads.set(key, uploads.set(shareNumber, writer))
     return writer
+  }
+
+  /** Commits an upload, but over nothing: a slot may have been written there since it began. */
+  async #commit(
+    storageIndex: StorageIndex,
+    shareNumber: ShareNumber,
+    share: IncomingShare,
+  ): Promise<void> {
+    try {
+      const stored = await this.#store.shareNumbers(storageIndex)
+      if (stored.includes(shareNumber)) {
+        const message = `share ${shareNumber} has been stored by somebody else`
+        throw new StorageError('STORAGE_UPLOAD_ENDED', message, { shareNumber })
+      }
+    } catch (error) {
+      await share.discard()
+      throw error
+    }
+    await share.commit()
   }
 
   /** Promises an upload more room, or less. What it has written is not free any more. */

@@ -440,6 +440,7 @@ describe('uploads', () => {
     const create = store.createImmutable.bind(store)
     const failing: IShareStore = Object.create(store, {
       shares: { value: store.shares.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
       space: { value: store.space.bind(store) },
       createImmutable: {
         value: async (...args: Parameters<IShareStore['createImmutable']>) => ({
@@ -482,6 +483,19 @@ describe('shares of both kinds', () => {
     await writeSlot(server, index(1), bytes(10))
     const { alreadyGot, writers } = await allocate(server, index(1), [0, 1], 10)
     expect([[...alreadyGot], [...writers.keys()]]).toEqual([[], [1]])
+  })
+
+  it('do not take the place of what was stored while they were uploaded', async () => {
+    const { server } = make()
+    const writer = await begin(server, index(1), 10)
+    await writer.write(0, [bytes(10, 6)])
+    await writeSlot(server, index(1), bytes(10, 7))
+    expect(await code(writer.close())).toBe('STORAGE_UPLOAD_ENDED')
+    expect(writer.ended.aborted).toBe(true)
+    const share = await server.openShare('mutable', index(1), 0)
+    expect(await share.read(0, 10)).toEqual(bytes(10, 7))
+    await share.close()
+    expect((await server.getStats()).get('storage_server.allocated')).toBe(0)
   })
 
   it('that cannot be read hide no others and are not overwritten', async () => {
