@@ -47,7 +47,7 @@ import {
   checkVectors,
 } from './checks.ts'
 import { KeyedQueue } from './queue.ts'
-import { closeAll, openSlot, readSpans, testsHold } from './slot.ts'
+import { checkReadSize, closeAll, openSlot, readSpans, testsHold } from './slot.ts'
 import { OperationStatistics, type StorageOperation } from './statistics.ts'
 
 /** What a storage server is made of. */
@@ -409,6 +409,7 @@ class StoreServer implements StorageServer {
       const data = new Map<ShareNumber, Uint8Array[]>()
       let success: boolean
       try {
+        checkReadSize(shares, readVectors)
         success = await testsHold(shares, testWriteVectors)
         for (const [shareNumber, share] of shares)
           data.set(shareNumber, await readSpans(share, readVectors))

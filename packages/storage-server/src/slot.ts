@@ -1,4 +1,4 @@
-import { BadWriteEnablerError, StorageError } from '@lafs/storage-interface'
+import { BadWriteEnablerError, DataTooLargeError, StorageError } from '@lafs/storage-interface'
 import type {
   IShareStore,
   ReadVector,
@@ -45,6 +45,11 @@ export async function closeAll(shares: ReadonlyMap<ShareNumber, StoredShare>): P
   for (const share of shares.values()) await share.close()
 }
 
+/** How many bytes of a share stand in a span of it. */
+function lengthOf(share: StoredShare | undefined, { offset, size }: ReadVector): number {
+  return Math.max(0, Math.min(size, (share?.length ?? 0) - offset))
+}
+
 /** Whether every test of every share holds. A share that is not there tests as empty. */
 export async function testsHold(
   shares: ReadonlyMap<ShareNumber, StoredShare>,
@@ -53,11 +58,27 @@ export async function testsHold(
   for (const [shareNumber, { test }] of vectors) {
     const share = shares.get(shareNumber)
     for (const { offset, size, specimen } of test) {
-      const found = share === undefined ? new Uint8Array() : await share.read(offset, size)
-      if (!equalBytes(found, specimen)) return false
+      // So that no more is read than the message has.
+      if (lengthOf(share, { offset, size }) !== specimen.length) return false
+      if (share !== undefined && !equalBytes(await share.read(offset, size), specimen)) return false
     }
   }
   return true
+}
+
+/** What is read beside a write is held in memory: no more bytes than clients take in an answer. */
+const READ_SIZE_MAX: number = 32 * 1024 * 1024
+
+/** @throws {@link StorageError} `STORAGE_DATA_TOO_LARGE` for spans of shares that are too many bytes together. */
+export function checkReadSize(
+  shares: ReadonlyMap<ShareNumber, StoredShare>,
+  readVectors: readonly ReadVector[],
+): void {
+  let size = 0
+  for (const share of shares.values())
+    for (const vector of readVectors) size += lengthOf(share, vector)
+  if (size > READ_SIZE_MAX)
+    throw new DataTooLargeError(`expected to read at most ${READ_SIZE_MAX} bytes, got ${size}`)
 }
 
 /** One byte string a read vector. */

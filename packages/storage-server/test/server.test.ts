@@ -530,6 +530,58 @@ describe('shares of both kinds', () => {
   })
 })
 
+describe('a large slot', () => {
+  /** A server with one mutable share of many bytes, and the most that was read of it at once. */
+  async function large(size: number) {
+    const { server: small, store } = make()
+    await writeSlot(small, index(1), bytes(3))
+    const reads: number[] = []
+    const huge: IShareStore = Object.create(store, {
+      space: { value: store.space.bind(store) },
+      shareNumbers: { value: store.shareNumbers.bind(store) },
+      writeSlot: { value: store.writeSlot.bind(store) },
+      open: {
+        value: async (at: StorageIndex, n: ShareNumber) => ({
+          ...(await store.open(at, n)),
+          length: size,
+          read: async (offset: number, length: number) => {
+            const found = Math.max(0, Math.min(length, size - offset))
+            reads.push(found)
+            return bytes(found)
+          },
+        }),
+      },
+    })
+    return { server: createStorageServer({ store: huge }), reads }
+  }
+  const all = { ...secrets(), writeEnabler: bytes(32, 9) }
+
+  it('is read no further for a test than it says', async () => {
+    const { server, reads } = await large(2 ** 40)
+    const outcome = async (size: number, specimen: Uint8Array): Promise<boolean> => {
+      const vectors = { test: [{ offset: 5, size, specimen }], write: [] }
+      const tests = new Map([[0, vectors]])
+      return (await server.slotTestvAndReadvAndWritev(index(1), all, tests, [])).success
+    }
+    expect(await outcome(2 ** 40, bytes(3))).toBe(false)
+    expect(await outcome(2, bytes(3))).toBe(false)
+    expect(await outcome(3, bytes(3, 2))).toBe(false)
+    expect(await outcome(3, bytes(3))).toBe(true)
+    expect(Math.max(...reads)).toBe(3)
+  })
+
+  it('is not read whole beside a write', async () => {
+    const { server, reads } = await large(20 * 1024 * 1024)
+    const ask = (size: number, count: number): Promise<unknown> => {
+      const vectors = Array.from({ length: count }, () => ({ offset: 1, size }))
+      return server.slotTestvAndReadvAndWritev(index(1), all, new Map(), vectors)
+    }
+    expect(await code(ask(2 ** 50, 2))).toBe('STORAGE_DATA_TOO_LARGE')
+    expect(reads).toEqual([])
+    expect(await code(ask(2 ** 50, 1))).toBe('none')
+  })
+})
+
 describe('leases', () => {
   it('on no share at all are refused', async () => {
     const { server } = make()
