@@ -411,16 +411,12 @@ class DiskStore extends DiskStoreReader implements IShareStore {
 
   /** Copies a mutable share, cheaply where the file system can, or begins a new one. */
   async #copyMutable(path: string, copy: string, writeEnabler: Uint8Array): Promise<void> {
+    if (await copyIfThere(path, copy)) return
+    const handle = await openInFolder(copy, 'w')
     try {
-      await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-      const handle = await openInFolder(copy, 'w')
-      try {
-        await writeAll(handle, 0, [emptyMutable(this.#nodeId, writeEnabler)])
-      } finally {
-        await handle.close()
-      }
+      await writeAll(handle, 0, [emptyMutable(this.#nodeId, writeEnabler)])
+    } finally {
+      await handle.close()
     }
   }
 
@@ -488,7 +484,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
   ): Promise<void> {
     const copy = this.#nextIncoming('copy')
     try {
-      await fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
+      await copyIfThere(path, copy)
       const file = await LeaseFile.open(copy, Number(basename(path)))
       try {
         const container = await readContainer(file)
@@ -541,6 +537,24 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
     if (systemCode(error) === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Copies a file, cheaply where the file system can. @returns whether there is one. */
+async function copyIfThere(path: string, copy: string): Promise<boolean> {
+  const copyFile = (): Promise<void> => fs.copyFile(path, copy, constants.COPYFILE_FICLONE)
+  try {
+    await copyFile()
+    return true
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+  // Which of the two is not there? To take a share for none would replace it by an empty one.
+  const original = await openIfThere(path)
+  if (original === undefined) return false
+  await original.close()
+  await makeFolder(dirname(copy))
+  await copyFile()
+  return true
 }
 
 /** Makes a file larger by zeros that stand on the disk: what is to be written there finds room. */

@@ -235,6 +235,39 @@ describe('damaged mutable containers', () => {
   })
 })
 
+describe('where somebody has removed the folder of what is on its way', () => {
+  const data = Uint8Array.from({ length: 100_000 }, (_, i) => i)
+  const gone = (): Promise<void> => rm(join(folder, 'shares', 'incoming'), { recursive: true })
+
+  it('a large share keeps what is not written over', async () => {
+    await mutable(data)
+    const expected = data.slice()
+    expected.set(new Uint8Array(50_000), 10)
+    await gone()
+    const writes = [{ offset: 10, data: new Uint8Array(50_000) }]
+    await store.writeSlot(index, enabler, new Map([[0, { writes }]]), crashLease('a'), Infinity)
+    expect(await read()).toEqual(expected)
+  })
+
+  it('a large share is made', async () => {
+    await gone()
+    const writes = [{ offset: 10, data }]
+    await store.writeSlot(index, enabler, new Map([[0, { writes }]]), crashLease('a'), Infinity)
+    expect((await read()).subarray(10)).toEqual(data)
+  })
+
+  it('leases are added in a copy', async () => {
+    await immutable(data)
+    const file = new Uint8Array(await readFile(pathOf(0)))
+    file.set(words(0xffff_ffff), 4)
+    await writeFile(pathOf(0), file)
+    await gone()
+    await store.addLease(index, 0, crashLease('b'), 99)
+    expect((await store.leases(index, 0)).length).toBe(2)
+    expect(await read()).toEqual(data)
+  })
+})
+
 describe('opening the store', () => {
   it('drops what another process left unfinished', async () => {
     const left = join(folder, 'shares', 'incoming', 'aa', 'aaaaaaaaaaaaaaaaaaaaaaaaaa')
