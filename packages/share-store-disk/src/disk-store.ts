@@ -128,8 +128,10 @@ class DiskStore extends DiskStoreReader implements IShareStore {
 
   async prepare(): Promise<void> {
     await fs.rm(this.#incoming, { recursive: true, force: true })
-    await makeFolder(this.#incoming)
-    await makeFolder(this.advisoriesFolder)
+    const changed = await makeFolder(this.#incoming)
+    changed.push(...(await makeFolder(this.advisoriesFolder)))
+    // Else a power cut could take the folder in which a share is safe.
+    await syncFolders([...new Set(changed)])
     await this.#journal.recover()
   }
 

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defaultCrypto, sameBytes } from '@lafs/crypto'
 import { uint32, uint64, viewOf } from './bytes.ts'
-import { makeFolder, readUpTo, syncFolder, systemCode, writeAll } from './files.ts'
+import { makeFolder, readUpTo, syncFolder, syncFolders, systemCode, writeAll } from './files.ts'
 
 /** A span of a file that is to change: what stands there, and what will; both of one size. */
 export interface SpanChange {
@@ -38,7 +38,7 @@ export class Journal {
 
   /** Finishes what a crash has interrupted. */
   async recover(): Promise<void> {
-    await makeFolder(this.#folder)
+    await syncFolders(await makeFolder(this.#folder))
     const names = await fs.readdir(this.#folder)
     if (names.length === 0) return
     this.#entries = Math.max(0, ...names.map(Number).filter(Number.isSafeInteger))

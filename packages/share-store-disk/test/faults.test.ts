@@ -414,6 +414,18 @@ describe('calls into the file system', () => {
     )
   })
 
+  it('put the names of new folders on the disk', async () => {
+    const fresh = join(folder, 'new')
+    const syncs = async (): Promise<number> => {
+      const calls = await callsOf(async () => (await createDiskStore({ folder: fresh })).close())
+      return calls.split(' ').filter((call) => call === 'fsync').length
+    }
+    // The one above it, the one of the shares, and itself twice: the journal gets its folder last.
+    expect(await syncs()).toBe(4)
+    // The folder of what is on its way is made anew.
+    expect(await syncs()).toBe(1)
+  })
+
   it('are few where a share is stored whole: half of them for the disk', async () => {
     const put = (n: number): Promise<void> =>
       store.storeImmutable(crashIndex('i', 5), new Map([[n, [file]]]), crashLease('a'))
