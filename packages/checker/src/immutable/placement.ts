@@ -12,29 +12,16 @@ import { within } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
+import { countGoodShares } from './count-shares.ts'
 import { addHolder } from './findings.ts'
-import { createShareVerifier } from './share-verifier.ts'
+import { spoiltKey } from './standing.ts'
+import type { Standing } from './standing.ts'
 import { inTime, noAnswer, QUERY_TIMEOUT_MS } from './timeouts.ts'
-
-/** How things stand with the shares of a file that is being repaired. Servers are named by their ids. */
-export interface Standing {
-  /** The servers of each share that counts as good. */
-  readonly sharemap: ShareMap
-  readonly serversResponding: Set<string>
-  /** Shares that stand where they are and are no good: none of their number can go there. */
-  readonly spoilt: Set<string>
-  /** Servers that have no room, or failed. */
-  readonly closed: Set<string>
-}
-
-/** Names a share on a server in {@link Standing.spoilt}. */
-export function spoiltKey(serverId: string, shareNumber: number): string {
-  return `${shareNumber} ${serverId}`
-}
 
 /** A server that has reserved room for a share. */
 export interface Reservation {
-  readonly serverId: string
+  readonly server: IServer
+  readonly storage: IStorageServer
   readonly bucket: RIBucketWriter
 }
 
@@ -95,7 +82,7 @@ async function reserveOn(
   const order = servers.map(({ serverId }) => serverId).toSorted((a, b) => spoils(a) - spoils(b))
   for (;;) {
     const shareMap: ShareMap = new Map([...sharemap].map(([share, ids]) => [share, new Set(ids)]))
-    for (const [share, { serverId }] of reserved) addHolder(shareMap, share, serverId)
+    for (const [share, { server }] of reserved) addHolder(shareMap, share, server.serverId)
     const placement = placeMissingShares({
       peers: order.filter((serverId) => !closed.has(serverId)),
       missingShares: missingShares(cap, shareMap),
@@ -128,7 +115,7 @@ async function allocate(
     const { storage, result } = await ask(server, shareNumbers, request)
     standing.serversResponding.add(serverId)
     for (const [share, bucket] of result.writers) {
-      if (shareNumbers.has(share)) reserved.set(share, { serverId, bucket })
+      if (shareNumbers.has(share)) reserved.set(share, { server, storage, bucket })
       else abortAll([bucket])
     }
     const there = [...shareNumbers].filter((share) => result.alreadyGot.has(share))
@@ -136,7 +123,10 @@ async function allocate(
       (share) => !result.alreadyGot.has(share) && !result.writers.has(share),
     )
     if (refused) standing.closed.add(serverId)
-    await lookAt(there, server, storage, request)
+    // What the check did not see.
+    if (there.length > 0) {
+      await countGoodShares([{ server, storage, shareNumbers: there }], request, 'all')
+    }
   } catch {
     requests.signal.throwIfAborted()
     standing.closed.add(serverId)
@@ -168,29 +158,6 @@ async function ask(
     }),
   )
   return { storage, result }
-}
-
-/** Looks at shares that the check did not see, and counts those that are good. */
-async function lookAt(
-  shareNumbers: readonly number[],
-  { serverId }: IServer,
-  storage: IStorageServer,
-  { cap, context, standing, requests }: ReservationRequest,
-): Promise<void> {
-  if (shareNumbers.length === 0) return
-  const verifyShare = createShareVerifier(cap, context)
-  const buckets = await inTime((signal) => storage.getBuckets(cap.storageIndex, { signal }), {
-    requests,
-    clock: context.clock,
-    delayMs: QUERY_TIMEOUT_MS,
-  })
-  for (const share of shareNumbers) {
-    const bucket = buckets.get(share)
-    const verdict =
-      bucket && (await requests.run((signal) => verifyShare(bucket, share, { signal })))
-    if (verdict?.kind === 'good') addHolder(standing.sharemap, share, serverId)
-    else standing.spoilt.add(spoiltKey(serverId, share))
-  }
 }
 
 /** Gives back what a server has reserved; that it may not hear of it is its own loss. */

@@ -17,9 +17,13 @@ import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
-import { addHolder, immutableResults } from './findings.ts'
-import { missingShares, reserveMissing, spoiltKey } from './placement.ts'
-import type { Reservation, Standing } from './placement.ts'
+import { countGoodShares } from './count-shares.ts'
+import type { ClaimedShares } from './count-shares.ts'
+import { immutableResults } from './findings.ts'
+import { missingShares, reserveMissing } from './placement.ts'
+import type { Reservation } from './placement.ts'
+import { spoiltKey, standingOf } from './standing.ts'
+import type { Standing } from './standing.ts'
 
 /** All bytes that the writers of one repair may gather before they send them. */
 const GATHERED_SIZE = 32 * 1024 * 1024
@@ -42,6 +46,8 @@ interface Repair {
  * The ciphertext is decoded from the good shares, or where they are too few from what is good of the
  * corrupt ones, and encoded anew, a few segments at a time. The new shares get the URI extension block
  * of the others byte for byte, and none is closed before its hash trees have proven to belong to it.
+ * What a server has taken it is asked for: it counts once its header, its hashes and its last blocks
+ * have been read back.
  *
  * Having too few good shares, or servers, is an outcome: the report says why.
  *
@@ -67,25 +73,11 @@ export async function repairImmutable(
   try {
     const repair = { cap, context, options, standing, crypttext, requests }
     const failure = await makeMissingShares(repair)
-    return outcome(repair, results, failure)
+    return outcome(repair, failure)
   } finally {
     crypttext.close()
     requests.abort(new Error('the repair has ended'))
     requests.dispose()
-  }
-}
-
-function standingOf(results: ICheckResults): Standing {
-  const sharemap: Standing['sharemap'] = new Map()
-  for (const [share, servers] of results.sharemap) {
-    if (typeof share === 'number') sharemap.set(share, new Set(servers))
-  }
-  const bad = [...results.corruptShares, ...results.incompatibleShares]
-  return {
-    sharemap,
-    serversResponding: new Set(results.serversResponding),
-    spoilt: new Set(bad.map(({ serverId, shareNumber }) => spoiltKey(serverId, shareNumber))),
-    closed: new Set(),
   }
 }
 
@@ -140,18 +132,22 @@ function dropCorrupt({ standing, crypttext }: Repair): void {
   }
 }
 
-/** Makes the shares that room was reserved for; notes which are stored, and which servers failed. */
+/**
+ * Makes the shares that room was reserved for; notes which are stored, and which servers failed. A
+ * share counts once its server has been asked for it and has shown that it is there.
+ */
 async function encode(
-  { cap, context, options, standing, crypttext, requests }: Repair,
+  repair: Repair,
   reservations: ReadonlyMap<number, Reservation>,
   { block, geometry }: Awaited<ReturnType<Crypttext['uriExtension']>>,
 ): Promise<void> {
+  const { cap, context, options, standing, crypttext, requests } = repair
   const shape = shareShape(geometry, block.length)
   const batchSize = Math.min(WRITE_BATCH_SIZE, Math.floor(GATHERED_SIZE / cap.totalShares))
   const shareholders = new Map(
-    [...reservations].map(([share, { serverId, bucket }]) => [
+    [...reservations].map(([share, { server, bucket }]) => [
       share,
-      { serverId, writer: new ChkBucketWriter(bucket, shape, { batchSize }) },
+      { serverId: server.serverId, writer: new ChkBucketWriter(bucket, shape, { batchSize }) },
     ]),
   )
   const { requiredShares, totalShares, segmentSize } = geometry
@@ -177,21 +173,37 @@ async function encode(
     // Every server failed that was to take something: others may do better.
     if (!isFilesystemError(error, 'UPLOAD_UNHAPPINESS')) throw error
   }
-  for (const [share, { serverId }] of reservations) {
-    if (stored.has(share)) addHolder(standing.sharemap, share, serverId)
-    else standing.closed.add(serverId)
+  await countGoodShares(claimsOf(reservations, stored), repair, 'last')
+  for (const [share, { server }] of reservations) {
+    const isThere = standing.sharemap.get(share)?.has(server.serverId) === true
+    if (!isThere) standing.closed.add(server.serverId)
   }
+}
+
+/** The shares that servers say they have taken, a claim a server. */
+function claimsOf(
+  reservations: ReadonlyMap<number, Reservation>,
+  stored: ReadonlySet<number>,
+): ClaimedShares[] {
+  const claims = new Map<string, ClaimedShares>()
+  for (const share of [...stored].toSorted((a, b) => a - b)) {
+    const reservation = reservations.get(share)
+    if (reservation === undefined) continue
+    const { server, storage } = reservation
+    const others = claims.get(server.serverId)?.shareNumbers ?? []
+    claims.set(server.serverId, { server, storage, shareNumbers: [...others, share] })
+  }
+  return [...claims.values()]
 }
 
 function outcome(
   { cap, context, standing, crypttext }: Repair,
-  before: ICheckResults,
   failure: string | undefined,
 ): RepairOutcome {
-  const { sharemap, serversResponding, closed } = standing
+  const { sharemap, corruptShares, incompatibleShares, serversResponding, closed } = standing
   const { storageIndex } = cap
   const known = new Set(
-    before.corruptShares.map(({ serverId, shareNumber }) => spoiltKey(serverId, shareNumber)),
+    corruptShares.map(({ serverId, shareNumber }) => spoiltKey(serverId, shareNumber)),
   )
   const found: ShareLocator[] = crypttext
     .corruptShares()
@@ -199,15 +211,18 @@ function outcome(
     .map((share) => ({ ...share, storageIndex }))
   const postRepairResults = immutableResults(cap, {
     sharemap,
-    corruptShares: [...before.corruptShares, ...found],
-    incompatibleShares: before.incompatibleShares,
+    corruptShares: [...corruptShares, ...found],
+    incompatibleShares,
     serversResponding,
     candidateServers: context.broker
       .serversForStorageIndex(storageIndex, { forUpload: true })
       .map(({ serverId }) => serverId)
       .filter((id) => serversResponding.has(id) && !closed.has(id)),
     summary: (healthy) => (healthy ? 'healthy' : 'not healthy'),
-    report: failure === undefined ? [] : [`the repair was not completed: ${failure}`],
+    report: [
+      ...standing.report,
+      ...(failure === undefined ? [] : [`the repair was not completed: ${failure}`]),
+    ],
   })
   return { successful: postRepairResults.healthy, postRepairResults }
 }

@@ -55,14 +55,21 @@ export type ShareVerdict =
   | { readonly kind: 'unreachable'; readonly reason: string }
 
 /**
+ * Which blocks of a share are read: all, or as many at its end as come with one request, which tells
+ * whether a server has kept what it was sent.
+ */
+export type VerifiedBlocks = 'all' | 'last'
+
+/**
  * Reads one share from its first byte to its last.
  *
+ * @param options.blocks - which of its blocks. Default: all.
  * @throws the reason of the signal; nothing else.
  */
 export type ShareVerifier = (
   bucket: RIBucketReader,
   shareNumber: number,
-  options?: OperationOptions,
+  options?: OperationOptions & { readonly blocks?: VerifiedBlocks | undefined },
 ) => Promise<ShareVerdict>
 
 /** A share that is not good: how it is judged, and why. */
@@ -89,6 +96,7 @@ interface Share {
   readonly shareNumber: number
   readonly crypto: CryptoProvider
   readonly common: CommonParts
+  readonly blocks: VerifiedBlocks
   /** Up to `size` bytes: fewer where the share ends. */
   readonly peek: (offset: number, size: number) => Promise<Uint8Array>
   /** Reads bytes ahead for those who want them later, unless they are there; lets go of others. */
@@ -116,11 +124,11 @@ export function createShareVerifier(
   context: Pick<CheckerContext, 'crypto' | 'clock'>,
 ): ShareVerifier {
   const common: CommonParts = { uriExtension: undefined, crypttextHashes: undefined }
-  return async (bucket, shareNumber, { signal } = {}) => {
+  return async (bucket, shareNumber, { signal, blocks = 'all' } = {}) => {
     const requests = new Cancellation(signal)
     const reading = readerOf(bucket, context, requests)
     try {
-      await verify({ cap, shareNumber, crypto: context.crypto, common, ...reading })
+      await verify({ cap, shareNumber, crypto: context.crypto, common, blocks, ...reading })
       return { kind: 'good' }
     } catch (error) {
       signal?.throwIfAborted()
@@ -328,8 +336,9 @@ async function checkBlocks(
     const size = Math.min(perRead * blockSize, shareDataSize - at)
     return share.get(offsets.data + at, size, 'blocks')
   }
-  let next = read(0)
-  for (let first = 0; first < segmentCount; first += perRead) {
+  const start = share.blocks === 'all' ? 0 : Math.floor((segmentCount - 1) / perRead) * perRead
+  let next = read(start)
+  for (let first = start; first < segmentCount; first += perRead) {
     const bytes = await next
     if (first + perRead < segmentCount) {
       next = read(first + perRead)

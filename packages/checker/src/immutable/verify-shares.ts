@@ -6,7 +6,7 @@ import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
 import { addHolder } from './findings.ts'
 import { createShareVerifier, memoryForVerifying } from './share-verifier.ts'
-import type { ShareVerdict } from './share-verifier.ts'
+import type { ShareVerdict, VerifiedBlocks } from './share-verifier.ts'
 import { inTime, NOTICE_TIMEOUT_MS } from './timeouts.ts'
 
 /** Shares of one file that are read at once. */
@@ -29,17 +29,19 @@ export interface JudgedShares {
   readonly report: readonly string[]
 }
 
-/** Reads every share that was found, several at once, and tells servers of what is corrupt. */
+/** Reads the shares that were found, several at once, and tells servers of what is corrupt. */
 export async function verifyFoundShares(
   cap: ChkVerifierCap,
   shares: readonly FoundShare[],
   context: CheckerContext,
   options: {
     readonly requests: Cancellation
-    readonly onProgress: ProgressListener | undefined
+    readonly onProgress?: ProgressListener | undefined
+    /** Default: all. */
+    readonly blocks?: VerifiedBlocks | undefined
   },
 ): Promise<JudgedShares> {
-  const { requests, onProgress } = options
+  const { requests, onProgress, blocks } = options
   const verifyShare = createShareVerifier(cap, context)
   const total = shares.length
   const verdicts: ShareVerdict[] = []
@@ -49,7 +51,7 @@ export async function verifyFoundShares(
   const work = async (): Promise<void> => {
     for (const [index, share] of queue) {
       const verdict = await requests.run((signal) =>
-        verifyShare(share.bucket, share.shareNumber, { signal }),
+        verifyShare(share.bucket, share.shareNumber, { signal, blocks }),
       )
       verdicts[index] = verdict
       if (verdict.kind === 'corrupt') await advise(share, verdict.reason, context, requests)

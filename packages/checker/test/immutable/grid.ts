@@ -6,6 +6,7 @@ import type {
   IServer,
   IStorageBroker,
   IStorageServer,
+  RIBucketWriter,
   RIStorageServer,
 } from '@lafs/storage-interface'
 import { createStorageServer } from '@lafs/storage-server'
@@ -36,6 +37,8 @@ export interface TestServer {
   after: ((name: OperationName) => Promise<void> | void) | undefined
   /** For how many more shares there is room. */
   room: number
+  /** Changes what becomes of a share that is sent. */
+  onWriter: ((writer: RIBucketWriter) => RIBucketWriter) | undefined
   /** Changes what a read gives. */
   onRead: ((bytes: Uint8Array) => Uint8Array) | undefined
   connected: boolean
@@ -68,6 +71,7 @@ export async function createGrid(
         before: undefined,
         after: undefined,
         room: Infinity,
+        onWriter: undefined,
         onRead: undefined,
         connected: true,
         uploadPermitted: true,
@@ -117,7 +121,11 @@ function observed(storage: IStorageServer, server: TestServer): IStorageServer {
         options,
       )
       server.room -= result.writers.size
-      return result
+      const { onWriter = (writer) => writer } = server
+      const writers = [...result.writers].map(
+        ([share, writer]) => [share, onWriter(writer)] as const,
+      )
+      return { ...result, writers: new Map(writers) }
     },
   }
   return withFault(limited, async (name, operation, options) => {

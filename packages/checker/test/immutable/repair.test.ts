@@ -1,5 +1,5 @@
 import { createCheckable } from '@lafs/checker'
-import { blockHash } from '@lafs/crypto'
+import { blockHash, concatBytes } from '@lafs/crypto'
 import { HashTree } from '@lafs/hashtree'
 import type { CheckerContext } from '@lafs/checker'
 import type { ICheckAndRepairResults, ICheckResults, Progress } from '@lafs/filesystem-interface'
@@ -492,6 +492,90 @@ describe('repair while servers fail', () => {
     ])
     expect(read).toBeLessThan(11_000_000)
     expect(taker.requests.filter((name) => name === 'allocateBuckets')).toHaveLength(1)
+  })
+
+  it('counts no share that its server has taken and dropped', async () => {
+    const grid = await createGrid(3)
+    const [holder, forgetful, spare] = grid.servers as [TestServer, TestServer, TestServer]
+    await store(holder, storageIndex, new Map([...file.shares].filter(([share]) => share < 6)))
+    for (const server of [holder, spare]) server.room = 0
+    forgetful.onWriter = (writer) => ({
+      write: async () => {},
+      close: () => writer.abort(),
+      abort: () => writer.abort(),
+    })
+    const results = await checkAndRepair(grid)
+    expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: false })
+    expect(results.postRepairResults).toMatchObject({
+      healthy: false,
+      goodShareCount: 6,
+      goodShareHostCount: 1,
+      needsRebalancing: false,
+      report: [
+        'share 6 on v0-001 is not there',
+        'share 7 on v0-001 is not there',
+        'share 8 on v0-001 is not there',
+        'share 9 on v0-001 is not there',
+        'the repair was not completed: no server takes share 6, 7, 8, 9 of 10',
+      ],
+    })
+    // Another one that has room gets them.
+    spare.room = 4
+    forgetful.requests.length = 0
+    const again = await checkAndRepair(grid)
+    expect(again).toMatchObject({ repairSuccessful: true })
+    expect(again.postRepairResults.report).toEqual([
+      'share 6 on v0-001 is not there',
+      'share 8 on v0-001 is not there',
+    ])
+    expect(await shareNumbers(spare)).toEqual([6, 7, 8, 9])
+    expect(forgetful.requests.filter((name) => name === 'allocateBuckets')).toHaveLength(1)
+  })
+
+  it.each([
+    ['the first byte', 0, 1],
+    ['the end', 5000, 600_000],
+  ])('counts no share that its server has spoilt from %s on', async (_, from, length) => {
+    const large = await encodeFile(1_000_000, { required: 2, total: 3, segmentSize: 20_000 })
+    const grid = await createGrid(4)
+    await spread(grid, without([2], large))
+    const spoiler = grid.servers[2] as TestServer
+    spoiler.onWriter = (writer) => ({
+      write: async (offset, pieces, options) => {
+        const bytes = concatBytes(pieces)
+        bytes.fill(0xff, Math.max(0, from - offset), Math.max(0, from + length - offset))
+        await writer.write(offset, [bytes], options)
+      },
+      close: () => writer.close(),
+      abort: () => writer.abort(),
+    })
+    grid.servers.slice(0, 2).forEach((server) => {
+      server.room = 0
+    })
+    const { cap: verifyCap } = large
+    const results = await createCheckable(verifyCap, grid.context).checkAndRepair()
+    expect(results).toMatchObject({ repairSuccessful: true })
+    const { sharemap, corruptShares, report } = results?.postRepairResults ?? {}
+    expect(sharemap?.get(2)).toEqual(new Set(['v0-003']))
+    expect(report?.[0]).toMatch(/^share 2 on v0-002 is /)
+    expect(corruptShares?.length ?? 0).toBe(from === 0 ? 0 : 1)
+    expect(await verified(grid, verifyCap)).toMatchObject({ goodShareCount: 3 })
+  })
+
+  it('reads little of what it has stored', async () => {
+    const large = await encodeFile(12_000_000, { required: 1, total: 2, segmentSize: 131_072 })
+    const grid = await createGrid(2)
+    await spread(grid, without([1], large))
+    const taker = grid.servers[1] as TestServer
+    let read = 0
+    taker.onRead = (bytes) => {
+      read += bytes.length
+      return bytes
+    }
+    const results = await createCheckable(large.cap, grid.context).checkAndRepair()
+    expect(results).toMatchObject({ repairSuccessful: true })
+    expect(read).toBeGreaterThan(100_000)
+    expect(read).toBeLessThan(600_000)
   })
 
   it('comes back to a server that was silent before, when no other is left', async () => {
