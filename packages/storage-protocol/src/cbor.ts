@@ -4,6 +4,11 @@ import { MessageError } from './errors.ts'
 
 /** How deep arrays, maps and tags of one message may nest; the deepest message needs five. */
 const DEPTH_MAX = 16
+/**
+ * How many entries the arrays and maps of one message may have together. An empty map takes a byte of a
+ * message and hundreds of memory; a write of 10 GB to an MDMF file by upstream has 400,000 entries.
+ */
+const ENTRIES_MAX: number = 2 ** 20 - 1
 
 const ENCODE_OPTIONS = {
   // Keys stay in the order in which they are given: the order of upstream's messages.
@@ -28,14 +33,14 @@ export function encodeCbor(value: unknown): Uint8Array {
  * bigint. Every byte string is in fresh memory.
  *
  * Nothing is allocated before the whole item has been walked over: its lengths fit into what is
- * there and its nesting has a limit.
+ * there, and its nesting and the number of its entries have limits.
  *
  * @throws {@link MessageError} `MESSAGE_MALFORMED` for bytes that are left over, lengths past the
- *   end, items of indefinite length, floats, tags other than 258, deep nesting, bad UTF-8 and
- *   repeated map keys.
+ *   end, items of indefinite length, floats, tags other than 258, deep nesting, too many entries, bad
+ *   UTF-8 and repeated map keys.
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  const end = skipItem(bytes, 0, 0)
+  const end = skipItem(bytes, 0, 0, { left: ENTRIES_MAX })
   if (end !== bytes.length) {
     throw malformed(`expected one item of ${end} bytes, got ${bytes.length - end} more`)
   }
@@ -47,7 +52,12 @@ export function decodeCbor(bytes: Uint8Array): unknown {
 }
 
 /** Walks over the item at `offset` without building it; gives the offset of what follows. */
-function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
+function skipItem(
+  bytes: Uint8Array,
+  offset: number,
+  depth: number,
+  entries: { left: number },
+): number {
   if (depth > DEPTH_MAX) throw malformed(`nested deeper than ${DEPTH_MAX}`)
   const { major, argument, next } = readHead(bytes, offset)
   if (major === 2 || major === 3) {
@@ -58,15 +68,17 @@ function skipItem(bytes: Uint8Array, offset: number, depth: number): number {
   if (major === 4 || major === 5) {
     const items = major === 4 ? argument : 2 * argument
     if (items > bytes.length - next) throw malformed('more entries than bytes that are left')
+    entries.left -= items
+    if (entries.left < 0) throw malformed(`more than ${ENTRIES_MAX} entries`)
     let end = next
-    for (let i = 0; i < items; i++) end = skipItem(bytes, end, depth + 1)
+    for (let i = 0; i < items; i++) end = skipItem(bytes, end, depth + 1, entries)
     return end
   }
   if (major === 6) {
     if (argument !== TAG_SET)
       throw malformed(`tag ${argument}, of which this protocol knows nothing`)
     if ((bytes[next] ?? 0) >> 5 !== 4) throw malformed('a set that is not made of an array')
-    return skipItem(bytes, next, depth + 1)
+    return skipItem(bytes, next, depth + 1, entries)
   }
   if (major === 7 && next > offset + 1) throw malformed('a float or an unknown simple value')
   return next

@@ -43,6 +43,19 @@ describe('what is refused before anything is built', () => {
     )
   })
 
+  it('more items than any message needs', () => {
+    const array = (count: number): Uint8Array => {
+      const bytes = new Uint8Array(5 + count)
+      bytes[0] = 0x9a
+      new DataView(bytes.buffer).setUint32(1, count)
+      return bytes
+    }
+    expect(decodeCbor(array(2 ** 20 - 1))).toHaveLength(2 ** 20 - 1)
+    expect(() => decodeCbor(array(2 ** 20))).toThrowError(
+      expect.objectContaining({ code: 'MESSAGE_MALFORMED' }),
+    )
+  })
+
   it('takes 16 levels', () => {
     expect(decodeCbor(fromHex(`${'81'.repeat(16)}00`))).toBeDefined()
   })
