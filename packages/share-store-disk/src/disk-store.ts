@@ -80,8 +80,10 @@ interface PreparedChange {
 
 /** A large share is changed in place when no more than this part of it changes: one of so many. */
 const JOURNALED_PART = 4
-/** And no more than so many bytes. */
+/** And no more than so many bytes, */
 const JOURNALED_MAX = 8 * 1024 * 1024
+/** by no more than so many writes, each of which is looked at for each other. */
+const JOURNALED_WRITES_MAX = 1000
 
 /**
  * Opens a share store in a folder, making what is missing of it. Uploads that an earlier process
@@ -349,6 +351,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
       const written = change.writes.reduce((sum, { data }) => sum + data.length, 0)
       const most = Math.min(size / JOURNALED_PART, JOURNALED_MAX)
       if (size <= SMALL_FILE || written > most) return undefined
+      if (change.writes.length > JOURNALED_WRITES_MAX) return undefined
       const file = bytesOfFile(handle)
       const plan = new PlannedChange(file)
       await edit(plan, await readContainer(plan))
@@ -438,8 +441,8 @@ class DiskStore extends DiskStoreReader implements IShareStore {
   }
 
   /** A file may have holes, so that a disk would take the promise of more bytes than it has. */
-  async #checkGrowth(header: MutableContainer, { writes }: SlotChange): Promise<void> {
-    const end = Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
+  async #checkGrowth(header: MutableContainer, change: SlotChange): Promise<void> {
+    const end = endOf(change)
     if (end > MAX_MUTABLE_SHARE_SIZE)
       throw new DataTooLargeError(`${end} bytes are more than a mutable share holds`)
     const growth = MUTABLE_DATA_OFFSET + end - header.extraLeasesOffset
@@ -529,7 +532,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
 
 /** Where the data of a change end. */
 function endOf({ writes }: SlotChange): number {
-  return Math.max(0, ...writes.map(({ offset, data }) => offset + data.length))
+  return writes.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0)
 }
 
 async function openIfThere(path: string): Promise<FileHandle | undefined> {

@@ -102,6 +102,20 @@ describe('the journal', () => {
   })
 })
 
+it('a small mutable share takes more writes than a call takes arguments', async () => {
+  const store = await createDiskStore({ folder })
+  const index = crashIndex('m', 2)
+  const writes = Array.from({ length: 200_000 }, (_, i) => ({
+    offset: i % 1000,
+    data: Uint8Array.of(5),
+  }))
+  const changes = new Map([[0, { writes }]])
+  await store.writeSlot(index, enabler, changes, crashLease('a'), Infinity)
+  const share = await store.open(index, 0)
+  expect(await share.read(0, 2000)).toEqual(new Uint8Array(1000).fill(5))
+  await store.close()
+})
+
 describe('a large mutable share of which little changes', () => {
   const index = crashIndex('m', 2)
   const write = (store: IShareStore, offset: number, data: Uint8Array): Promise<void> =>
@@ -124,6 +138,18 @@ describe('a large mutable share of which little changes', () => {
     const { ino, size } = await fs.stat(join(folder, 'shares', name))
     return { ino, size }
   }
+
+  it('is copied for many writes, each of which would be looked at for each other', async () => {
+    const store = await createDiskStore({ folder })
+    await write(store, 0, new Uint8Array(PATCHED_SIZE))
+    const first = await file()
+    const writes = Array.from({ length: 1001 }, (_, i) => ({ offset: i, data: Uint8Array.of(5) }))
+    const changes = new Map([[0, { writes }]])
+    await store.writeSlot(index, enabler, changes, crashLease('a'), Infinity)
+    expect((await file()).ino).not.toBe(first.ino)
+    expect(await span(store, 0, 1002)).toEqual(new Uint8Array(1002).fill(5, 0, 1001))
+    await store.close()
+  })
 
   it('stays the same file, grows in place, and is copied for a reader or a great change', async () => {
     const store = await createDiskStore({ folder })

@@ -289,8 +289,10 @@ class MemoryStore implements IShareStore {
 
   /** The data of a mutable share after a change, in memory of its own. `growth` is that of others. */
   #changed(before: Uint8Array, { writes, newLength }: SlotChange, growth: number): Uint8Array {
-    const ends = writes.map(({ offset, data }) => offset + data.length)
-    const length = Math.max(before.length, ...ends)
+    const length = writes.reduce(
+      (end, { offset, data }) => Math.max(end, offset + data.length),
+      before.length,
+    )
     if (length > MAX_MUTABLE_SHARE_SIZE)
       throw new DataTooLargeError(`${length} bytes are more than a mutable share holds`)
     const data = this.#allocate(length, growth + length - before.length)

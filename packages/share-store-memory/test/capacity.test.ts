@@ -49,6 +49,13 @@ describe('a memory store of 100 bytes', () => {
     expect((await store.space())?.available).toBe(100)
   })
 
+  it('takes more writes than a call takes arguments', async () => {
+    const store = createMemoryStore({ capacity: 100 })
+    const writes = Array.from({ length: 200_000 }, () => ({ offset: 9, data: Uint8Array.of(5) }))
+    await store.writeSlot(index, secret, new Map([[0, { writes }]]), lease, 0)
+    expect((await store.space())?.available).toBe(90)
+  })
+
   it('refuses more memory than there is', async () => {
     const store = createMemoryStore()
     expect(await isFull(store.createImmutable(index, 0, 2 ** 52, lease))).toBe(true)
