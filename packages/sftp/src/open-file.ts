@@ -10,6 +10,7 @@ import { FileReader } from './file-reader.ts'
 import { OPEN, STATUS, StatusError } from './protocol.ts'
 import type { Attributes } from './protocol.ts'
 import { TemporaryContent } from './temporary-content.ts'
+import type { Transfers } from './transfers.ts'
 
 /** An entry of a directory, there or to be made. */
 export interface Place {
@@ -27,6 +28,8 @@ export interface OpenedFile {
   readonly flags: number
   /** Where content waits that is being written. */
   readonly temporaryFolder: string | undefined
+  /** Those of the connection. */
+  readonly transfers: Transfers
 }
 
 /** A file that somebody has opened. Requests about it are met one after another. */
@@ -65,7 +68,10 @@ export class FileToRead implements OpenFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
-    const result = this.#queue.then(async () => (await this.#reader).read(offset, length))
+    const result = this.#queue.then(async () => {
+      const reader = await this.#reader
+      return this.#opened.transfers.use(reader, () => reader.read(offset, length))
+    })
     this.#queue = result.catch(() => {})
     return result
   }
@@ -87,7 +93,7 @@ export class FileToRead implements OpenFile {
   /** Never fails: reads that needed what could not be had have failed themselves. */
   async close(): Promise<void> {
     await this.#queue
-    await this.#reader.then((reader) => reader.close()).catch(() => {})
+    await this.#reader.then((reader) => this.#opened.transfers.end(reader)).catch(() => {})
   }
 }
 
@@ -183,8 +189,11 @@ export class FileToWrite implements OpenFile {
   }
 
   async #finish(isStored: boolean, place: Place | undefined): Promise<void> {
+    const { transfers } = this.#opened
     try {
-      await this.#next((content) => (isStored ? this.#store(content, place) : Promise.resolve()))
+      await this.#next(async (content) => {
+        if (isStored) await transfers.useOnce(() => this.#store(content, place))
+      })
     } finally {
       await this.#content?.close()
     }
@@ -195,7 +204,12 @@ export class FileToWrite implements OpenFile {
     const content = await TemporaryContent.create(temporaryFolder)
     this.#content = content
     if (node === undefined || (flags & OPEN.truncate) !== 0) return
+    await this.#opened.transfers.useOnce(() => this.#fetch(node, content))
+  }
+
+  async #fetch(node: IFileNode, content: TemporaryContent): Promise<void> {
     const { signal } = this.#gone
+    signal.throwIfAborted()
     const version: IReadable = await node.bestReadableVersion({ signal })
     for await (const piece of version.read({ signal })) {
       signal.throwIfAborted()

@@ -11,7 +11,10 @@ import { FilesInWork } from './files-in-work.ts'
 import { Session } from './session.ts'
 import type { SessionContext } from './session.ts'
 import { Subsystem } from './subsystem.ts'
+import { Transfers } from './transfers.ts'
 
+/** How many times a connection may have SFTP at one time; as often as with OpenSSH. */
+const CHANNELS_MAX = 10
 /** How long a connection may take to log in. */
 const LOGIN_TIMEOUT_MS = 60_000
 /** How long the last words of a connection may take. */
@@ -83,8 +86,16 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
       connection.on('ready', () => clearTimeout(timer))
       // Whoever speaks no SSH, or goes away, ends nothing but the own connection.
       connection.on('error', () => dismiss(socket, connection))
-      welcome(connection, accounts, (channel, account) => {
-        const served = serveChannel(channel, new Session(context, account.rootCap))
+      const transfers = new Transfers()
+      let channelCount = 0
+      welcome(connection, accounts, (accept, reject, { rootCap }) => {
+        if (channelCount >= CHANNELS_MAX) {
+          reject()
+          return
+        }
+        channelCount++
+        const session = new Session(context, transfers, rootCap)
+        const served = serveChannel(accept(), session).finally(() => channelCount--)
         sessions.add(served)
         served.finally(() => sessions.delete(served)).catch(() => {})
       })
@@ -123,12 +134,11 @@ function dismiss(socket: Socket, connection: Connection | undefined): void {
   socket.on('close', () => clearTimeout(timer))
 }
 
+/** Somebody asks for SFTP. */
+type OnSftp = (accept: () => ServerChannel, reject: () => void, account: Account) => void
+
 /** Lets somebody in who holds the key of an account. */
-function welcome(
-  connection: Connection,
-  accounts: readonly Account[],
-  onSftp: (channel: ServerChannel, account: Account) => void,
-): void {
+function welcome(connection: Connection, accounts: readonly Account[], onSftp: OnSftp): void {
   let user: Account | undefined
   connection.on('authentication', (attempt) => {
     const account = verifiedAccount(attempt, accounts)
@@ -156,13 +166,9 @@ function verifiedAccount(attempt: AuthContext, accounts: readonly Account[]): Ac
   return isGenuine ? account : undefined
 }
 
-function offer(
-  session: SshSession,
-  user: Account,
-  onSftp: (channel: ServerChannel, account: Account) => void,
-): void {
+function offer(session: SshSession, user: Account, onSftp: OnSftp): void {
   session.on('subsystem', (accept, reject, { name }) => {
-    if (name === 'sftp') onSftp(accept(), user)
+    if (name === 'sftp') onSftp(accept, reject, user)
     else reject()
   })
   session.on('exec', (accept, _reject, { command }) => {
@@ -187,9 +193,14 @@ async function serveChannel(channel: ServerChannel, session: Session): Promise<v
   const ended = new AbortController()
   channel.on('close', () => ended.abort())
   channel.on('error', () => ended.abort())
+  let drained: Promise<unknown> | undefined
   const send = async (bytes: Uint8Array): Promise<void> => {
-    if (ended.signal.aborted) return
-    if (!channel.write(bytes)) await once(channel, 'drain', { signal: ended.signal })
+    if (ended.signal.aborted || channel.write(bytes)) return
+    // All that wait do so together.
+    drained ??= once(channel, 'drain', { signal: ended.signal }).finally(() => {
+      drained = undefined
+    })
+    await drained
   }
   try {
     await new Subsystem(session).serve(channel, send)

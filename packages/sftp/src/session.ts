@@ -13,6 +13,7 @@ import { FileToRead, FileToWrite } from './open-file.ts'
 import type { OpenedFile, OpenFile, Place } from './open-file.ts'
 import { OPEN, STATUS, StatusError } from './protocol.ts'
 import type { Attributes, NameEntry } from './protocol.ts'
+import type { Transfers } from './transfers.ts'
 
 /** What the sessions of a frontend share. */
 export interface SessionContext {
@@ -51,11 +52,16 @@ export function namesOf(path: string): string[] {
 /** What the user of one connection may do, path by path. @see allmydata.frontends.sftpd.SFTPUserHandler */
 export class Session {
   readonly #context: SessionContext
+  readonly #transfers: Transfers
   readonly #root: IFilesystemNode
 
-  /** @param rootCap - the text of the cap of the user's directory. */
-  constructor(context: SessionContext, rootCap: string) {
+  /**
+   * @param transfers - those of the connection.
+   * @param rootCap - the text of the cap of the user's directory.
+   */
+  constructor(context: SessionContext, transfers: Transfers, rootCap: string) {
     this.#context = context
+    this.#transfers = transfers
     this.#root = context.client.createNodeFromUri(rootCap)
   }
 
@@ -232,8 +238,9 @@ export class Session {
     return this.#inWork({ ...opening, node, metadata })
   }
 
-  #opening(flags: number): Pick<OpenedFile, 'flags' | 'temporaryFolder'> {
-    return { flags, temporaryFolder: this.#context.temporaryFolder }
+  #opening(flags: number): Pick<OpenedFile, 'flags' | 'temporaryFolder' | 'transfers'> {
+    const { temporaryFolder } = this.#context
+    return { flags, temporaryFolder, transfers: this.#transfers }
   }
 
   #inWork(opened: OpenedFile): FileToWrite {

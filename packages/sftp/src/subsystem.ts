@@ -28,6 +28,9 @@ const NAMES_MAX = 100
 /** So much of their names; clients take messages of up to 256 KiB, and each name is there twice. */
 const NAMES_SIZE_MAX = 64 * 1024
 
+/** How many characters of entries that are still to be told there may be when another directory is opened. */
+const LISTED_MAX = 8 * 1024 * 1024
+
 const EXTENSIONS = {
   'posix-rename@openssh.com': '1',
   'statvfs@openssh.com': '2',
@@ -194,14 +197,27 @@ export class Subsystem {
 
   async #openDirectory(path: string): Promise<Reply> {
     const entries = await this.#order.look(() => this.#session.list(path))
+    if (this.#listedLength() > LISTED_MAX) {
+      throw new StatusError(STATUS.failure, 'too much of other directories is still to be told')
+    }
     return this.#keep({ kind: 'directory', entries })
+  }
+
+  /** Characters of the entries that are still to be told. */
+  #listedLength(): number {
+    let length = 0
+    for (const handle of this.#handles.values()) {
+      if (handle.kind !== 'directory') continue
+      for (const { name, longName } of handle.entries) length += name.length + longName.length
+    }
+    return length
   }
 
   async #keep(handle: Handle): Promise<Reply> {
     if (this.#handles.size >= HANDLES_MAX) {
       if (handle.kind === 'file') {
         handle.file.abandon()
-        await this.#session.close(handle.file)
+        await this.#session.close(handle.file).catch(() => {})
       }
       throw new StatusError(STATUS.failure, 'too many files are open')
     }

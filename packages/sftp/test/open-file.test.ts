@@ -2,6 +2,7 @@ import type { IFileNode } from '@lafs/filesystem-interface'
 import { expect, it } from 'vitest'
 import { FileToWrite } from '../src/open-file.ts'
 import { OPEN } from '../src/protocol.ts'
+import { Transfers } from '../src/transfers.ts'
 
 it('gives nothing of a file that was removed before it was there as a whole', async () => {
   let goOn = (): void => undefined
@@ -23,6 +24,7 @@ it('gives nothing of a file that was removed before it was there as a whole', as
     metadata: {},
     flags: OPEN.read | OPEN.write,
     temporaryFolder: undefined,
+    transfers: new Transfers(),
   })
   const reading = file.read(0, 100)
   file.abandon()
@@ -41,6 +43,7 @@ it.each([
     metadata: {},
     flags: OPEN.write,
     temporaryFolder: undefined,
+    transfers: new Transfers(),
   })
   const filling = work(file)
   file.abandon()

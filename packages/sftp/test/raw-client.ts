@@ -4,6 +4,7 @@ import { FieldReader, REQUEST, uint32, uint64 } from '../src/protocol.ts'
 import { Session } from '../src/session.ts'
 import type { SessionContext } from '../src/session.ts'
 import { Subsystem } from '../src/subsystem.ts'
+import { Transfers } from '../src/transfers.ts'
 
 /** An answer: its type, and its fields. */
 export interface Answer {
@@ -45,7 +46,7 @@ export function connect(
 ): RawClient {
   const input = new PassThrough()
   const waiting = new Map<number, (answer: Answer) => void>()
-  const session = new Session({ ...context, filesInWork }, rootCap)
+  const session = new Session({ ...context, filesInWork }, new Transfers(), rootCap)
   const served = new Subsystem(session)
     .serve(input, async (bytes) => {
       const fields = new FieldReader(bytes)

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { OPEN, STATUS } from '../src/protocol.ts'
 import type { SessionContext } from '../src/session.ts'
+import { TRANSFERS_MAX } from '../src/transfers.ts'
 import { FilesInWork } from '../src/files-in-work.ts'
 import {
   concat,
@@ -241,6 +242,83 @@ describe('a connection ends, however slowly the servers of a file answer', () =>
   })
 })
 
+describe('many open files', () => {
+  const PIECE_SIZE = 64 * 1024
+  const PIECE_COUNT = 16
+  const FILE_SIZE = PIECE_COUNT * PIECE_SIZE
+
+  /** A piece of a file whose cap is a number. */
+  const piece = (file: number, index: number): Buffer =>
+    Buffer.alloc(PIECE_SIZE, `file ${file}, piece ${index};`)
+
+  /** A client of such files, which counts the downloads that are under way. */
+  function counted(): { client: Client; most: () => number; now: () => number } {
+    let now = 0
+    let most = 0
+    async function* read(file: number, from: number): AsyncGenerator<Uint8Array> {
+      now++
+      most = Math.max(most, now)
+      try {
+        for (let at = from; at < FILE_SIZE; at += PIECE_SIZE - (at % PIECE_SIZE)) {
+          yield piece(file, Math.floor(at / PIECE_SIZE)).subarray(at % PIECE_SIZE)
+        }
+      } finally {
+        now--
+      }
+    }
+    const createNodeFromUri = (cap: string): IFilesystemNode => {
+      if (cap.startsWith('URI:')) return client.createNodeFromUri(cap)
+      const version = {
+        size: FILE_SIZE,
+        read: ({ offset: from = 0 }) => read(Number(cap), from),
+      }
+      return {
+        kind: 'mutable-file',
+        mutable: true,
+        readonly: false,
+        bestReadableVersion: async () => version,
+      } as unknown as IFilesystemNode
+    }
+    return { client: { ...client, createNodeFromUri }, most: () => most, now: () => now }
+  }
+
+  it('are fetched and kept in memory a few at a time', async () => {
+    const files = counted()
+    const other = connect({ ...context, client: files.client }, root.uri)
+    const numbers = Array.from({ length: 3 * TRANSFERS_MAX }, (_, index) => index)
+    const handles = await Promise.all(numbers.map((file) => open(other, `/uri/${file}`, OPEN.read)))
+    for (const index of [0, 1, PIECE_COUNT - 1, 0]) {
+      const at = offset(index * PIECE_SIZE)
+      const answers = await Promise.all(
+        handles.map((handle) => other.ask(REQUEST.read, handle, at, uint32(PIECE_SIZE))),
+      )
+      for (const [file, { fields }] of answers.entries()) {
+        expect(Buffer.compare(fields.bytes(), piece(file, index))).toBe(0)
+      }
+    }
+    expect(files.most()).toBe(TRANSFERS_MAX)
+    const [first] = handles
+    if (first !== undefined) await close(other, first)
+    await other.leave()
+    expect(files.now()).toBe(0)
+  })
+
+  it('are fetched a few at a time when they are to be written', async () => {
+    const files = counted()
+    const other = connect({ ...context, client: files.client }, root.uri)
+    const numbers = Array.from({ length: 2 * TRANSFERS_MAX }, (_, index) => index)
+    const flags = OPEN.read | OPEN.write
+    const handles = await Promise.all(numbers.map((file) => open(other, `/uri/${file}`, flags)))
+    const sizes = await Promise.all(
+      handles.map(async (handle) => (await other.ask(REQUEST.fstat, handle)).fields.attributes()),
+    )
+    expect(sizes.map(({ size }) => size)).toEqual(numbers.map(() => FILE_SIZE))
+    expect(files.most()).toBe(TRANSFERS_MAX)
+    await other.leave()
+    expect(files.now()).toBe(0)
+  })
+})
+
 describe('writing', () => {
   it('changes a part, fills gaps with zeros, and appends', async () => {
     await root.setUri('file', undefined, 'URI:LIT:mfrggzdfmztwq') // abcdefgh
@@ -471,6 +549,23 @@ describe('a listing', () => {
     const [entry] = (await list()).flat()
     expect(entry?.name).toBe(name)
     expect(entry?.longName).toMatch(/ a\?-rw-rw-rw- \?\[31mred\?txt$/)
+  })
+
+  it('is not begun while too much of others is still to be told', async () => {
+    const child = { node: client.createNodeFromUri('URI:LIT:mfrggzdfmztwq'), metadata: {} }
+    const children = new Map(
+      Array.from({ length: 300 }, (_, index) => [`${index}`.padEnd(20_000, 'x'), child]),
+    )
+    vi.spyOn(root, 'list').mockResolvedValue(children)
+    const createNodeFromUri = (): IFilesystemNode => root
+    const other = connect({ ...context, client: { ...client, createNodeFromUri } }, root.uri)
+    const opened = await other.ask(REQUEST.opendir, text('/'))
+    expect(opened.type).toBe(102)
+    const refused = await other.ask(REQUEST.opendir, text('/'))
+    expect(statusOf(refused)).toBe(STATUS.failure)
+    expect(await close(other, text(opened.fields.bytes()))).toBe(STATUS.ok)
+    expect((await other.ask(REQUEST.opendir, text('/'))).type).toBe(102)
+    await other.leave()
   })
 
   it('fits into messages that clients take, however long the names are', async () => {
