@@ -272,6 +272,53 @@ describe('uploads', () => {
 })
 
 describe('a body that is a stream', () => {
+  /** A server with one share of 10 MB, whose reads are counted and fail from the second on. */
+  function failing() {
+    const seen = { reads: 0, closed: 0 }
+    const server: RIStorageServer = {
+      ...failingServer(new Error('unused')),
+      openShare: async () => ({
+        length: 10_000_000,
+        read: async (_, length) => {
+          seen.reads += 1
+          if (seen.reads === 2) throw new StorageError('STORAGE_BAD_SHARE', 'the file was cut')
+          return new Uint8Array(length)
+        },
+        close: async () => {
+          seen.closed += 1
+        },
+      }),
+    }
+    return { seen, handler: createStorageHandler(server, { swissnum }) }
+  }
+
+  it('closes its reader when the share cannot be read on', async () => {
+    const { seen, handler } = failing()
+    await expect(collect(await handler(call('readImmutable')))).rejects.toThrow('the file was cut')
+    expect(seen).toEqual({ reads: 2, closed: 1 })
+  })
+
+  it('is not read for a HEAD', async () => {
+    const { seen, handler } = failing()
+    const path = routePath('readImmutable', storageIndex, 0)
+    const head = (...range: [string, string][]) =>
+      handler(request('HEAD', path, [...headersFor([]), ...range]))
+    const whole = await head()
+    expect([whole.status, whole.headers['content-length'], whole.body]).toEqual([
+      200,
+      '10000000',
+      null,
+    ])
+    const part = await head(['range', 'bytes=9999990-10000005'])
+    expect([part.status, part.headers['content-length'], part.headers['content-range']]).toEqual([
+      206,
+      '10',
+      'bytes 9999990-9999999/*',
+    ])
+    expect((await head(['range', 'bytes=10000000-10000005'])).status).toBe(204)
+    expect(seen).toEqual({ reads: 0, closed: 3 })
+  })
+
   it('closes its reader when it is given up, begun or not', async () => {
     for (const begun of [true, false]) {
       let closed = 0
@@ -295,6 +342,18 @@ describe('a body that is a stream', () => {
     }
   })
 })
+
+it.each(['*', 'http://', 'http://[/storage/v1/version', 'example.com:443', ''])(
+  'has nothing at %j',
+  async (url) => {
+    const faults: unknown[] = []
+    const server = createStorageServer({ store: createMemoryStore() })
+    const onFault = (error: unknown): void => void faults.push(error)
+    const handler = createStorageHandler(server, { swissnum, onFault })
+    expect((await handler(request('GET', url, headersFor([])))).status).toBe(404)
+    expect(faults).toEqual([])
+  },
+)
 
 it('serves a web Request with a web Response', async () => {
   const server = createStorageServer({ store: createMemoryStore() })

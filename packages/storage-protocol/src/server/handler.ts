@@ -75,7 +75,8 @@ function secretOf(secrets: ReadonlyMap<SecretKind, Uint8Array>, kind: SecretKind
 
 /** The path of a URL that may be whole or begin with its path. */
 function pathOf(url: string): string {
-  const path = url.startsWith('/') ? url : new URL(url).pathname
+  const whole = url.startsWith('/') || !URL.canParse(url) ? undefined : new URL(url)
+  const path = whole?.pathname ?? url
   const query = path.indexOf('?')
   return query < 0 ? path : path.slice(0, query)
 }

@@ -24,7 +24,8 @@ export async function readShare(call: Call, kind: ShareKind): Promise<StorageRes
     const end = Math.min(range.end, reader.length)
     if (header !== null && range.begin >= end) return plainResponse(204)
     const span = { begin: range.begin, end }
-    if (end - range.begin > PIECE_SIZE && request.method !== 'HEAD') {
+    if (request.method === 'HEAD') return spanResponse(header !== null, span, null)
+    if (end - range.begin > PIECE_SIZE) {
       handedOn = true
       return spanResponse(header !== null, span, shareStream(reader, span))
     }
@@ -54,22 +55,26 @@ function shareStream(
   { begin, end }: ByteRange,
 ): AsyncIterableIterator<Uint8Array> {
   let offset = begin
+  const close = async (): Promise<IteratorReturnResult<undefined>> => {
+    offset = end
+    await reader.close()
+    return { done: true, value: undefined }
+  }
   return {
     async next() {
-      if (offset >= end) {
-        await reader.close()
-        return { done: true, value: undefined }
+      if (offset >= end) return close()
+      try {
+        const piece = await reader.read(offset, Math.min(PIECE_SIZE, end - offset))
+        if (piece.length === 0) throw new Error('a share became shorter while it was read')
+        offset += piece.length
+        return { done: false, value: piece }
+      } catch (error) {
+        // Nobody calls return() after this.
+        await close()
+        throw error
       }
-      const piece = await reader.read(offset, Math.min(PIECE_SIZE, end - offset))
-      if (piece.length === 0) throw new Error('a share became shorter while it was read')
-      offset += piece.length
-      return { done: false, value: piece }
     },
-    async return() {
-      offset = end
-      await reader.close()
-      return { done: true, value: undefined }
-    },
+    return: close,
     [Symbol.asyncIterator]() {
       return this
     },
