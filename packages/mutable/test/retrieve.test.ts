@@ -216,6 +216,15 @@ describe('after a servermap has been made', () => {
     expect(grid.requests).toEqual([])
   })
 
+  it('shares that the map does not know take the place of damaged ones', async () => {
+    const damage = (bytes: Uint8Array, share: number): Uint8Array =>
+      share < 4 ? bytes.map((byte, at) => (at === 2500 ? byte ^ 1 : byte)) : bytes
+    const recorded = await recordedFile(MANY_SEGMENTS)
+    const grid = await withServermap(await createRecordedGrid(recorded, { damage }))
+    expect(grid.map.sharesOf(grid.version).length).toBeLessThan(7)
+    expect(await readAll(grid)).toEqual(recorded.plaintext)
+  })
+
   it('a small span costs one request of each of k shares', async () => {
     const large = await writtenFile(bytesOf(1_500_000), { requiredShares: 3, totalShares: 10 })
     const grid = await withServermap(await createRecordedGrid(large))

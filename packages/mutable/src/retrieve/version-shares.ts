@@ -9,10 +9,13 @@ import {
 } from '@lafs/storage-protocol/layout'
 import { timedRequest } from '@lafs/storage-protocol/waiting'
 import type { Cancellation } from '@lafs/storage-protocol/waiting'
+import type { IncompleteHashTree } from '@lafs/hashtree'
 import { untilHeard } from '../advice.ts'
 import type { MutableFile } from '../file.ts'
+import { placementKey } from '../publish/placement.ts'
 import type { RetrieveStatus } from './status.ts'
-import type { ServerMap } from '../servermap/server-map.ts'
+import type { KnownShare, ServerMap } from '../servermap/server-map.ts'
+import { updateServermap } from '../servermap/updater.ts'
 import { shareTreeOf, ShareVerifier } from './share-verifier.ts'
 import type { VersionInfo } from '../servermap/version-info.ts'
 
@@ -63,24 +66,29 @@ interface Gathered<T> {
   readonly pending: Set<VersionShare>
   readonly overdue: Set<VersionShare>
   readonly timers: Set<() => void>
+  /** The shares that the servermap did not know count among them. */
+  widened: boolean
 }
 
 /**
  * The shares of one version that a servermap knows, for one retrieval: chooses among them, and
- * replaces those that fail, that are damaged or that keep us waiting by others.
+ * replaces those that fail, that are damaged or that keep us waiting by others. Where these run out,
+ * and not every server has been asked for the map, all of them are asked once.
  *
  * A share that fails is marked as bad in the servermap; where it is damaged its server hears of it.
  */
 export class VersionShares {
-  readonly all: readonly VersionShare[]
+  readonly #all: VersionShare[]
   readonly #cancellation: Cancellation
   readonly #file: MutableFile
   readonly #map: ServerMap
   readonly #version: VersionInfo
+  readonly #shareTree: IncompleteHashTree
   readonly #status: RetrieveStatus
   readonly #failures: unknown[] = []
   readonly #advice: Promise<void>[] = []
   readonly #troubled = new Set<string>()
+  #widening: Promise<void> | undefined
   #waiting: (() => void)[] = []
 
   constructor(
@@ -98,10 +106,13 @@ export class VersionShares {
     this.#status = status
     this.#cancellation = cancellation
     cancellation.signal.addEventListener('abort', () => this.#notify(), { once: true })
-    const shareTree = shareTreeOf(version, file.context.crypto)
-    this.all = map
-      .sharesOf(version)
-      .map(({ server, shareNumber }) => this.#share(server, shareNumber, shareTree))
+    this.#shareTree = shareTreeOf(version, file.context.crypto)
+    this.#all = map.sharesOf(version).map((share) => this.#share(share, map))
+  }
+
+  /** All that are known. */
+  get all(): readonly VersionShare[] {
+    return this.#all
   }
 
   /**
@@ -116,6 +127,7 @@ export class VersionShares {
       pending: new Set(),
       overdue: new Set(),
       timers: new Set(),
+      widened: false,
     }
     try {
       for (;;) {
@@ -125,7 +137,12 @@ export class VersionShares {
           for (const share of state.overdue) this.fail(share, noAnswer(share))
           return state.got
         }
-        if (this.#possible(gathering, state) < need) throw this.#notEnough(gathering.segmentsDone)
+        if (this.#possible(gathering, state) < need) {
+          if (state.widened) throw this.#notEnough(gathering.segmentsDone)
+          state.widened = true
+          await (this.#widening ??= this.#widen())
+          continue
+        }
         const missing = need - hopeful(state).size
         if (missing > 0) {
           for (const share of this.#choose(gathering, state, missing)) {
@@ -204,14 +221,26 @@ export class VersionShares {
     this.#notify()
   }
 
-  #share(
-    server: IServer,
-    shareNumber: number,
-    shareTree: ReturnType<typeof shareTreeOf>,
-  ): VersionShare {
-    const version = this.#version
+  /**
+   * Looks for shares on every server, where that was not done for the servermap. That map stays what
+   * it is: a writer may count on it at this moment.
+   */
+  async #widen(): Promise<void> {
+    const mode = this.#map.lastUpdateMode
+    if (mode === 'MODE_CHECK' || mode === 'MODE_REPAIR') return
+    const map = this.#map.copy()
+    await this.#cancellation.run((signal) =>
+      updateServermap(this.#file, map, 'MODE_CHECK', { signal }),
+    )
+    const known = new Set(this.#all.map(placementKey))
+    const others = map.sharesOf(this.#version).filter((share) => !known.has(placementKey(share)))
+    this.#all.push(...others.map((share) => this.#share(share, map)))
+  }
+
+  #share({ server, shareNumber }: KnownShare, map: ServerMap): VersionShare {
+    const [version, shareTree] = [this.#version, this.#shareTree]
     const { storageIndex, context } = this.#file
-    const known = this.#map.readerFor(server, shareNumber)
+    const known = map.readerFor(server, shareNumber)
     let verifier: Promise<ShareVerifier> | undefined
     const open = async (options: OperationOptions): Promise<ShareVerifier> => {
       const reader =
@@ -247,7 +276,7 @@ export class VersionShares {
       (this.#troubled.has(share.server.serverId) ? 4 : 0) +
       (share.used ? 0 : 2) +
       (holds?.(share) === true ? 0 : 1)
-    const ranked = this.all
+    const ranked = this.#all
       .filter((share) => share.failure === undefined && !state.pending.has(share))
       .filter((share) => !taken.has(share.shareNumber) && usable?.(share) !== false)
       .map((share) => ({ share, tier: tierOf(share) }))
@@ -285,7 +314,7 @@ export class VersionShares {
   #possible<T>({ usable }: Gathering<T>, { got, pending }: Gathered<T>): number {
     const numbers = new Set(got.keys())
     for (const { shareNumber } of pending) numbers.add(shareNumber)
-    for (const share of this.all) {
+    for (const share of this.#all) {
       if (share.failure === undefined && usable?.(share) !== false) numbers.add(share.shareNumber)
     }
     return numbers.size
@@ -294,7 +323,7 @@ export class VersionShares {
   #notEnough(segmentsDone: number): NotEnoughSharesError {
     const { requiredShares, totalShares, header } = this.#version
     const failures = this.#failures
-    const good = this.all.filter(({ failure }) => failure === undefined)
+    const good = this.#all.filter(({ failure }) => failure === undefined)
     const remaining = new Set(good.map(({ shareNumber }) => shareNumber)).size
     const last = failures.at(-1)
     const lastText = last instanceof Error ? last.message : 'None'
