@@ -157,6 +157,15 @@ describe('ServerMap', () => {
     expect(mapOf([otherThird, 3], [third, 3]).bestRecoverableVersion()).toBe(best)
   })
 
+  it('takes the layout that most servers have of two with one prefix', () => {
+    const ids = [`!${first.id}`, `~${first.id}`]
+    for (const id of ids) {
+      const map = mapOf([first, 4])
+      for (let share = 0; share < 10; share++) map.addShare(server(9), share, { ...first, id }, 5)
+      expect(map.recoverableVersions().map((version) => version.id)).toEqual([first.id, id])
+    }
+  })
+
   it('tells which shares are where', () => {
     const map = new ServerMap()
     map.addShare(server(0), 0, first, 5)

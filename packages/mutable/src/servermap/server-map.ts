@@ -5,7 +5,7 @@ import type {
 } from '@lafs/filesystem-interface'
 import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import type { MutableShareReader } from '@lafs/storage-protocol/layout'
-import { compareVersions, type VersionInfo } from './version-info.ts'
+import { compareSigned, compareVersions, type VersionInfo } from './version-info.ts'
 
 /** A good share and where it is. */
 export interface KnownShare {
@@ -219,11 +219,24 @@ export class ServerMap implements IMutableFileServerMap {
     return this.#versionsWith((found, required) => found < required)
   }
 
+  /**
+   * Of two that differ in nothing that is signed, the one that more servers have comes first: one
+   * server alone could say that the parts of its shares are elsewhere.
+   */
   #versionsWith(fits: (found: number, required: number) => boolean): VersionInfo[] {
     return [...this.versionMap()]
       .filter(([version, shares]) => fits(shares.size, version.requiredShares))
-      .map(([version]) => version)
-      .toSorted((a, b) => compareVersions(b, a))
+      .map(([version, shares]) => ({
+        version,
+        serverCount: new Set([...shares.values()].flatMap((ids) => [...ids])).size,
+      }))
+      .toSorted(
+        (a, b) =>
+          compareSigned(b.version, a.version) ||
+          b.serverCount - a.serverCount ||
+          compareVersions(b.version, a.version),
+      )
+      .map(({ version }) => version)
   }
 
   bestRecoverableVersion(): VersionInfo | undefined {

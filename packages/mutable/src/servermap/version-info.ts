@@ -41,11 +41,17 @@ export function versionInfoOf(header: MutableShareHeader): VersionInfo {
  * still has an order, the same one everywhere.
  */
 export function compareVersions(a: MutableVersionInfo, b: MutableVersionInfo): number {
+  const difference = compareSigned(a, b)
+  if (difference !== 0 || a.id === b.id) return difference
+  return a.id < b.id ? -1 : 1
+}
+
+/** The same by what is signed alone. */
+export function compareSigned(a: MutableVersionInfo, b: MutableVersionInfo): number {
   if (a.sequenceNumber !== b.sequenceNumber) return a.sequenceNumber - b.sequenceNumber
   for (const [index, byte] of a.rootHash.entries()) {
     const difference = byte - (b.rootHash[index] ?? 0)
     if (difference !== 0) return difference
   }
-  if (a.id === b.id) return 0
-  return a.id < b.id ? -1 : 1
+  return 0
 }
