@@ -86,6 +86,23 @@ describe.each(formats)('a new %s file', (format, version) => {
     expectBytes(await node.downloadBestVersion(), content(70_000))
   })
 
+  it('is read though each server fails once, and holds the only share of its number', async () => {
+    const grid = await createNodeGrid({ count: 3 })
+    const encoding = { requiredShares: 3, totalShares: 3 }
+    const context = { ...grid.context, encoding }
+    const { uri } = await grid.create(content(300_001), { version, context })
+    for (const server of grid.servers) {
+      let failed = false
+      server.onRead = (read, shareNumbers) => {
+        // The servermap asks for all shares.
+        if (failed || shareNumbers.length === 0) return read()
+        failed = true
+        return Promise.reject(new Error('the connection was lost'))
+      }
+    }
+    expectBytes(await grid.open(uri).downloadBestVersion(), content(300_001))
+  })
+
   it('is read in part', async () => {
     const grid = await createNodeGrid()
     const node = await grid.create(content(300_001), { version })

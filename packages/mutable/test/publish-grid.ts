@@ -100,6 +100,8 @@ export interface TestServer {
   readonly writes: ReadonlyMap<ShareNumber, TestWriteVectors>[]
   /** Runs a write, changes what it says, fails, or never comes back. */
   onWrite: <T>(write: () => Promise<T>) => Promise<T>
+  /** The same for a read of these shares; of all where there are none. */
+  onRead: <T>(read: () => Promise<T>, shareNumbers: readonly ShareNumber[]) => Promise<T>
   permitted: boolean
 }
 
@@ -117,11 +119,13 @@ export async function createServers(count: number): Promise<TestServer[]> {
           it.writes.push(args[2])
           return it.onWrite(() => storage.slotTestvAndReadvAndWritev(...args))
         },
+        slotReadv: (...args) => it.onRead(() => storage.slotReadv(...args), args[1]),
       }
       const it: TestServer = {
         storage,
         writes: [],
         onWrite: (write) => write(),
+        onRead: (read) => read(),
         permitted: true,
         server: { ...serverOf(hooked, index), uploadPermitted: () => it.permitted },
       }

@@ -215,7 +215,8 @@ export class VersionShares {
     this.#status.addProblem(server.serverId, error)
     // Somebody may have written another version there, and noted it, meanwhile.
     if (this.#map.versionOn(server, shareNumber)?.id === this.#version.id) {
-      this.#map.markBadShare(server, shareNumber, this.#version.header.checkstring)
+      const { checkstring } = this.#version.header
+      this.#map.markBadShare(server, shareNumber, checkstring, isDamage(error))
     }
     if (isDamage(error)) this.#advice.push(this.#report(share, error).catch(() => {}))
     this.#notify()

@@ -22,6 +22,8 @@ export interface BadShare {
   readonly shareNumber: ShareNumber
   /** The share's first bytes, whatever they say. */
   readonly checkstring: Uint8Array
+  /** It is not as it was written; else it could not be had, and may be good the next time. */
+  readonly damaged: boolean
 }
 
 /** What is known of one share on one server; it is good or bad, not both. */
@@ -101,9 +103,18 @@ export class ServerMap implements IMutableFileServerMap {
     })
   }
 
-  /** Notes that a share is worth nothing, and what its first bytes are. */
-  markBadShare(server: IServer, shareNumber: ShareNumber, checkstring: Uint8Array): void {
-    this.#set(server, shareNumber, { bad: { server, shareNumber, checkstring } })
+  /**
+   * Notes that a share is worth nothing, and what its first bytes are.
+   *
+   * @param damaged - for good; else until a server shows it again. Default: yes.
+   */
+  markBadShare(
+    server: IServer,
+    shareNumber: ShareNumber,
+    checkstring: Uint8Array,
+    damaged = true,
+  ): void {
+    this.#set(server, shareNumber, { bad: { server, shareNumber, checkstring, damaged } })
   }
 
   /** The share, good or bad, is not there any more. */

@@ -266,7 +266,7 @@ class Update {
       if (!this.#running) return
       const bad = this.#map.badShare(server, shareNumber)
       // Somebody found out before that the rest of it is worth nothing.
-      if (bad !== undefined && startsWith(bytes, bad.checkstring)) return
+      if (bad?.damaged === true && startsWith(bytes, bad.checkstring)) return
       this.#takeGoodShare(share, version)
     } catch (error) {
       if (!isFilesystemError(error)) {
