@@ -16,6 +16,7 @@ import {
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
+import { assertResultsOf } from '../results/check-results.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
 import { countGoodShares } from './count-shares.ts'
 import type { ClaimedShares } from './count-shares.ts'
@@ -51,7 +52,8 @@ interface Repair {
  *
  * Having too few good shares, or servers, is an outcome: the report says why.
  *
- * @throws the reason of the signal; shares that were begun are dropped then.
+ * @throws RangeError for results of another file; the reason of the signal, and shares that were begun
+ *   are dropped then.
  * @see allmydata.immutable.repairer.Repairer; allmydata.immutable.filenode.CiphertextFileNode._gather_repair_results
  */
 export async function repairImmutable(
@@ -60,6 +62,7 @@ export async function repairImmutable(
   context: CheckerContext,
   options: RepairOptions = {},
 ): Promise<RepairOutcome> {
+  assertResultsOf(cap.storageIndex, results)
   options.signal?.throwIfAborted()
   const standing = standingOf(results)
   if (missingShares(cap, standing.sharemap).length === 0) {

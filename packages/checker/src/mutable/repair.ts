@@ -18,9 +18,10 @@ import {
   updateServermap,
   verifyVersion,
 } from '@lafs/mutable'
-import type { FailedShare, MutableFile, VersionInfo } from '@lafs/mutable'
+import type { FailedShare, KnownShare, MutableFile, VersionInfo } from '@lafs/mutable'
 import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import type { CheckerContext } from '../context.ts'
+import { assertResultsOf } from '../results/check-results.ts'
 import type { RepairOutcome } from '../results/check-results.ts'
 import type { MutableTarget } from '../target.ts'
 import { mutableCheckResults } from './findings.ts'
@@ -37,7 +38,8 @@ const TRIES_MAX = 4
  * sequence number, or with the same one. Then the repair must be forced, and publishes what the best
  * version says under a number above all of them, in the place of all of them.
  *
- * Shares that the check has found to be corrupt are looked at again: they may have been replaced.
+ * Shares that the check has found to be corrupt are looked at again: they may have been replaced. What
+ * was written is asked for in the end: a share counts that its server has kept.
  *
  * @param results - of a check of this file.
  * @throws {@link RepairRequiresWritecapError}, {@link MustForceRepairError};
@@ -52,9 +54,7 @@ export async function repairMutable(
   context: CheckerContext,
   options: RepairOptions = {},
 ): Promise<RepairOutcome> {
-  if (!sameBytes(results.storageIndex, target.cap.storageIndex)) {
-    throw new RangeError('expected the results of a check of this file, got those of another one')
-  }
+  assertResultsOf(target.cap.storageIndex, results)
   if (target.cap.readonly) {
     throw new RepairRequiresWritecapError('a mutable file can be repaired with its write cap alone')
   }
@@ -89,9 +89,11 @@ async function repair(
       if (tries === 1) continue
       throw mustForce(map, best, rivals)
     }
+    const before = new Set(map.shares())
     try {
       if (rivals.length > 0) {
         await republishVersion(file, map, best, options)
+        await lookAgain(file, map, before, options)
         return []
       }
       // Where all that the check missed seems to be there, it must be something in the shares.
@@ -103,6 +105,7 @@ async function repair(
       const replaces = ({ serverId }: IServer, share: ShareNumber): boolean =>
         replaced.has(`${share}@${serverId}`)
       await restoreShares(file, map, best, { ...options, replaces })
+      await lookAgain(file, map, before, options)
       return corrupt
     } catch (error) {
       // Shares of it were worse than they looked, and the map knows that now; or it was replaced.
@@ -110,6 +113,20 @@ async function repair(
       if (!unreadable || tries === TRIES_MAX) throw error
     }
   }
+}
+
+/**
+ * Asks servers for what they hold once something was written: the map forgets what a server has taken
+ * and not kept.
+ */
+async function lookAgain(
+  file: MutableFile,
+  map: ServerMap,
+  before: ReadonlySet<KnownShare>,
+  options: ProgressOptions,
+): Promise<void> {
+  const wrote = [...map.shares()].some((share) => !before.has(share))
+  if (wrote) await updateServermap(file, map, 'MODE_CHECK', { ...options, thorough: true })
 }
 
 function placesOf(shares: readonly Omit<ShareLocator, 'storageIndex'>[]): Set<string> {

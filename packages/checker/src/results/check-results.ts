@@ -1,4 +1,4 @@
-import { toBase32 } from '@lafs/crypto'
+import { sameBytes, toBase32 } from '@lafs/crypto'
 import type {
   ICheckAndRepairResults,
   ICheckResults,
@@ -23,6 +23,12 @@ export function withoutRepair(results: ICheckResults): ICheckAndRepairResults {
     preRepairResults: results,
     postRepairResults: results,
   }
+}
+
+/** @throws RangeError unless the results are those of a check of this file. */
+export function assertResultsOf(storageIndex: Uint8Array, results: ICheckResults): void {
+  if (sameBytes(results.storageIndex, storageIndex)) return
+  throw new RangeError('expected the results of a check of this file, got those of another one')
 }
 
 /** What a repair did, and how things stand after it. */

@@ -124,6 +124,15 @@ describe('repair', () => {
     expect(grid.servers.flatMap(({ requests }) => requests)).not.toContain('allocateBuckets')
   })
 
+  it('wants the results of the same file', async () => {
+    const grid = await createGrid(10)
+    const other = await encodeFile(5000, { seed: 2 })
+    await spread(grid, other)
+    const results = await verified(grid, other.cap)
+    expect(results).toMatchObject({ healthy: true })
+    await expect(createCheckable(cap, grid.context).repair(results)).rejects.toThrow(RangeError)
+  })
+
   it('makes again what is corrupt, elsewhere, and leaves the corrupt share where it is', async () => {
     const grid = await createGrid(12)
     await spread(grid, changed({ 0: damaged(0), 1: damaged(1) }))

@@ -122,6 +122,31 @@ async function mixed(
 }
 
 describe('repairing missing shares', () => {
+  it.each([SDMF, MDMF])(
+    'counts none of $name that its server has taken and dropped',
+    async (file) => {
+      const grid = await createMutableGrid({
+        ...file,
+        shares: keep(file.shares, (one) => one !== 4),
+      })
+      const forgetful = serverAt(grid.servers, 4)
+      forgetful.onMessage = async (name, run) => {
+        const answer = await run()
+        if (name === 'write') await grid.put(4, 4, undefined)
+        return answer
+      }
+      const results = await checkableOn(grid).checkAndRepair()
+      expect(results).toMatchObject({
+        repairAttempted: true,
+        repairSuccessful: false,
+        postRepairResults: { healthy: false, recoverable: true, goodShareCount: 9 },
+      })
+      expect(results?.postRepairResults.report).toContain(
+        'Unhealthy: best version has only 9 shares (encoding is 3-of-10)',
+      )
+    },
+  )
+
   it.each(files.filter(({ name }) => !name.includes('-1-1-')))(
     "makes those of upstream's $name again, byte for byte",
     async (file) => {
