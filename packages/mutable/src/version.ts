@@ -19,6 +19,7 @@ import type { MutableFile } from './file.ts'
 import { findBestVersion, isUnreadable, modifyFile, readWhole } from './modify.ts'
 import type { OperationQueue } from './operation-queue.ts'
 import { publish } from './publish/publish.ts'
+import { readSource } from './publish/source-reader.ts'
 import { canUpdateInPlace, publishUpdate, type UpdateBasis } from './publish/update.ts'
 import { fetchUpdateSegments, retrieve } from './retrieve/retrieve.ts'
 import { ServerMap } from './servermap/server-map.ts'
@@ -179,10 +180,20 @@ function splice(old: Uint8Array, data: Uint8Array, offset: number): Uint8Array {
   return concatBytes([old.subarray(0, offset), data, old.subarray(offset + data.length)])
 }
 
-async function bytesOf(data: IMutableUploadable, options: OperationOptions): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = []
-  for await (const piece of data.read(options)) pieces.push(piece.slice())
-  return concatBytes(pieces)
+/** All bytes of an uploadable. @throws {@link UploadSourceChangedError} unless they are as many as it says. */
+async function bytesOf(
+  data: IMutableUploadable,
+  { signal }: OperationOptions,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(data.size)
+  const source = readSource(data, { ...(signal && { signal }) })
+  try {
+    await source.readInto(bytes)
+    await source.end()
+    return bytes
+  } finally {
+    await source.close()
+  }
 }
 
 /** What is published in the place of bytes. @throws TypeError for neither bytes nor an uploadable. */

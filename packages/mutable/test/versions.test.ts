@@ -139,6 +139,22 @@ describe.each([
     expect(grid.writes()).toBe(before)
   })
 
+  it.each([-1, 1])(
+    'is refused from a source that gives %i byte more than it says',
+    async (more) => {
+      const grid = await createNodeGrid()
+      const node = await grid.create(content(1000), { version })
+      const best = await node.bestMutableVersion()
+      const before = grid.writes()
+      const changed = { ...mutableUploadableFromBytes(bytes('some data')), size: 9 - more }
+      await expect(best.update(changed, 500)).rejects.toMatchObject({
+        code: 'UPLOAD_SOURCE_CHANGED',
+      })
+      expect(grid.writes()).toBe(before)
+      expectBytes(await node.downloadBestVersion(), content(1000))
+    },
+  )
+
   it('brings shares back that were missing', async () => {
     const grid = await createNodeGrid()
     const node = await without(grid.servers.slice(0, 2), () =>
