@@ -1,5 +1,6 @@
 import { concatBytes } from '@lafs/crypto'
 import type { IMutableUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
+import { interruptible } from '@lafs/storage-protocol/waiting'
 
 /** The most bytes of a stream of unknown size that are kept in memory unless told otherwise: 256 MiB. */
 const STREAM_MEMORY_LIMIT: number = 256 * 1024 * 1024
@@ -48,8 +49,7 @@ export async function mutableUploadableFromStream(
   if (size !== undefined) return onePass(stream, size)
   const pieces: Uint8Array[] = []
   let length = 0
-  for await (const piece of stream) {
-    signal?.throwIfAborted()
+  for await (const piece of interruptible(stream, signal)) {
     length += piece.length
     if (length > memoryLimit) {
       throw new RangeError(`expected a stream of at most ${memoryLimit} bytes, got more`)

@@ -65,6 +65,14 @@ describe('mutableUploadableFromStream', () => {
     const signal = AbortSignal.abort(new Error('enough'))
     await expect(mutableUploadableFromStream(pieces([1]), { signal })).rejects.toThrow('enough')
   })
+
+  it('stops at a signal though the stream says nothing', async () => {
+    const stop = new AbortController()
+    const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }
+    const reading = mutableUploadableFromStream(silent, { signal: stop.signal })
+    stop.abort(new Error('enough'))
+    await expect(reading).rejects.toThrow('enough')
+  })
 })
 
 describe('readSource', () => {
