@@ -44,8 +44,14 @@ beforeEach(async () => {
 })
 afterEach(() => rm(node, { recursive: true }))
 
-const renew = (): ReturnType<typeof runHere> =>
-  runHere(['-d', node, 'renew', 'URI:DIR2-LIT:'], { signal: interrupt.signal })
+const renew = (...options: string[]): ReturnType<typeof runHere> =>
+  runHere(['-d', node, 'renew', ...options, 'URI:DIR2-LIT:'], { signal: interrupt.signal })
+
+async function kept(): Promise<unknown> {
+  const folder = join(node, 'private', 'renewals')
+  const [name = ''] = await readdir(folder)
+  return JSON.parse(await readFile(join(folder, name), 'utf8'))
+}
 
 describe('renew, interrupted', () => {
   it('keeps how far it was, for its owner alone', async () => {
@@ -59,6 +65,33 @@ describe('renew, interrupted', () => {
     const record: unknown = JSON.parse(await readFile(join(folder, name), 'utf8'))
     expect(record).toEqual({ cursor: ['a', ''], objects: 4, total: null })
     expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
+  })
+
+  it('says when it begins anew though there is something to go on with, and keeps that at first', async () => {
+    await renew()
+    interrupt = new AbortController()
+    status = { ...status, cursor: [''] }
+    expect(await renew()).toEqual({
+      status: EXIT_INTERRUPTED,
+      stdout: '',
+      stderr:
+        'lafs: the last renewal was interrupted; this one begins anew (--resume goes on where it stopped).\n' +
+        'lafs: interrupted.\n',
+    })
+    expect(await kept()).toMatchObject({ cursor: ['a', ''] })
+  })
+
+  it('can be gone on with after a time at which the tree could not be read', async () => {
+    await renew()
+    interrupt = new AbortController()
+    comesToItsEnd = true
+    const failures = [{ path: [], serverId: undefined, error: new Error('out of reach') }]
+    status = { ...status, objects: 0, leases: 0, failures }
+    expect(await renew('--resume')).toMatchObject({ status: 1 })
+    expect(await kept()).toMatchObject({ cursor: ['a', ''] })
+    status = { ...status, failures: [] }
+    await renew('--resume')
+    expect(await kept()).toMatchObject({ cursor: null })
   })
 
   it('keeps nothing where nothing was done', async () => {

@@ -1,5 +1,5 @@
 import { renewLeases } from '@lafs/checker'
-import type { RenewalStatus } from '@lafs/checker'
+import type { RenewalFailure, RenewalStatus } from '@lafs/checker'
 import type { IDirectoryNode, IMonitor } from '@lafs/filesystem-interface'
 import type { GridOptions } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
@@ -78,6 +78,12 @@ async function renewTree(
     throw new CommandError('CLI_NO_STATE', 'no renewal of this directory was interrupted')
   }
   const after = resume === true ? (last?.cursor ?? undefined) : undefined
+  const beginsAnew = resume !== true && last?.cursor != null
+  if (beginsAnew) {
+    const hint = '--resume goes on where it stopped'
+    const told = `lafs: the last renewal was interrupted; this one begins anew (${hint}).\n`
+    await writeTo(grid.terminal.stderr, told)
+  }
   // The directories on the way down are renewed again.
   const before = Math.max(0, (last?.objects ?? 0) - (after?.length ?? Infinity))
   const recordOf = (status: RenewalStatus): RenewalRecord => ({
@@ -86,23 +92,37 @@ async function renewTree(
     total: last?.total ?? null,
   })
   const monitor = renewLeases(root, grid.client.checker, { after })
-  const status = await watched(grid, monitor, recordOf, (record) => saveRenewalRecord(file, record))
+  const save = (record: RenewalRecord): Promise<void> => saveRenewalRecord(file, record)
+  const status = await watched(grid, monitor, { recordOf, save, keepsLast: beginsAnew })
   const { objects } = recordOf(status)
-  await saveRenewalRecord(file, { cursor: null, objects, total: objects })
+  // Where not even the root could be read, the last renewal is still the one to go on with.
+  if (!status.failures.some(isOfRoot)) await save({ cursor: null, objects, total: objects })
   return status
+}
+
+function isOfRoot({ path, serverId }: RenewalFailure): boolean {
+  return path.length === 0 && serverId === undefined
+}
+
+/** How a renewal is kept. */
+interface Keeping {
+  readonly recordOf: (status: RenewalStatus) => RenewalRecord
+  readonly save: (record: RenewalRecord) => Promise<void>
+  /** Whether there is a record to go on from that stays where this renewal ends within seconds. */
+  readonly keepsLast: boolean
 }
 
 /** Shows and keeps how far a renewal is until it is over. */
 async function watched(
   { signal, terminal, quiet }: GridContext,
   monitor: IMonitor<RenewalStatus>,
-  recordOf: (status: RenewalStatus) => RenewalRecord,
-  save: (record: RenewalRecord) => Promise<void>,
+  { recordOf, save, keepsLast }: Keeping,
 ): Promise<RenewalStatus> {
   const bar = progressBar(terminal.stderr, { now: terminal.now, quiet })
   const cancel = (): void => monitor.cancel()
   signal.addEventListener('abort', cancel, { once: true })
   let saving = Promise.resolve()
+  let keeps = !keepsLast
   let savedMs = terminal.now()
   const look = (): void => {
     const record = recordOf(monitor.status ?? NOTHING_YET)
@@ -110,6 +130,7 @@ async function watched(
     bar.update({ phase: 'traversing', done: record.objects, total })
     if (Math.abs(terminal.now() - savedMs) < SAVE_EVERY_MS) return
     savedMs = terminal.now()
+    keeps = true
     // What keeps it from being kept need not keep leases from being renewed: the last time tells of it.
     saving = saving.then(() => save(record)).catch(() => undefined)
   }
@@ -120,7 +141,7 @@ async function watched(
   } catch (error) {
     await saving
     const record = recordOf(monitor.status ?? NOTHING_YET)
-    if (record.cursor !== null) {
+    if (record.cursor !== null && keeps) {
       await save(record)
       bar.end()
       await writeTo(terminal.stderr, 'lafs: use --resume to go on from here.\n')
