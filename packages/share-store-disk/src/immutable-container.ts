@@ -35,6 +35,8 @@ export interface ImmutableContainer {
   readonly leaseCount: number
   /** Whether adding a lease in place survives a crash: see {@link parseImmutable}. */
   readonly recoverable: boolean
+  /** Whether the leases stand where the size field has data: one of the two fields is damaged. */
+  readonly leasesInData: boolean
 }
 
 /** The header of a new container (version 2) for `size` bytes of data and one lease. */
@@ -70,7 +72,8 @@ export function parseImmutable(header: Uint8Array, fileSize: number): ImmutableC
   const recoverable = sizeField < MAX_SIZE_FIELD && excess >= 0 && excess <= LEASE_SIZE
   const interrupted = recoverable && excess > 0 && excess <= LEASE_SIZE
   const length = interrupted ? sizeField : dataLength
-  return { version, dataLength: length, leaseCount, recoverable }
+  const leasesInData = sizeField < MAX_SIZE_FIELD && excess < 0
+  return { version, dataLength: length, leaseCount, recoverable, leasesInData }
 }
 
 /** A lease as a container of this version holds it. */
@@ -92,6 +95,9 @@ async function leaseRecords(
   file: ShareBytes,
   container: ImmutableContainer,
 ): Promise<Uint8Array[]> {
+  // What looks like a lease that has ended could be data, and go with it.
+  if (container.leasesInData)
+    throw new StorageError('STORAGE_BAD_SHARE', 'immutable container: leases stand in the data')
   const bytes = await readExactly(file, leasesOffset(container), container.leaseCount * LEASE_SIZE)
   return Array.from({ length: container.leaseCount }, (_, i) =>
     bytes.subarray(i * LEASE_SIZE, (i + 1) * LEASE_SIZE),

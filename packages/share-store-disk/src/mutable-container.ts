@@ -112,7 +112,8 @@ export async function changeMutable(
     if (end >= dataLength) {
       const size = await file.size()
       if (MUTABLE_DATA_OFFSET + end > extraLeasesOffset) {
-        await moveExtraLeases(file, extraLeasesOffset, MUTABLE_DATA_OFFSET + end)
+        const now = { dataLength, extraLeasesOffset }
+        await moveExtraLeases(file, now, MUTABLE_DATA_OFFSET + end)
         extraLeasesOffset = MUTABLE_DATA_OFFSET + end
       }
       // Past the old end of the file a hole reads as zeros by itself.
@@ -132,18 +133,25 @@ async function writeZeros(file: ShareBytes, begin: number, end: number): Promise
     await file.write(at, [ZEROS.subarray(0, Math.min(ZEROS.length, end - at))])
 }
 
-async function moveExtraLeases(file: ShareBytes, from: number, to: number): Promise<void> {
-  const count = await extraLeaseCount(file, from)
+/** What of a header says where the extra leases stand. */
+type ExtraLeases = Pick<MutableContainer, 'dataLength' | 'extraLeasesOffset'>
+
+async function moveExtraLeases(file: ShareBytes, extra: ExtraLeases, to: number): Promise<void> {
+  const from = extra.extraLeasesOffset
+  const count = await extraLeaseCount(file, extra)
   const size = 4 + count * LEASE_SIZE
   const leases = await readExactly(file, from, size)
   await writeZeros(file, from, from + size)
   await file.write(to, [leases])
 }
 
-async function extraLeaseCount(file: ShareBytes, offset: number): Promise<number> {
+async function extraLeaseCount(
+  file: ShareBytes,
+  { dataLength, extraLeasesOffset: offset }: ExtraLeases,
+): Promise<number> {
   const size = await file.size()
-  if (offset < MUTABLE_DATA_OFFSET || offset + 4 > size)
-    throw damaged(`extra leases at ${offset} in a file of ${size} bytes`)
+  if (offset < MUTABLE_DATA_OFFSET + dataLength || offset + 4 > size)
+    throw damaged(`extra leases at ${offset} in a file of ${size} bytes, ${dataLength} of data`)
   const count = viewOf(await readExactly(file, offset, 4)).getUint32(0)
   if (offset + 4 + count * LEASE_SIZE > size)
     throw damaged(`${count} extra leases at ${offset} do not fit in a file of ${size} bytes`)
@@ -156,14 +164,11 @@ interface LeaseSlot {
   readonly record: Uint8Array
 }
 
-async function leaseSlots(
-  file: ShareBytes,
-  { extraLeasesOffset }: MutableContainer,
-): Promise<LeaseSlot[]> {
-  const count = await extraLeaseCount(file, extraLeasesOffset)
+async function leaseSlots(file: ShareBytes, container: MutableContainer): Promise<LeaseSlot[]> {
+  const count = await extraLeaseCount(file, container)
   const groups = [
     { offset: MUTABLE_HEADER_SIZE, count: HEADER_LEASES },
-    { offset: extraLeasesOffset + 4, count },
+    { offset: container.extraLeasesOffset + 4, count },
   ]
   const slots: LeaseSlot[] = []
   for (const group of groups) {

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { toBase32 } from '@lafs/crypto'
 import { isStorageError } from '@lafs/storage-interface'
-import type { IShareStore } from '@lafs/storage-interface'
+import type { IShareStore, StoredLease } from '@lafs/storage-interface'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
 import { crashLease, enabler } from './crash-data.ts'
@@ -152,6 +152,24 @@ describe('damaged immutable containers', () => {
     expect(await code(store.addLease(index, 0, crashLease('b'), 99))).toBe('STORAGE_BAD_SHARE')
   })
 
+  it.each([
+    ['a number of leases that reach into the data', 8, words(3)],
+    ['a size field of more data than there is', 4, words(301)],
+  ])('%s: nothing is written', async (_, offset, field) => {
+    await immutable(new Uint8Array(300).fill(1))
+    const file = new Uint8Array(await readFile(pathOf(0)))
+    file.set(field, offset)
+    await writeFile(pathOf(0), file)
+    expect((await read()).length).toBeGreaterThan(0)
+    expect(await code(store.leases(index, 0))).toBe('STORAGE_BAD_SHARE')
+    expect(await code(store.addLease(index, 0, crashLease('a'), 99))).toBe('STORAGE_BAD_SHARE')
+    const isOld = (lease: StoredLease): boolean => lease.expiresAtSeconds < 1e9
+    expect(await code(store.removeLeases(index, 0, isOld))).toBe('STORAGE_BAD_SHARE')
+    const [record] = (await store.inspect(index)).shares
+    expect(record?.damage?.code).toBe('STORAGE_BAD_SHARE')
+    expect(new Uint8Array(await readFile(pathOf(0)))).toEqual(file)
+  })
+
   it('one that is cut while it is open', async () => {
     await immutable(new Uint8Array(100_000))
     const share = await store.open(index, 0)
@@ -224,6 +242,16 @@ describe('damaged mutable containers', () => {
     expect(await code(mutable(new Uint8Array(200)))).toBe('STORAGE_BAD_SHARE')
     expect(await read()).toEqual(new Uint8Array(50).fill(3))
     expect(await readdir(join(folder, 'shares', 'incoming'))).toEqual([])
+  })
+
+  it('extra leases in the data: no lease is written there', async () => {
+    await mutable(new Uint8Array(300))
+    for (const who of ['b', 'c', 'd']) await store.addLease(index, 0, crashLease(who), 0)
+    const file = new Uint8Array(await readFile(pathOf(0)))
+    file.set(words(0, 468 + 20), 92)
+    await writeFile(pathOf(0), file)
+    expect(await code(store.addLease(index, 0, crashLease('e'), 92))).toBe('STORAGE_BAD_SHARE')
+    expect(await read()).toEqual(new Uint8Array(300))
   })
 
   it('no room for a fifth lease', async () => {
