@@ -6,6 +6,7 @@ import { queuePieces } from '@lafs/storage-protocol/pieces'
 import { WebError } from './errors.ts'
 import type { GatewayResponse } from './exchange.ts'
 import type { Gateway } from './gateway.ts'
+import { passUnwanted } from './unwanted-body.ts'
 
 /** Where a gateway listens. */
 export interface GatewayAddress {
@@ -28,10 +29,6 @@ const KEEP_ALIVE_TIMEOUT_MS = 600_000
 const HEAD_TIMEOUT_MS = 30_000
 /** How long a client may send nothing in the middle of a body that is waited for. */
 const BODY_TIMEOUT_MS = 60_000
-/** What is let pass of a body that nobody wants, in bytes, */
-const UNWANTED_SIZE_MAX = 1024 * 1024 * 1024
-/** and for how long. */
-const UNWANTED_TIME_MS = 5 * 60_000
 /** How long a client may take nothing of its answer. People pause films. */
 const ANSWER_TIMEOUT_MS = 15 * 60_000
 /** Of the first line and the headers together; caps and names are long. */
@@ -150,6 +147,21 @@ function requestBody(request: IncomingMessage, begin: () => void): AsyncIterable
   }
 }
 
+/**
+ * Has the connection end behind the answer, and lets pass before that what still comes of the body.
+ *
+ * @param holdsBack - whether the client sends nothing before it is told to.
+ */
+async function restOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  holdsBack: boolean,
+): Promise<void> {
+  response.setHeader('connection', 'close')
+  request.setTimeout(BODY_TIMEOUT_MS, () => request.destroy())
+  if (!holdsBack) await passUnwanted(request)
+}
+
 /** @param rest - what the connection has to wait for before it is closed behind the answer. */
 async function send(
   { status, headers, body }: GatewayResponse,
@@ -176,40 +188,6 @@ async function send(
   }
   await rest
   response.end()
-}
-
-/**
- * Lets pass what still comes of a body that nobody wants: many clients read no answer before they have
- * written all. If the connection were closed with something left unread in it, the system would take
- * the answer back.
- *
- * @param holdsBack - whether the client sends nothing before it is told to.
- * @returns settles when all has come, or more than is waited for.
- */
-async function restOf(
-  request: IncomingMessage,
-  response: ServerResponse,
-  holdsBack: boolean,
-): Promise<void> {
-  response.setHeader('connection', 'close')
-  request.setTimeout(BODY_TIMEOUT_MS, () => request.destroy())
-  if (holdsBack) return
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, UNWANTED_TIME_MS)
-    const stop = (): void => {
-      clearTimeout(timer)
-      resolve()
-    }
-    let size = 0
-    request.removeAllListeners('data')
-    request.on('data', ({ length }: Uint8Array) => {
-      size += length
-      if (size > UNWANTED_SIZE_MAX) stop()
-    })
-    request.on('end', stop)
-    request.on('close', stop)
-    request.resume()
-  })
 }
 
 /** Waits until the other side has taken what it was sent. */
