@@ -172,7 +172,7 @@ async function readHeader(share: Share): Promise<ChkLayout> {
   const { cap, common } = share
   if (cap.size < 1) throw new Rejection('incompatible', 'a file of no bytes has no shares')
   const geometry = common.uriExtension?.geometry ?? usualGeometry(cap)
-  const guess = planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
+  const guess = guessLayout(geometry)
   const end = chkAllocatedSize(guess, CHK_URI_EXTENSION_SIZE_LIMIT)
   // All of a small share; of a large one its end with the hashes, most likely, and the header.
   const first = end <= READ_SIZE ? 0 : beginningOfHashes(guess)
@@ -188,6 +188,16 @@ async function readHeader(share: Share): Promise<ChkLayout> {
     return parseChkHeader(bytes)
   } catch (error) {
     throw damage(0, CHK_HEADER_SIZE_MAX, error)
+  }
+}
+
+/** Where the sections of a share of this file stand, unless its URI extension block is another one's. */
+function guessLayout(geometry: FileGeometry): ChkLayout {
+  try {
+    return planChkLayout(shareShape(geometry, CHK_URI_EXTENSION_SIZE_LIMIT))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new Rejection('incompatible', `a file of ${geometry.size} bytes is too large for shares`)
   }
 }
 

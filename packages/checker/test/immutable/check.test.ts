@@ -4,7 +4,7 @@ import type { CheckOptions, ICheckResults, Progress } from '@lafs/filesystem-int
 import { createImmutableNode } from '@lafs/immutable'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
 import { virtualClock } from '@lafs/testing'
-import { Dir2ChkCap, LitCap } from '@lafs/uri'
+import { ChkCap, Dir2ChkCap, LitCap } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
 import { createGrid, encodeFile, hang, noise, spread, store } from './grid.ts'
 import type { TestGrid, TestServer } from './grid.ts'
@@ -193,6 +193,16 @@ describe.each(modes)('a check with $verify for verify', (mode) => {
     await expect(check(grid, { ...mode, signal })).rejects.toThrow('never mind')
     expect(grid.servers.flatMap(({ requests }) => requests)).toEqual([])
   })
+})
+
+it('finds no share of a file fit whose cap says more bytes than shares can hold', async () => {
+  const grid = await createGrid(1)
+  const { key, uriExtensionHash } = cap
+  const size = Number.MAX_SAFE_INTEGER
+  const altered = new ChkCap({ key, uriExtensionHash, requiredShares: 1, totalShares: 1, size })
+  await store(server(grid, 0), altered.storageIndex, new Map([[0, noise(100, 1)]]))
+  const results = await check(grid, { verify: true }, altered)
+  expect(results).toMatchObject({ recoverable: false, incompatibleShares: [{ shareNumber: 0 }] })
 })
 
 describe('what can be checked', () => {
