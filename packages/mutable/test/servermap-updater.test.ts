@@ -295,6 +295,8 @@ describe('shares that are worth nothing', () => {
     expect(grid.advised).toEqual(['0/0'])
     expect(grid.map.reachableServers.has('v0-000')).toBe(true)
     expect(grid.map.sharesOf(grid.map.bestRecoverableVersion() ?? expect.fail()).length).toBe(9)
+    await updateServermap(grid.file, grid.map, 'MODE_CHECK', { thorough: true })
+    expect(grid.advised).toEqual(['0/0'])
   })
 
   it.each([

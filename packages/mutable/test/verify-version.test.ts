@@ -111,6 +111,15 @@ describe('verifying a version', () => {
     await expect.poll(() => grid.advisories).toEqual([expect.stringMatching(/^4 4: /)])
   })
 
+  it('tells a server once, however often the share is looked at', async () => {
+    const { advisories, ...grid } = await createRecordedGrid(await recordedFile(SDMF), {
+      damage: flipping('shareData'),
+    })
+    expect(await verifyVersion(grid.file, grid.map.copy(), grid.version)).toHaveLength(1)
+    expect(await verifyVersion(grid.file, grid.map, grid.version)).toHaveLength(1)
+    expect(advisories).toEqual([expect.stringMatching(/^4 4: /)])
+  })
+
   it('gives up servers that do not answer', async () => {
     const clock = virtualClock()
     const grid = await createRecordedGrid(await recordedFile(MDMF), {

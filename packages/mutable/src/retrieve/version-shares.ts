@@ -213,12 +213,14 @@ export class VersionShares {
     this.#failures.push(error)
     this.#troubled.add(server.serverId)
     this.#status.addProblem(server.serverId, error)
+    const { checkstring } = this.#version.header
     // Somebody may have written another version there, and noted it, meanwhile.
     if (this.#map.versionOn(server, shareNumber)?.id === this.#version.id) {
-      const { checkstring } = this.#version.header
       this.#map.markBadShare(server, shareNumber, checkstring, isDamage(error))
     }
-    if (isDamage(error)) this.#advice.push(this.#report(share, error).catch(() => {}))
+    if (isDamage(error) && this.#map.claimAdvice(server, shareNumber, checkstring)) {
+      this.#advice.push(this.#report(share, error).catch(() => {}))
+    }
     this.#notify()
   }
 

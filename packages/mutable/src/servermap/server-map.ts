@@ -3,6 +3,7 @@ import type {
   MutableVersionInfo,
   ServermapMode,
 } from '@lafs/filesystem-interface'
+import { toBase32 } from '@lafs/crypto'
 import type { IServer, ShareNumber } from '@lafs/storage-interface'
 import type { MutableShareReader } from '@lafs/storage-protocol/layout'
 import { compareSigned, compareVersions, type VersionInfo } from './version-info.ts'
@@ -50,8 +51,13 @@ export class ServerMap implements IMutableFileServerMap {
   readonly #entries = new Map<string, Map<ShareNumber, Entry>>()
   /** The first one that was seen of all that are equal, by id. */
   readonly #versions = new Map<string, VersionInfo>()
+  /** What has been told of bad shares. */
+  #advised = new Set<string>()
 
-  /** A map that can be changed without changing this one. The readers are shared. */
+  /**
+   * A map that can be changed without changing this one. The readers are shared, and so is what
+   * servers have been told.
+   */
   copy(): ServerMap {
     const copy = new ServerMap()
     copy.setLastUpdate(this.lastUpdateMode, this.lastUpdateMs)
@@ -60,6 +66,7 @@ export class ServerMap implements IMutableFileServerMap {
     copy.problems.push(...this.problems)
     for (const [id, shares] of this.#entries) copy.#entries.set(id, new Map(shares))
     for (const [id, version] of this.#versions) copy.#versions.set(id, version)
+    copy.#advised = this.#advised
     return copy
   }
 
@@ -115,6 +122,17 @@ export class ServerMap implements IMutableFileServerMap {
     damaged = true,
   ): void {
     this.#set(server, shareNumber, { bad: { server, shareNumber, checkstring, damaged } })
+  }
+
+  /**
+   * Whether the server is to be told now that this share, with these first bytes, is damaged: once for
+   * a map and its copies, however often the share is looked at.
+   */
+  claimAdvice({ serverId }: IServer, shareNumber: ShareNumber, checkstring: Uint8Array): boolean {
+    const share = `${shareNumber}@${serverId} ${toBase32(checkstring)}`
+    if (this.#advised.has(share)) return false
+    this.#advised.add(share)
+    return true
   }
 
   /** The share, good or bad, is not there any more. */

@@ -304,7 +304,9 @@ class Update {
     const { server, shareNumber, bytes } = share
     this.#bad.add(server.serverId)
     this.#addProblem(server, error)
-    this.#map.markBadShare(server, shareNumber, bytes.slice(0, BAD_CHECKSTRING_SIZE))
+    const checkstring = bytes.slice(0, BAD_CHECKSTRING_SIZE)
+    this.#map.markBadShare(server, shareNumber, checkstring)
+    if (!this.#map.claimAdvice(server, shareNumber, checkstring)) return
     this.advice.push(this.#requests.advise(share, error.message))
   }
 
