@@ -31,8 +31,11 @@ export async function readBody(
 /** So much memory is taken on the word of whoever announces a body. */
 const PREPARED_SIZE_MAX: number = 16 * 1024 * 1024
 
+/** How much more room is made when nobody announced how much will come. */
+const GROWTH_MIN: number = 64 * 1024
+
 /**
- * The bytes of a body as it comes. Each piece is copied at once: held, the small pieces that a socket
+ * The bytes of a body as it comes, put at once where they stay: held, the small pieces that a socket
  * gives would outlive V8's cheap collections.
  */
 export class GatheredBody {
@@ -51,13 +54,26 @@ export class GatheredBody {
   /** @param piece - borrowed for the call. */
   add(piece: Uint8Array): void {
     const size = this.#size + piece.length
-    if (size > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.length))
-      grown.set(this.#bytes.subarray(0, this.#size))
-      this.#bytes = grown
-    }
+    if (size > this.#bytes.length) this.#grow(size)
     this.#bytes.set(piece, this.#size)
     this.#size = size
+  }
+
+  /** Where the next bytes may be put, and then told of by {@link filled}. Never empty. */
+  get room(): Uint8Array {
+    if (this.#size === this.#bytes.length) this.#grow(this.#size + GROWTH_MIN)
+    return this.#bytes.subarray(this.#size)
+  }
+
+  /** @param size - how many bytes stand at the beginning of {@link room} now. */
+  filled(size: number): void {
+    this.#size += size
+  }
+
+  #grow(size: number): void {
+    const grown = new Uint8Array(Math.max(size, 2 * this.#bytes.length))
+    grown.set(this.#bytes.subarray(0, this.#size))
+    this.#bytes = grown
   }
 
   /** What has come so far, in memory that belongs to it. */

@@ -87,10 +87,7 @@ function answering(status: number, body: Uint8Array, type = 'application/cbor'):
   return async ({ path }) => ({
     status: path === PATH ? status : 500,
     headers,
-    body: (async function* () {
-      yield body
-    })(),
-    discard: () => {},
+    body,
   })
 }
 

@@ -155,10 +155,7 @@ describe('reading ahead', () => {
     const { server } = client(async () => ({
       status: 200,
       headers: { get: (name) => (name === 'content-type' ? 'application/cbor' : null) },
-      body: (async function* () {
-        yield answer
-      })(),
-      discard: () => {},
+      body: answer,
     }))
     await expect(server.getBuckets(storageIndex, { readAhead: 999 })).rejects.toMatchObject({
       code: 'STORAGE_BAD_RESPONSE',

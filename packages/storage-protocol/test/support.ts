@@ -67,12 +67,10 @@ export function sendTo(handler: StorageHandler): SendRequest {
       headers: headerReader(headers),
       body: sent,
     })
-    const data = await collect(response)
     return {
       status: response.status,
       headers: headerReader(Object.entries(response.headers)),
-      body: pieces(data, 65536),
-      discard: () => {},
+      body: await collect(response),
     }
   }
 }

@@ -134,10 +134,7 @@ function answering(body: Uint8Array, status = 200): SendRequest {
     return {
       status,
       headers: { get: (name) => headers.get(name) ?? null },
-      body: (async function* () {
-        yield body
-      })(),
-      discard: () => {},
+      body,
     }
   }
 }

@@ -8,10 +8,8 @@ import {
 } from '@lafs/storage-interface'
 import { type Nurl, parseNurl } from '@lafs/storage-protocol'
 import { createHttpStorageServer, type SendRequest } from '@lafs/storage-protocol/client'
-// All of undici would take ten megabytes more of memory.
-import Pool from 'undici/lib/dispatcher/pool.js'
-import { pinnedConnector } from './pinned-connector.ts'
-import { makeRequest } from './request.ts'
+import { ConnectionPool } from './connection-pool.ts'
+import { HttpConnection } from './http-connection.ts'
 
 /** A connection to a server over HTTPS, with how things stand with it. */
 export interface HttpsConnection extends StorageConnection {
@@ -92,25 +90,18 @@ interface Facts {
 function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
   const facts: Facts = { closed: false }
   const closed = new AbortController()
-  const host = nurl.host.includes(':') ? `[${nurl.host}]` : nurl.host
-  const pool = new Pool(`https://${host}:${nurl.port}`, {
-    connect: pinnedConnector(nurl, {
+  const pool = new ConnectionPool(async () => {
+    const connection = await HttpConnection.open(nurl, {
       timeoutMs: Math.min(CONNECT_TIMEOUT_MS, settings.timeoutMs),
       closed: closed.signal,
-      onConnect: () => {
-        facts.connectedMs = Date.now()
-      },
-    }),
-    connections: settings.connectionsMax,
-    pipelining: 1,
-    // The client of the protocol watches for stalls, of requests too.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+    })
+    facts.connectedMs = Date.now()
+    return connection
+  }, settings.connectionsMax)
   const close = async (): Promise<void> => {
     facts.closed = true
     closed.abort(closedError())
-    await pool.destroy(closedError())
+    pool.close(closedError())
   }
   return {
     storageServer: createHttpStorageServer(senderTo(pool, facts), {
@@ -125,15 +116,16 @@ function connectionTo(nurl: Nurl, settings: ConnectOptions): HttpsConnection {
   }
 }
 
-function senderTo(pool: Pool, facts: Facts): SendRequest {
+function senderTo(pool: ConnectionPool, facts: Facts): SendRequest {
   return async (request) => {
     if (facts.closed) throw closedError()
     try {
-      const response = await makeRequest(pool, request)
+      const response = await pool.send(request)
       facts.receivedMs = Date.now()
       delete facts.failure
       return response
     } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason
       const failure = failureOfRequest(error, facts.closed)
       facts.failure = failure.code
       throw failure

@@ -11,7 +11,7 @@ import {
 import { formatAuthorization, formatSecret, type SecretKind, SECRETS_HEADER } from '../auth.ts'
 import { type HeaderReader, mediaType } from '../http.ts'
 import { CBOR_TYPE, type RouteName, routePath, routes } from '../routes.ts'
-import { type Exchange, exchange, type SendRequest } from './exchange.ts'
+import { exchange, type IncomingResponse, type SendRequest } from './exchange.ts'
 
 /** The longest message that a server may send, in bytes: upstream's client has the same limit. */
 const MESSAGE_SIZE_MAX: number = 30 * 1024 * 1024
@@ -33,7 +33,7 @@ interface Call {
 }
 
 /** Makes calls to one server. */
-export type MakeCall = (call: Call, options?: OperationOptions) => Promise<Exchange>
+export type MakeCall = (call: Call, options?: OperationOptions) => Promise<IncomingResponse>
 
 export function createCaller(send: SendRequest, swissnum: string, timeoutMs: number): MakeCall {
   const common = [
@@ -57,16 +57,13 @@ export function createCaller(send: SendRequest, swissnum: string, timeoutMs: num
         method: routes[call.route].method,
         path: routePath(call.route, call.storageIndex, call.shareNumber),
         headers,
-        ...(pieces === undefined ? {} : { pieces }),
-      },
-      {
-        timeoutMs,
-        signal: options.signal,
+        ...(pieces === undefined ? {} : { body: pieces }),
         bodySizeMax: (status, responseHeaders) =>
           status >= 300
             ? REFUSAL_SIZE_MAX
             : (call.bodySizeMax?.(status, responseHeaders) ?? MESSAGE_SIZE_MAX),
       },
+      { timeoutMs, signal: options.signal },
     )
   }
 }
@@ -76,7 +73,7 @@ export function createCaller(send: SendRequest, swissnum: string, timeoutMs: num
  *
  * @throws {@link StorageError} `STORAGE_BAD_RESPONSE` when it is not CBOR or does not decode.
  */
-export function decodeResponse<T>(response: Exchange, decode: (bytes: Uint8Array) => T): T {
+export function decodeResponse<T>(response: IncomingResponse, decode: (bytes: Uint8Array) => T): T {
   const { status, headers, body } = response
   const type = mediaType(headers.get('content-type'))
   if (type !== CBOR_TYPE) {
@@ -96,7 +93,7 @@ export function decodeResponse<T>(response: Exchange, decode: (bytes: Uint8Array
 }
 
 /** A response that says no, or an entry of a batch's answer that does. */
-type Refused = Pick<Exchange, 'status'>
+type Refused = Pick<IncomingResponse, 'status'>
 
 /** The error for a status that says no. What 401 means depends on what was asked. */
 export function refusal({ status }: Refused, shareNumber?: ShareNumber): StorageError {
@@ -132,13 +129,13 @@ export function badResponse(what: string, status: number): StorageError {
 }
 
 /** The response, where it is what was hoped for. @throws {@link StorageError}. */
-export function expectOk(response: Exchange): Exchange {
+export function expectOk(response: IncomingResponse): IncomingResponse {
   if (response.status !== 200) throw refused(response)
   return response
 }
 
 /** The error for a status that was not expected. */
-export function refused(response: Exchange): StorageError {
+export function refused(response: IncomingResponse): StorageError {
   const { status } = response
   return status < 300 ? badResponse(`the status ${status}`, status) : refusal(response)
 }

@@ -1,6 +1,6 @@
 import { StorageError } from '@lafs/storage-interface'
 import { onAbort } from '../abort.ts'
-import { GatheredBody, type HeaderReader } from '../http.ts'
+import type { HeaderReader } from '../http.ts'
 
 /** A request as the client makes it. */
 export interface OutgoingRequest {
@@ -9,78 +9,67 @@ export interface OutgoingRequest {
   readonly path: string
   /** Names in lower case, one entry a header line: lines of one name must not be joined. */
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** Pieces of the body that follow one another, borrowed until the response is there. */
-  readonly body?: Iterable<Uint8Array>
-  /** Aborts the request, and the reading of its response. */
-  readonly signal: AbortSignal
-}
-
-/** The response to it. Whoever takes it reads its body, or calls `discard`. */
-export interface IncomingResponse {
-  readonly status: number
-  readonly headers: HeaderReader
-  readonly body: AsyncIterable<Uint8Array>
-  /** Gives up on what is left of the body. */
-  discard(): void
-}
-
-/**
- * Sends one request: all that the client needs of a transport.
- *
- * Rejects with a {@link StorageError} (`STORAGE_UNREACHABLE`, `STORAGE_WRONG_SERVER`), or with the
- * signal's reason.
- */
-export type SendRequest = (request: OutgoingRequest) => Promise<IncomingResponse>
-
-/** How much of a piece goes out at a time: so that a slow line still shows progress. */
-const PROGRESS_STEP: number = 512 * 1024
-
-/** A response whose body has been read. */
-export interface Exchange {
-  readonly status: number
-  readonly headers: HeaderReader
-  /** In memory of its own. */
-  readonly body: Uint8Array
-}
-
-/** What one exchange is limited by. */
-export interface ExchangeLimits {
-  /** How long nothing may move, in milliseconds. */
-  readonly timeoutMs: number
+  /** The body, whose size a header tells, as pieces that follow one another. Borrowed until the request has settled. */
+  readonly body?: readonly Uint8Array[]
   /**
    * The most bytes that the body of the response may have, by what its head says.
    *
    * @throws {@link StorageError} to give the response up.
    */
   readonly bodySizeMax: (status: number, headers: HeaderReader) => number
+  /** To be called whenever some of the request has gone, or some of the response has come. */
+  readonly onMoved: () => void
+  /** Ends the request. */
+  readonly signal: AbortSignal
+}
+
+/** The response to it, whole. */
+export interface IncomingResponse {
+  readonly status: number
+  readonly headers: HeaderReader
+  /** In memory of its own. */
+  readonly body: Uint8Array
+}
+
+/**
+ * Sends one request and takes its response: all that the client needs of a transport.
+ *
+ * Rejects with a {@link StorageError} (`STORAGE_UNREACHABLE`, `STORAGE_WRONG_SERVER`, what
+ * {@link responseTooLong} makes), or with the signal's reason.
+ */
+export type SendRequest = (request: OutgoingRequest) => Promise<IncomingResponse>
+
+/** What one exchange is limited by. */
+export interface ExchangeLimits {
+  /** How long nothing may move, in milliseconds. */
+  readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Sends a request and reads its response whole, within limits.
+ * Sends a request and takes its response, within limits.
  *
  * @throws {@link StorageError} `STORAGE_TIMEOUT` when nothing moved for too long,
  *   `STORAGE_BAD_RESPONSE` when the body is longer than it may be, and what `send` throws.
  */
 export async function exchange(
   send: SendRequest,
-  request: Omit<OutgoingRequest, 'signal' | 'body'> & { readonly pieces?: readonly Uint8Array[] },
-  limits: ExchangeLimits,
-): Promise<Exchange> {
-  limits.signal?.throwIfAborted()
-  const { pieces, ...head } = request
+  request: Omit<OutgoingRequest, 'signal' | 'onMoved'>,
+  { timeoutMs, signal }: ExchangeLimits,
+): Promise<IncomingResponse> {
+  signal?.throwIfAborted()
   const controller = new AbortController()
   const stalled = (): void =>
-    controller.abort(new StorageError('STORAGE_TIMEOUT', `nothing came for ${limits.timeoutMs} ms`))
-  const { moved, stop } = watchForStall(limits.timeoutMs, stalled)
-  const { signal } = limits
+    controller.abort(new StorageError('STORAGE_TIMEOUT', `nothing came for ${timeoutMs} ms`))
+  const { moved, stop } = watchForStall(timeoutMs, stalled)
   const forget = signal && onAbort(signal, () => controller.abort(signal.reason))
   try {
-    const body = pieces === undefined ? {} : { body: inSteps(pieces, moved) }
-    const sent = send({ ...head, ...body, signal: controller.signal })
+    const sent = send({ ...request, onMoved: moved, signal: controller.signal })
     const response = await unlessAborted(sent, controller.signal)
-    moved()
-    return await readResponse(response, limits, moved, controller.signal)
+    // Whoever sends may not look.
+    const sizeMax = request.bodySizeMax(response.status, response.headers)
+    if (response.body.length > sizeMax) throw responseTooLong(response.status, sizeMax)
+    return response
   } catch (error) {
     // Whatever an abort breaks, its reason is why.
     throw controller.signal.aborted ? controller.signal.reason : asUnreachable(error)
@@ -90,46 +79,15 @@ export async function exchange(
   }
 }
 
-/** The response, unless the signal aborts before it: a sender may not look at it while it connects. */
+/** The response, unless the signal aborts before it: a sender may be late to see that. */
 function unlessAborted(
   sent: Promise<IncomingResponse>,
   signal: AbortSignal,
 ): Promise<IncomingResponse> {
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => reject(signal.reason))
-    sent
-      .then((response) => {
-        if (signal.aborted) response.discard()
-        resolve(response)
-      }, reject)
-      .finally(forget)
+    sent.then(resolve, reject).finally(forget)
   })
-}
-
-async function readResponse(
-  response: IncomingResponse,
-  limits: ExchangeLimits,
-  moved: () => void,
-  signal: AbortSignal,
-): Promise<Exchange> {
-  const { status, headers } = response
-  let complete = false
-  try {
-    const sizeMax = limits.bodySizeMax(status, headers)
-    const announced = Number(headers.get('content-length') ?? 0)
-    if (announced > sizeMax) throw tooLong(status, sizeMax)
-    const gathered = new GatheredBody(announced)
-    for await (const piece of response.body) {
-      moved()
-      if (gathered.size + piece.length > sizeMax) throw tooLong(status, sizeMax)
-      gathered.add(piece)
-    }
-    signal.throwIfAborted()
-    complete = true
-    return { status, headers, body: gathered.bytes }
-  } finally {
-    if (!complete) response.discard()
-  }
 }
 
 /** Calls back when nothing has moved for so long. What moves by the thousand sets no timer. */
@@ -152,23 +110,8 @@ function watchForStall(
   }
 }
 
-/** The pieces in steps, each of which counts as progress when it is taken; a small one as it is. */
-function inSteps(pieces: readonly Uint8Array[], moved: () => void): Iterable<Uint8Array> {
-  const [only] = pieces
-  const small = pieces.length === 1 && only !== undefined && only.length <= PROGRESS_STEP
-  return small ? pieces : steps(pieces, moved)
-}
-
-function* steps(pieces: readonly Uint8Array[], moved: () => void): Generator<Uint8Array> {
-  for (const piece of pieces) {
-    for (let offset = 0; offset < piece.length; offset += PROGRESS_STEP) {
-      moved()
-      yield piece.subarray(offset, offset + PROGRESS_STEP)
-    }
-  }
-}
-
-function tooLong(status: number, sizeMax: number): StorageError {
+/** The error for a response whose body is longer than it may be. */
+export function responseTooLong(status: number, sizeMax: number): StorageError {
   const message = `expected a body of at most ${sizeMax} bytes, got more`
   return new StorageError('STORAGE_BAD_RESPONSE', message, { status })
 }

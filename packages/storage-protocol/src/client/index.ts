@@ -1,2 +1,8 @@
+export { GatheredBody, type HeaderReader } from '../http.ts'
 export { createHttpStorageServer, type HttpStorageServerOptions } from './client.ts'
-export type { IncomingResponse, OutgoingRequest, SendRequest } from './exchange.ts'
+export {
+  type IncomingResponse,
+  type OutgoingRequest,
+  responseTooLong,
+  type SendRequest,
+} from './exchange.ts'

@@ -1,17 +1,23 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { StorageError } from '@lafs/storage-interface'
 import { type Nurl, onAbort } from '@lafs/storage-protocol'
-import type { buildConnector } from 'undici'
 import { spkiHashOf } from './identity.ts'
 import { CIPHERS, HIGH_WATER_MARK, MIN_VERSION } from './tls.ts'
 
-/** What a {@link pinnedConnector} is limited by. */
-export interface ConnectorOptions {
+/** What {@link connectPinned} is limited by. */
+export interface PinnedOptions {
   /** How long a connection and its handshake may take, in milliseconds. */
   readonly timeoutMs: number
   /** Ends, with its reason, what is not connected yet. */
   readonly closed: AbortSignal
-  readonly onConnect: () => void
+}
+
+/** What a socket does with what it reads. */
+export interface ReadInto {
+  /** Where the next bytes go. Asked before each read. */
+  readonly buffer: () => Uint8Array
+  /** So many bytes have been put there. */
+  readonly callback: (size: number) => boolean
 }
 
 /**
@@ -20,9 +26,15 @@ export interface ConnectorOptions {
  *
  * It fails closed: no certificate, or one that cannot be read, is a wrong server. Sessions are never
  * resumed, since a resumed one shows no certificate.
+ *
+ * @throws {@link StorageError} `STORAGE_WRONG_SERVER`, `STORAGE_TIMEOUT`; and what the socket says.
  */
-export function pinnedConnector(nurl: Nurl, options: ConnectorOptions): buildConnector.connector {
-  return (_, callback) => {
+export function connectPinned(
+  nurl: Nurl,
+  { timeoutMs, closed }: PinnedOptions,
+  onread: ReadInto,
+): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
     const socket = connect({
       host: nurl.host,
       port: nurl.port,
@@ -33,15 +45,16 @@ export function pinnedConnector(nurl: Nurl, options: ConnectorOptions): buildCon
       minVersion: MIN_VERSION,
       ALPNProtocols: ['http/1.1'],
       highWaterMark: HIGH_WATER_MARK,
+      onread,
     } as ConnectionOptions)
     socket.setNoDelay(true)
     const timer = setTimeout(
       () =>
         socket.destroy(new StorageError('STORAGE_TIMEOUT', 'the server does not take connections')),
-      options.timeoutMs,
+      timeoutMs,
     )
     let pending = true
-    const forget = onAbort(options.closed, () => socket.destroy(options.closed.reason))
+    const forget = onAbort(closed, () => socket.destroy(closed.reason))
     const settle = (): void => {
       pending = false
       clearTimeout(timer)
@@ -51,22 +64,18 @@ export function pinnedConnector(nurl: Nurl, options: ConnectorOptions): buildCon
       if (!pending) return
       settle()
       socket.destroy()
-      callback(error, null)
+      reject(error)
     }
     socket.on('error', fail)
     socket.once('close', () => fail(new Error('the peer closed the connection')))
     socket.once('secureConnect', () => {
       if (!pending) return
       const problem = problemWithPeer(socket, nurl.spkiHash)
-      if (problem !== undefined) {
-        fail(problem)
-        return
-      }
+      if (problem !== undefined) return fail(problem)
       settle()
-      options.onConnect()
-      callback(null, socket)
+      resolve(socket)
     })
-  }
+  })
 }
 
 /** Why the peer is not the one that was asked for; undefined when it is. */
