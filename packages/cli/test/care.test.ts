@@ -160,6 +160,22 @@ describe('rebalance', () => {
   })
 })
 
+describe('check --repair', () => {
+  it('goes on after a repair that fails, and ends badly', async () => {
+    const caps = await Promise.all(['one', 'two'].map((name) => stored(`${name} ${LONG}`)))
+    for (const [index, cap] of caps.entries()) {
+      for (const { file } of (await sharesOnDisk(grid, cap)).slice(1 + index)) await rm(file)
+    }
+    const { status, stdout, stderr } = await lafs('check', '--repair', ...caps)
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/ repair failed\n[^]* repair successful\n$/)
+    expect(stderr).toBe(
+      'lafs: CLI_NOT_REPAIRED: not healthy: 1 of the 2 shares that it needs.\n' +
+        'lafs: CLI_INCOMPLETE: one thing failed; all the rest is told.\n',
+    )
+  })
+})
+
 describe('deep-check --repair', () => {
   it.each([[''], ['--raw']])(
     'goes on after a repair that fails, and ends badly %s',

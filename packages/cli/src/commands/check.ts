@@ -5,6 +5,7 @@ import type { AnyResults } from '../check-text.ts'
 import type { CommandContext } from '../command-context.ts'
 import { CommandError } from '../failure.ts'
 import { writeLine, writeTo } from '../terminal.ts'
+import { WalkFailures } from '../walk-failures.ts'
 import { askText, isRecord, parseAnswer } from '../web-api.ts'
 import { withWebApi } from '../web-command.ts'
 import type { PrintOptions, WebContext } from '../web-command.ts'
@@ -20,7 +21,8 @@ export interface CheckCommandOptions extends PrintOptions {
 }
 
 /**
- * Looks at the health of single objects. A repair that fails ends the command badly.
+ * Looks at the health of single objects. A repair that fails ends the command badly, once all were
+ * looked at.
  *
  * @see allmydata.scripts.tahoe_check.check
  */
@@ -30,16 +32,24 @@ export async function checkCommand(
   options: CheckCommandOptions,
 ): Promise<void> {
   const words = await readCapWords(context, places)
+  const failures = new WalkFailures(context.terminal.stderr)
   await withWebApi(context, options, async (web) => {
-    for (const word of words) await checkOne(web, word, options)
+    for (const word of words) {
+      const failure = await checkOne(web, word, options)
+      if (failure === undefined) continue
+      if (words.length === 1) throw failure
+      await failures.tell(undefined, failure)
+    }
   })
+  failures.throwIfAny()
 }
 
+/** @returns what to tell of a repair that was tried in vain. */
 async function checkOne(
   web: WebContext,
   word: string,
   options: CheckCommandOptions,
-): Promise<void> {
+): Promise<CommandError | undefined> {
   const { api, signal, terminal } = web
   const query = { t: 'check', output: 'JSON', ...checkQuery(options) }
   const target = placeTarget(rootPlace(gridPlace(web.aliases, word)), query)
@@ -47,8 +57,7 @@ async function checkOne(
   const results = parseResults(json)
   if (options.raw === true || options.json === true) await writeTo(terminal.stdout, `${json}\n`)
   else for (const line of checkLines(results)) await writeLine(terminal.stdout, line)
-  const failure = repairFailure(results)
-  if (failure !== undefined) throw failure
+  return repairFailure(results)
 }
 
 /** @throws {@link CommandError} `CLI_BAD_ANSWER` for anything else, which must not pass for healthy. */
