@@ -25,8 +25,9 @@ import { memoryTransport } from '@lafs/transport-memory'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import type { MutableFile } from '../src/file.ts'
 import { slotSecrets } from '../src/keys.ts'
-import { publishUpdate, touchedSegments } from '../src/publish/update.ts'
+import { publishUpdate } from '../src/publish/update.ts'
 import type { UpdateBasis } from '../src/publish/update.ts'
+import { segmentsOf } from '../src/retrieve/decode-segments.ts'
 import { ServerMap } from '../src/servermap/server-map.ts'
 import { mutableUploadableFromBytes } from '../src/uploadable.ts'
 import { versionInfoOf } from '../src/servermap/version-info.ts'
@@ -309,7 +310,7 @@ export async function basisOf(
   if (any === undefined) throw new Error('no servers')
   const shares = await allShares(servers, file)
   const before = await decode(file, shares)
-  const { first, last } = touchedSegments(version, offset, size)
+  const { first, last } = segmentsOf(version.segmentSize, offset, size)
   const segment = (index: number): [number, Uint8Array] => [
     index,
     before.subarray(index * version.segmentSize, (index + 1) * version.segmentSize),

@@ -7,6 +7,7 @@ import { MDMF_VERSION } from '@lafs/storage-interface'
 import { blockSpan, growMutableShareLayout, numberOfSegments } from '@lafs/storage-protocol/layout'
 import { encodeSegments } from './encode-segments.ts'
 import type { MutableFile } from '../file.ts'
+import { segmentsOf } from '../retrieve/decode-segments.ts'
 import { runPublication } from './publish.ts'
 import type { ServerMap } from '../servermap/server-map.ts'
 import { seal, writeAuthority } from './share-builder.ts'
@@ -31,18 +32,6 @@ export interface InPlaceUpdate {
   readonly offset: number
   readonly data: IMutableUploadable
   readonly basis: UpdateBasis
-}
-
-/** The first and the last segment that a change of `size` bytes at `offset` touches. */
-export function touchedSegments(
-  version: Pick<VersionInfo, 'segmentSize'>,
-  offset: number,
-  size: number,
-): { readonly first: number; readonly last: number } {
-  return {
-    first: Math.floor(offset / version.segmentSize),
-    last: Math.floor((offset + size - 1) / version.segmentSize),
-  }
 }
 
 /**
@@ -109,7 +98,7 @@ async function buildUpdate(
   const { context } = file
   const { readkey, signingKey } = writeAuthority(file)
   const { offset, data, basis } = update
-  const { first, last } = touchedSegments(header, offset, data.size)
+  const { first, last } = segmentsOf(header.segmentSize, offset, data.size)
   const layout = growMutableShareLayout(header, shape)
   const place = { ...shape, ...layout }
   const tail = blockSpan(place, last)
