@@ -15,11 +15,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseTahoeCfg, tahoeCfgOption } from '@lafs/node-directory'
 import { fromHex, loadVectors } from '@lafs/vectors'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { withTahoeCfgOption } from '../src/tahoe-cfg-edit.ts'
 import { unpickle } from '../src/unpickle.ts'
 import { runHere } from './in-process.ts'
 import { writeFiles } from './recorded.ts'
+
+let diskIsFull = false
+vi.mock('../src/local-file.ts', async (importActual) => {
+  const actual = await importActual<typeof import('../src/local-file.ts')>()
+  return {
+    ...actual,
+    writeFileWhole: (...all: Parameters<typeof actual.writeFileWhole>) =>
+      diskIsFull ? Promise.reject(new Error('the disk is full')) : actual.writeFileWhole(...all),
+  }
+})
 
 interface Recorded {
   readonly privateKey: string
@@ -232,6 +242,19 @@ describe('admin add-grid-manager-cert', () => {
     expect(outcome.status).toBe(2)
     expect(await readdir(node)).toEqual(['tahoe.cfg'])
     expect(await readFile(join(node, 'tahoe.cfg'), 'utf8')).toBe(UNTOUCHED)
+  })
+
+  it('can be tried again where tahoe.cfg could not be written', async () => {
+    const node = await aNode()
+    const words = ['-d', node, 'admin', 'add-grid-manager-cert', '-f', '-', '-n', 'x']
+    diskIsFull = true
+    try {
+      expect((await runHere(words, { stdin: CERTIFICATE })).status).toBe(1)
+    } finally {
+      diskIsFull = false
+    }
+    expect(await readdir(node)).toEqual(['tahoe.cfg'])
+    expect((await runHere(words, { stdin: CERTIFICATE })).status).toBe(0)
   })
 
   it('changes nothing in a tahoe.cfg that it cannot read', async () => {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { formatCertificate, GridManagerError, parseCertificateFile } from '@lafs/grid-manager'
@@ -41,6 +41,9 @@ export async function addGridManagerCertificateCommand(
   const config = await readFile(configFile, 'utf8')
   // What cannot be read is not to be written to.
   parseTahoeCfg(config)
+  const enabled = withTahoeCfgOption(config, 'storage', 'grid_management', 'True')
+  const changed = withTahoeCfgOption(enabled, SECTION, name, `${name}.cert`)
+  const count = parseTahoeCfg(changed).get(SECTION)?.options.size ?? 0
   const file = join(nodeDirectory, `${name}.cert`)
   try {
     await writeFile(file, `${formatCertificate(certificate)}\n`, { flag: 'wx' })
@@ -51,10 +54,13 @@ export async function addGridManagerCertificateCommand(
       `Already have certificate for ${quoteOutput(name)} (at ${file})`,
     )
   }
-  const enabled = withTahoeCfgOption(config, 'storage', 'grid_management', 'True')
-  const changed = withTahoeCfgOption(enabled, SECTION, name, `${name}.cert`)
-  await writeFileWhole(configFile, changed)
-  const count = parseTahoeCfg(changed).get(SECTION)?.options.size ?? 0
+  try {
+    await writeFileWhole(configFile, changed)
+  } catch (error) {
+    // Else another try would be told that the certificate is there already.
+    await rm(file, { force: true })
+    throw error
+  }
   if (options.json === true) await writeTo(terminal.stdout, `${kebabJson({ name, file, count })}\n`)
   else await writeTo(terminal.stderr, `There are now ${count} certificates\n`)
 }
