@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { parseTahoeCfg, tahoeCfgOption } from '@lafs/node-directory'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type * as localFile from '../src/local-file.ts'
 import { withTahoeCfgOption } from '../src/tahoe-cfg-edit.ts'
 import { unpickle } from '../src/unpickle.ts'
 import { runHere } from './in-process.ts'
@@ -23,7 +24,7 @@ import { writeFiles } from './recorded.ts'
 
 let diskIsFull = false
 vi.mock('../src/local-file.ts', async (importActual) => {
-  const actual = await importActual<typeof import('../src/local-file.ts')>()
+  const actual = await importActual<typeof localFile>()
   return {
     ...actual,
     writeFileWhole: (...all: Parameters<typeof actual.writeFileWhole>) =>
