@@ -136,15 +136,17 @@ export class BucketWriter implements ServedBucketWriter {
         throw new StorageError('STORAGE_BAD_RANGE', message, { shareNumber })
       }
       const before = this.#allocatedSize
-      await this.#context.changeRoom(before, size, this.#written.size)
-      this.#allocatedSize = size
+      const { changeRoom } = this.#context
+      // Room is asked for before the share grows, and given back after it has shrunk.
+      if (size > before) await changeRoom(before, size, this.#written.size)
       try {
         await this.#incoming.resize(size)
       } catch (error) {
-        await this.#context.changeRoom(size, before, size)
-        this.#allocatedSize = before
+        if (size > before) await changeRoom(size, before, 0)
         throw error
       }
+      if (size < before) await changeRoom(before, size, 0)
+      this.#allocatedSize = size
       this.#isOpenEnded = !final
     })
   }

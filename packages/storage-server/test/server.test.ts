@@ -328,6 +328,36 @@ describe('uploads', () => {
     expect([...(await server.listShares('immutable', index(1)))]).toEqual([0])
   })
 
+  it('keep their size when it cannot be changed, and give back what they were promised', async () => {
+    const { store } = make({}, 100)
+    const create = store.createImmutable.bind(store)
+    const failing: IShareStore = Object.create(store, {
+      shares: { value: store.shares.bind(store) },
+      space: { value: store.space.bind(store) },
+      createImmutable: {
+        value: async (...args: Parameters<IShareStore['createImmutable']>) => ({
+          ...(await create(...args)),
+          resize: () => Promise.reject(new Error('the disk does not work')),
+        }),
+      },
+    })
+    const server = createStorageServer({ store: failing })
+    const promised = async (): Promise<unknown> =>
+      (await server.getStats()).get('storage_server.allocated')
+    const request = { ...secrets(), shareNumbers: new Set([0]), allocatedSize: 30 }
+    const writer = (await server.allocateOpenEnded?.(index(1), request))?.writers.get(0)
+    const kept = [30, true, 30]
+    const lease = { ...secrets(), ownerNumber: 0, expiresAtSeconds: 0 }
+    const other = await create(index(2), 0, 70, lease)
+    await expect(writer?.resize?.(10, { final: true })).rejects.toThrow('does not work')
+    expect([writer?.allocatedSize, writer?.isOpenEnded, await promised()]).toEqual(kept)
+    await other.discard()
+    await expect(writer?.resize?.(60, { final: true })).rejects.toThrow('does not work')
+    expect([writer?.allocatedSize, writer?.isOpenEnded, await promised()]).toEqual(kept)
+    await writer?.abort()
+    expect(await promised()).toBe(0)
+  })
+
   it('give way half an hour after the last write, refused ones included', async () => {
     const { server, clock, store } = make()
     const writer = await begin(server, index(1), 30)
