@@ -60,6 +60,8 @@ export function openCrypttext(cap: ChkVerifierCap, dependencies: DownloadDepende
         const span = { offset: 0, size: cap.size, signal: reading.signal }
         for await (const { bytes } of readCrypttext(file, span)) yield bytes
       } finally {
+        // However it ended: nobody wants what is still fetched ahead.
+        reading.abort(new Error('the read has ended'))
         reading.dispose()
       }
     },

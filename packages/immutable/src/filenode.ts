@@ -161,20 +161,30 @@ class ChkNode extends ImmutableNode {
   }
 
   async *#pieces(
-    { offset, size }: { readonly offset: number; readonly size: number },
+    span: Span,
+    reading: Cancellation,
+    options: ReadOptions,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      reading.signal.throwIfAborted()
+      this.#history?.addRead?.(span.size)
+      if (this.#file === undefined) {
+        throw new UnableToFetchCriticalDownloadDataError(
+          'the cap says that the file is empty, but files of so few bytes are in their caps',
+        )
+      }
+      if (span.size > 0) yield* this.#download(this.#file, span, reading, options)
+    } finally {
+      reading.dispose()
+    }
+  }
+
+  async *#download(
+    file: FileState,
+    { offset, size }: Span,
     reading: Cancellation,
     { onProgress }: ReadOptions,
   ): AsyncGenerator<Uint8Array> {
-    const { signal } = reading
-    signal.throwIfAborted()
-    this.#history?.addRead?.(size)
-    const file = this.#file
-    if (file === undefined) {
-      throw new UnableToFetchCriticalDownloadDataError(
-        'the cap says that the file is empty, but files of so few bytes are in their caps',
-      )
-    }
-    if (size === 0) return
     if (!this.#known) this.#history?.addDownload(this.#status)
     this.#known = true
     const status = this.#status
@@ -191,7 +201,7 @@ class ChkNode extends ImmutableNode {
       const pieces = readCrypttext(file, {
         offset,
         size,
-        signal,
+        signal: reading.signal,
         onProgress: progress,
         onServers: (ids) => status.used(ids),
       })
@@ -212,14 +222,20 @@ class ChkNode extends ImmutableNode {
     } finally {
       event.finishMs = events.nowMs
       status.end(outcome, file)
+      // However it ended: nobody wants what is still fetched ahead.
+      reading.abort(new Error('the read has ended'))
       file.release()
-      reading.dispose()
     }
   }
 }
 
+interface Span {
+  readonly offset: number
+  readonly size: number
+}
+
 /** The span of a file that a reader gets: what lies within it. */
-function clip(fileSize: number, options: ReadOptions): { offset: number; size: number } {
+function clip(fileSize: number, options: ReadOptions): Span {
   const { offset = 0, size = fileSize } = options
   for (const [name, value] of [
     ['offset', offset],
