@@ -185,13 +185,22 @@ export async function spread(
   }
 }
 
-/** Lets some servers be the last to say what they hold, so that the shares of the others are read. */
-export function answerLate(servers: readonly TestServer[]): void {
+/** Lets some servers say what they hold once `ready` says so, so that the shares of the others are read. */
+export function answerOnce(servers: readonly TestServer[], ready: () => boolean): void {
   for (const server of servers) {
-    server.before = async (name) => {
-      if (name === 'getBuckets') await new Promise((resolve) => setTimeout(resolve, 100))
+    server.before = async (name, signal) => {
+      if (name !== 'getBuckets') return
+      while (!ready()) {
+        signal?.throwIfAborted()
+        await new Promise((resolve) => setTimeout(resolve, 0))
+      }
     }
   }
+}
+
+/** How many operations of this name a server was asked for. */
+export function asked({ requests }: TestServer, name: OperationName): number {
+  return requests.filter((one) => one === name).length
 }
 
 /** The same file with another URI extension block, as if it had been uploaded so. */

@@ -8,7 +8,17 @@ import { virtualClock } from '@lafs/testing'
 import { ChkCap, parseCapStrict } from '@lafs/uri'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
-import { answerLate, createGrid, encodeFile, forge, hang, sharesOn, spread, store } from './grid.ts'
+import {
+  answerOnce,
+  asked,
+  createGrid,
+  encodeFile,
+  forge,
+  hang,
+  sharesOn,
+  spread,
+  store,
+} from './grid.ts'
 import type { EncodedFile, TestGrid, TestServer } from './grid.ts'
 
 const file = await encodeFile(5000)
@@ -311,10 +321,16 @@ describe('repair', () => {
 
   it('counts what reading proves to be corrupt as missing', async () => {
     const grid = await createGrid(12)
-    // A check without a look believes in the first two shares; the repair reads them, since their
-    // servers answer first.
+    // A check without a look believes in the first two shares; the repair reads them, since it knows
+    // of no others.
     await spread(grid, changed({ 0: damaged(0), 1: damaged(1), 9: undefined }))
-    answerLate(grid.servers.slice(2))
+    const [zero, one] = grid.servers as [TestServer, TestServer]
+    answerOnce(
+      grid.servers.slice(2),
+      () =>
+        asked(zero, 'getBuckets') === 1 ||
+        [zero, one].every((server) => asked(server, 'reader.adviseCorruptShare') > 0),
+    )
     const results = await checkAndRepair(grid, false)
     expect(results.preRepairResults).toMatchObject({ goodShareCount: 9, corruptShares: [] })
     expect(results).toMatchObject({ repairSuccessful: true })
@@ -463,10 +479,13 @@ describe('repair of a file that was badly encoded', () => {
     const grid = await createGrid(10)
     await spread(grid, without([0], bad))
     // The share of other data fits its roots: only where others are read is the ciphertext good.
-    answerLate(grid.servers.slice(9))
+    const [zero, odd] = [grid.servers[0], grid.servers[9]] as [TestServer, TestServer]
+    answerOnce([odd], () => asked(zero, 'getBuckets') < 3)
     const before = await verified(grid, bad.cap)
     expect(before).toMatchObject({ goodShareCount: 9, corruptShares: [] })
     const results = await createCheckable(bad.cap, grid.context).checkAndRepair({ verify: true })
+    expect(asked(zero, 'getBuckets')).toBe(3)
+    odd.before = undefined
     expect(results).toMatchObject({ repairAttempted: true, repairSuccessful: false })
     expect(results?.postRepairResults.report).toEqual([
       'the repair was not completed: the file was badly encoded: the share_root_hash of its URI extension block is not that of its shares',
