@@ -44,6 +44,11 @@ export interface KnownFile {
   readonly crypttextWindows: Set<number>
 }
 
+/** Why the requests of reads that have ended are given up. */
+export class DownloadEndedError extends Error {
+  override name = 'DownloadEndedError'
+}
+
 /**
  * What all reads of one file share: the shares found so far, and the hashes that have been checked.
  *
@@ -109,7 +114,7 @@ export class FileState {
   release(): void {
     this.#readers -= 1
     if (this.#readers > 0) return
-    this.#requests.abort(new Error('the download has ended'))
+    this.#requests.abort(new DownloadEndedError('the download has ended'))
     this.#requests = new Cancellation()
   }
 

@@ -1,6 +1,7 @@
 import { NoSharesError, NotEnoughSharesError } from '@lafs/filesystem-interface'
 import { BlockRuns } from './block-runs.ts'
 import type { Block } from './block-runs.ts'
+import { DownloadEndedError } from './file-state.ts'
 import type { FileState } from './file-state.ts'
 import type { RemoteShare } from './remote-share.ts'
 
@@ -99,7 +100,7 @@ export class SegmentFetcher {
           const share = this.#choose(gathering, { got, active, tried })
           if (share === undefined) break
           tried.add(share)
-          this.#start(share, gathering, { got, active, overdue, isOver: () => over })
+          this.#start(share, gathering, { got, active, tried, overdue, isOver: () => over })
         }
         if (distinct(got, active) < parallel) file.finder.ask(file.requests)
         const hope = distinct(got, active, new Set([...overdue].map((one) => one.shareNumber)))
@@ -151,10 +152,11 @@ export class SegmentFetcher {
 
   #start<T>(
     share: RemoteShare,
-    { act }: Gathering<T>,
+    { act, need }: Gathering<T>,
     state: {
       readonly got: Map<number, T>
       readonly active: Map<number, RemoteShare>
+      readonly tried: Set<RemoteShare>
       readonly overdue: Set<RemoteShare>
       readonly isOver: () => boolean
     },
@@ -184,11 +186,15 @@ export class SegmentFetcher {
       (value) => {
         settle()
         share.overdue = state.overdue.has(share) && share.overdue
-        if (value !== undefined && !state.isOver()) state.got.set(shareNumber, value)
+        // Of several that come in one moment no more are taken than are needed.
+        const isWanted = !state.isOver() && state.got.size < need
+        if (value !== undefined && isWanted) state.got.set(shareNumber, value)
         retire()
       },
-      () => {
+      (error: unknown) => {
         settle()
+        // It went on with what a read had begun that ended meanwhile.
+        if (error instanceof DownloadEndedError) state.tried.delete(share)
         retire()
       },
     )

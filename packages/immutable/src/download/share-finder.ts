@@ -154,8 +154,12 @@ export class ShareFinder {
     } catch (error) {
       event.success = false
       event.finishMs = clock.nowMs()
-      this.#failed.add(server.serverId)
-      if (!signal.aborted) {
+      if (signal.aborted) {
+        // A read may have begun since, which counts on this answer.
+        this.#asked.delete(server.serverId)
+        this.#queue.unshift(server)
+      } else {
+        this.#failed.add(server.serverId)
         this.lastFailure = error
         this.problems.set(server.serverId, error instanceof Error ? error.message : String(error))
       }
