@@ -187,8 +187,8 @@ export interface IStorageServer {
   /**
    * Stores small shares of a file in one request, unless the server holds any share of that file: then
    * it stores nothing, adds the lease to those and tells which. Once it settles what is stored outlasts
-   * a power cut. A share that somebody uploads meanwhile is left out, as is one where a mutable share
-   * stands. Absent where a transport cannot do that, or has learned that its server cannot.
+   * a power cut. A share that somebody uploads meanwhile is left out, as are all where mutable shares
+   * stand. Absent where a transport cannot do that, or has learned that its server cannot.
    *
    * @throws {@link StorageError} `STORAGE_NOT_SUPPORTED` from a server that cannot, as upstream's;
    *   `STORAGE_DATA_TOO_LARGE` for more than {@link STORE_SIZE_MAX} bytes of shares.

@@ -30,8 +30,8 @@ export interface BucketWriterContext {
   readonly statistics: OperationStatistics
   /** Changes the room that the share was promised; `written` bytes of it are in use. */
   readonly changeRoom: (from: number, to: number, written: number) => Promise<void>
-  /** Commits the incoming share, in turn with other operations on its storage index. */
-  readonly commit: (incoming: IncomingShare) => Promise<void>
+  /** Runs a task in turn with other operations on its storage index. */
+  readonly inTurn: (task: () => Promise<void>) => Promise<void>
   /** Called once, after the share has been committed or dropped, with the room it was promised. */
   readonly onEnd: (size: number) => void
 }
@@ -48,6 +48,7 @@ export class BucketWriter implements ServedBucketWriter {
   readonly #end = new AbortController()
   #ending: Promise<void> | undefined
   #aborting: Promise<void> | undefined
+  #hasGivenWay = false
   #lastWrite: number
   #cancelTimer: () => void
 
@@ -165,7 +166,7 @@ export class BucketWriter implements ServedBucketWriter {
         const message = `bytes ${gap.begin} to ${gap.end} of the share were never written`
         throw new StorageError('STORAGE_BAD_RANGE', message, { shareNumber: this.shareNumber })
       }
-      this.#ending = this.#finish(() => this.#context.commit(this.#incoming))
+      this.#ending = this.#finish(() => this.#context.inTurn(() => this.#commit()))
       await this.#ending
       this.#context.statistics.count('bytes_added', this.allocatedSize)
     }
@@ -181,6 +182,18 @@ export class BucketWriter implements ServedBucketWriter {
     }
     // An abort after a close that failed is still harmless.
     await this.#ending.catch(() => {})
+  }
+
+  /** Drops the share, even while it waits for its turn to be committed: a slot has taken its place. */
+  giveWay(): void {
+    this.#hasGivenWay = true
+    void this.abort()
+  }
+
+  async #commit(): Promise<void> {
+    if (!this.#hasGivenWay) return this.#incoming.commit()
+    await this.#incoming.discard()
+    throw this.#ended()
   }
 
   /** Writes, the close and the abort of one share do not overlap. */
@@ -199,9 +212,12 @@ export class BucketWriter implements ServedBucketWriter {
   }
 
   #assertGoingOn(): void {
-    if (this.#ending === undefined) return
+    if (this.#ending !== undefined) throw this.#ended()
+  }
+
+  #ended(): StorageError {
     const { shareNumber } = this
-    throw new StorageError('STORAGE_UPLOAD_ENDED', 'the upload has ended', { shareNumber })
+    return new StorageError('STORAGE_UPLOAD_ENDED', 'the upload has ended', { shareNumber })
   }
 
   async #checkConflicts(

@@ -10,7 +10,6 @@ import {
 import type {
   AllocateRequest,
   AllocateResult,
-  IncomingShare,
   IShareStore,
   Lease,
   LeaseSecrets,
@@ -292,7 +291,7 @@ class StoreServer implements StorageServer {
 
   /**
    * Looks for places for new shares of a file: abandoned uploads give way, and immutable shares that
-   * are there get the lease.
+   * are there get the lease. There are none where a slot is.
    *
    * @returns those, and which numbers nothing stands under.
    */
@@ -311,8 +310,10 @@ class StoreServer implements StorageServer {
     const stored = await this.#store.shares(storageIndex)
     const alreadyGot = new Set(numbersOfKind(stored, 'immutable'))
     await this.#addLeases(storageIndex, alreadyGot, lease)
-    const free = [...wanted].filter((n) => !stored.has(n) && !this.#upload(key, n))
-    return { alreadyGot, free }
+    // A slot with a share of the other kind could not be written any more.
+    const isSlot = [...stored.values()].includes('mutable')
+    const isFree = (n: ShareNumber): boolean => !isSlot && !stored.has(n) && !this.#upload(key, n)
+    return { alreadyGot, free: [...wanted].filter(isFree) }
   }
 
   async addLease(storageIndex: StorageIndex, secrets: LeaseSecrets): Promise<void> {
@@ -403,7 +404,7 @@ class StoreServer implements StorageServer {
       checkVectors(vectors)
     }
     for (const { offset, size } of readVectors) checkSpan('read vector', offset, size)
-    return this.#measured('writev', storageIndex, async () => {
+    return this.#measured('writev', storageIndex, async (key) => {
       options?.signal?.throwIfAborted()
       const shares = await openSlot(this.#store, storageIndex, secrets.writeEnabler)
       const data = new Map<ShareNumber, Uint8Array[]>()
@@ -416,7 +417,7 @@ class StoreServer implements StorageServer {
       } finally {
         await closeAll(shares)
       }
-      if (success) await this.#writeSlot(storageIndex, secrets, testWriteVectors)
+      if (success) await this.#writeSlot(storageIndex, key, secrets, testWriteVectors)
       return { success, data }
     })
   }
@@ -591,8 +592,7 @@ class StoreServer implements StorageServer {
       statistics: this.#statistics,
       changeRoom: (from: number, to: number, written: number) =>
         this.#changeRoom(from, to, written),
-      commit: (share: IncomingShare) =>
-        this.#queue.run(key, () => this.#commit(storageIndex, shareNumber, share)),
+      inTurn: (task: () => Promise<void>) => this.#queue.run(key, task),
       onEnd: (promised: number) => {
         this.#promised -= promised
         uploads.delete(shareNumber)
@@ -602,25 +602,6 @@ class StoreServer implements StorageServer {
     const writer = new BucketWriter(incoming, shareNumber, size, context, isOpenEnded)
     this.#uploads.set(key, uploads.set(shareNumber, writer))
     return writer
-  }
-
-  /** Commits an upload, but over nothing: a slot may have been written there since it began. */
-  async #commit(
-    storageIndex: StorageIndex,
-    shareNumber: ShareNumber,
-    share: IncomingShare,
-  ): Promise<void> {
-    try {
-      const stored = await this.#store.shareNumbers(storageIndex)
-      if (stored.includes(shareNumber)) {
-        const message = `share ${shareNumber} has been stored by somebody else`
-        throw new StorageError('STORAGE_UPLOAD_ENDED', message, { shareNumber })
-      }
-    } catch (error) {
-      await share.discard()
-      throw error
-    }
-    await share.commit()
   }
 
   /** Promises an upload more room, or less. What it has written is not free any more. */
@@ -654,6 +635,7 @@ class StoreServer implements StorageServer {
 
   async #writeSlot(
     storageIndex: StorageIndex,
+    key: string,
     secrets: SlotSecrets,
     vectors: ReadonlyMap<ShareNumber, TestWriteVectors>,
   ): Promise<void> {
@@ -664,6 +646,7 @@ class StoreServer implements StorageServer {
     const leaseRoom = (await this.#availableSpace()) ?? Infinity
     const lease = this.#lease(secrets, 1)
     await this.#store.writeSlot(storageIndex, secrets.writeEnabler, changes, lease, leaseRoom)
+    for (const upload of this.#uploads.get(key)?.values() ?? []) upload.giveWay()
   }
 }
 

@@ -508,25 +508,36 @@ describe('shares of both kinds', () => {
     )
   })
 
-  it('take each other no room', async () => {
+  it('do not mix under one storage index: a slot with others among its shares could not be written', async () => {
     const { server } = make()
     await writeSlot(server, index(1), bytes(10))
     const { alreadyGot, writers } = await allocate(server, index(1), [0, 1], 10)
-    expect([[...alreadyGot], [...writers.keys()]]).toEqual([[], [1]])
+    expect([[...alreadyGot], [...writers.keys()]]).toEqual([[], []])
+    const shares = new Map([[1, [bytes(10)]]])
+    const answer = await server.storeShares?.(index(1), { ...secrets(), shares })
+    expect([answer?.alreadyGot.size, answer?.stored.size]).toEqual([0, 0])
+    expect((await writeSlot(server, index(1), bytes(20))).success).toBe(true)
   })
 
-  it('do not take the place of what was stored while they were uploaded', async () => {
-    const { server } = make()
-    const writer = await begin(server, index(1), 10)
-    await writer.write(0, [bytes(10, 6)])
-    await writeSlot(server, index(1), bytes(10, 7))
-    expect(await code(writer.close())).toBe('STORAGE_UPLOAD_ENDED')
-    expect(writer.ended.aborted).toBe(true)
-    const share = await server.openShare('mutable', index(1), 0)
-    expect(await share.read(0, 10)).toEqual(bytes(10, 7))
-    await share.close()
-    expect((await server.getStats()).get('storage_server.allocated')).toBe(0)
-  })
+  it.each([0, 1])(
+    'do not take the place of a slot that was written while share %i was uploaded',
+    async (shareNumber) => {
+      const { server } = make()
+      const { writers } = await allocate(server, index(1), [shareNumber], 10)
+      const writer = writers.get(shareNumber) as ServedBucketWriter
+      await writer.write(0, [bytes(10, 6)])
+      // The slot comes while the upload is open, or in turn before its end.
+      const written = writeSlot(server, index(1), bytes(10, 7))
+      const closed = shareNumber === 0 ? (await written, writer.close()) : writer.close()
+      expect(await code(closed)).toBe('STORAGE_UPLOAD_ENDED')
+      await written
+      expect(writer.ended.aborted).toBe(true)
+      expect((await writeSlot(server, index(1), bytes(3, 8))).success).toBe(true)
+      const data = await server.slotReadv(index(1), [], [{ offset: 0, size: 99 }])
+      expect([...data]).toEqual([[0, [bytes(10, 7).fill(8, 0, 3)]]])
+      expect((await server.getStats()).get('storage_server.allocated')).toBe(0)
+    },
+  )
 
   it('that cannot be read hide no others and are not overwritten', async () => {
     const { server, store, lines } = make()
