@@ -330,6 +330,32 @@ describe('rebalancing an immutable file', () => {
   const [file] = FILES
   if (file === undefined) throw new Error('expected a file')
 
+  it('copies what was verified, whatever its server says of the size afterwards', async () => {
+    const grid = await createRebalanceGrid(file, [[0], [0], [2]])
+    const { length } = file.shares.get(0) ?? []
+    let reads = 0
+    around(grid, 0, ['reader.read'], async (operation) => {
+      const result = await operation()
+      // The end of the share is 4 GB away, once it has been verified.
+      if (reads++ > 0 && result instanceof Uint8Array && result.length > 36) {
+        result.set([0xff, 0xff, 0xff, 0], 32)
+      }
+      return result
+    })
+    const sizes: number[] = []
+    serverAt(grid, 1).over = (storage) => ({
+      ...withFault(storage, (_, operation) => operation()),
+      allocateBuckets: (storageIndex, request, options) => {
+        sizes.push(request.allocatedSize)
+        return storage.allocateBuckets(storageIndex, request, options)
+      },
+    })
+    const [outcome] = await planAndRebalance(grid)
+    expect(sizes).toEqual([length])
+    expect(outcome?.error).toMatchObject({ code: 'SHARE_CORRUPT' })
+    expect(await grid.standing()).toEqual(['0/0', '0/1', '2/2'])
+  })
+
   it('leaves the old share to its lease where the server cannot let go of that', async () => {
     const grid = await createRebalanceGrid(file, CROWDED)
     around(grid, 0, ['cancelLease'], () =>

@@ -46,7 +46,8 @@ const BLOCKS_PER_READ = 4096
 
 /** What a look at every byte of a share says of it. */
 export type ShareVerdict =
-  | { readonly kind: 'good' }
+  /** So many of its bytes, from the first one on, are the share; what follows them is not looked at. */
+  | { readonly kind: 'good'; readonly size: number }
   /** Something in it is wrong. The reason is fit for its server to read. */
   | { readonly kind: 'corrupt'; readonly reason: string }
   /** It is of a layout, or of an encoding, that is not known. */
@@ -128,8 +129,8 @@ export function createShareVerifier(
     const requests = new Cancellation(signal)
     const reading = readerOf(bucket, context, requests)
     try {
-      await verify({ cap, shareNumber, crypto: context.crypto, common, blocks, ...reading })
-      return { kind: 'good' }
+      const share = { cap, shareNumber, crypto: context.crypto, common, blocks, ...reading }
+      return { kind: 'good', size: await verify(share) }
     } catch (error) {
       signal?.throwIfAborted()
       if (error instanceof Rejection) return { kind: error.kind, reason: error.message }
@@ -159,13 +160,16 @@ function usualGeometry(cap: ChkVerifierCap): FileGeometry {
   return fileGeometry({ size, requiredShares, totalShares, segmentSize })
 }
 
-async function verify(share: Share): Promise<void> {
+/** @returns its size. */
+async function verify(share: Share): Promise<number> {
   const layout = await readHeader(share)
-  const { geometry, shareRootHash, crypttextRootHash } = await readUriExtension(share, layout)
+  const { extension, end } = await readUriExtension(share, layout)
+  const { geometry, shareRootHash, crypttextRootHash } = extension
   const root = await readShareHashes(share, layout, shareRootHash)
   await checkCrypttextHashes(share, layout, geometry, crypttextRootHash)
   const leaves = await readBlockHashes(share, layout, geometry, root)
   await checkBlocks(share, layout, geometry, leaves)
+  return end
 }
 
 async function readHeader(share: Share): Promise<ChkLayout> {
@@ -208,7 +212,11 @@ function beginningOfHashes({ offsets }: ChkLayout): number {
   return begin ?? uriExtension
 }
 
-async function readUriExtension(share: Share, layout: ChkLayout): Promise<ValidatedUriExtension> {
+/** @returns the block, and where it ends: with it the share does. */
+async function readUriExtension(
+  share: Share,
+  layout: ChkLayout,
+): Promise<{ readonly extension: ValidatedUriExtension; readonly end: number }> {
   const { cap, crypto, common } = share
   const { fieldSize, offsets } = layout
   const begin = offsets.uriExtension + fieldSize
@@ -229,7 +237,7 @@ async function readUriExtension(share: Share, layout: ChkLayout): Promise<Valida
   }
   try {
     common.uriExtension ??= validateUriExtension(cap, block)
-    return common.uriExtension
+    return { extension: common.uriExtension, end: begin + size }
   } catch (error) {
     if (!isFilesystemError(error, 'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE')) throw error
     throw new Rejection('incompatible', error.message)

@@ -73,7 +73,8 @@ function judge(
   const incompatibleShares: ShareLocator[] = []
   const report: string[] = []
   for (const [index, { server, shareNumber }] of shares.entries()) {
-    const verdict = verdicts[index] ?? { kind: 'good' }
+    const verdict = verdicts[index]
+    if (verdict === undefined) continue
     const { serverId } = server
     const locator = { serverId, storageIndex, shareNumber }
     if (verdict.kind === 'good') {

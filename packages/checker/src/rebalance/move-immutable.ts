@@ -2,7 +2,6 @@ import { CorruptShareError } from '@lafs/filesystem-interface'
 import { NoSpaceError, StorageError } from '@lafs/storage-interface'
 import type { RIBucketReader, RIBucketWriter } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
-import { ChkBucketReader, chkAllocatedSize } from '@lafs/storage-protocol/layout'
 import type { ShareVerifier } from '../immutable/share-verifier.ts'
 import { ask, attempt, COPY_SIZE } from './move.ts'
 import type { MovePlace, MoveUnderWay } from './move.ts'
@@ -23,8 +22,8 @@ export async function moveImmutableShare(
 ): Promise<boolean> {
   const { from, to } = move
   const source = await bucketOn(move, from)
-  await assertGood(move, from, source, verify)
-  const created = await copy(move, source)
+  const size = await assertGood(move, from, source, verify)
+  const created = await copy(move, source, size)
   try {
     await assertGood(move, to, await bucketOn(move, to), verify)
   } catch (error) {
@@ -49,17 +48,20 @@ async function bucketOn(move: MoveUnderWay, place: MovePlace): Promise<RIBucketR
   })
 }
 
-/** @throws {@link CorruptShareError}, and the server has heard of it; {@link StorageError}. */
+/**
+ * @returns the size of the share.
+ * @throws {@link CorruptShareError}, and the server has heard of it; {@link StorageError}.
+ */
 async function assertGood(
   move: MoveUnderWay,
   place: MovePlace,
   bucket: RIBucketReader,
   verify: ShareVerifier,
-): Promise<void> {
+): Promise<number> {
   const { shareNumber, requests } = move
   const { serverId } = place.server
   const verdict = await requests.run((signal) => verify(bucket, shareNumber, { signal }))
-  if (verdict.kind === 'good') return
+  if (verdict.kind === 'good') return verdict.size
   const { kind, reason } = verdict
   const message = `share ${shareNumber} is ${kind}: ${reason}`
   if (kind === 'unreachable') {
@@ -72,13 +74,8 @@ async function assertGood(
 }
 
 /** @returns false where the server had the share already. */
-async function copy(move: MoveUnderWay, source: RIBucketReader): Promise<boolean> {
+async function copy(move: MoveUnderWay, source: RIBucketReader, size: number): Promise<boolean> {
   const { from, to, shareNumber } = move
-  const reader = new ChkBucketReader(source)
-  const [layout, { length }] = await ask(move, from, (options) =>
-    Promise.all([reader.layout(options), reader.getUriExtension(options)]),
-  )
-  const size = chkAllocatedSize(layout, length)
   const writer = await allocate(move, size)
   if (writer === undefined) return false
   try {
