@@ -8,6 +8,7 @@ import { fromHex, loadVectors, stretch } from '@lafs/vectors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fetchUpdateSegments, retrieve } from '../src/retrieve/retrieve.ts'
+import { overdueMs } from '../src/retrieve/version-shares.ts'
 import { ServerMap } from '../src/servermap/server-map.ts'
 import { updateServermap } from '../src/servermap/updater.ts'
 import {
@@ -512,6 +513,11 @@ describe('a server that does not answer', () => {
     await expect(clock.run(reading, 300_000)).rejects.toMatchObject({
       code: 'DOWNLOAD_NOT_ENOUGH_SHARES',
     })
+  })
+
+  it('has a time that timers can count, however large a segment says it is', () => {
+    expect(overdueMs(2_560_000)).toBe(20_000)
+    expect(6 * overdueMs(Number.MAX_SAFE_INTEGER)).toBeLessThan(2 ** 31)
   })
 
   it('lets go when the reader leaves, before the first piece as after it', async () => {

@@ -23,12 +23,14 @@ import type { VersionInfo } from '../servermap/version-info.ts'
 const OVERDUE_MS = 10_000
 /** Large answers have more time: as much as a link of this many bytes a millisecond takes. */
 const SLOW_BYTES_PER_MS = 256
+/** No answer has more time: a timer that is set for longer than 24 days fires at once. */
+const OVERDUE_MAX_MS = 24 * 60 * 60 * 1000
 /** A share is given up after this many times the time after which it is overdue. */
 const PATIENCE = 6
 
 /** How long an answer of so many bytes may take before it is overdue. */
 export function overdueMs(size: number): number {
-  return OVERDUE_MS + size / SLOW_BYTES_PER_MS
+  return Math.min(OVERDUE_MS + size / SLOW_BYTES_PER_MS, OVERDUE_MAX_MS)
 }
 
 /** One share of the version on one server, as the servermap has it. */
