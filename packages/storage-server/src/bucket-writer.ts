@@ -1,3 +1,4 @@
+import { sameBytes } from '@lafs/crypto'
 import { ConflictingWriteError, DataTooLargeError, StorageError } from '@lafs/storage-interface'
 import type {
   ByteRange,
@@ -10,7 +11,6 @@ import type {
 import { checkSpan } from './checks.ts'
 import { KeyedQueue } from './queue.ts'
 import { WrittenRanges } from './ranges.ts'
-import { equalBytes } from './slot.ts'
 import type { OperationStatistics } from './statistics.ts'
 
 /** Calls back once after a delay, unless the function that it returns is called before. */
@@ -227,7 +227,7 @@ export class BucketWriter implements ServedBucketWriter {
   ): Promise<void> {
     for (const { begin, end } of this.#written.within(offset, writeEnd)) {
       const stored = await this.#incoming.read(begin, end - begin)
-      if (equalBytes(stored, cut(pieces, begin - offset, end - offset))) continue
+      if (sameBytes(stored, cut(pieces, begin - offset, end - offset))) continue
       const message = `bytes ${begin} to ${end} differ from those written before`
       throw new ConflictingWriteError(message, { shareNumber: this.shareNumber })
     }

@@ -1,3 +1,4 @@
+import { sameBytes } from '@lafs/crypto'
 import { BadWriteEnablerError, DataTooLargeError, StorageError } from '@lafs/storage-interface'
 import type {
   IShareStore,
@@ -60,7 +61,7 @@ export async function testsHold(
     for (const { offset, size, specimen } of test) {
       // So that no more is read than the message has.
       if (lengthOf(share, { offset, size }) !== specimen.length) return false
-      if (share !== undefined && !equalBytes(await share.read(offset, size), specimen)) return false
+      if (share !== undefined && !sameBytes(await share.read(offset, size), specimen)) return false
     }
   }
   return true
@@ -87,11 +88,4 @@ export function readSpans(
   readVectors: readonly ReadVector[],
 ): Promise<Uint8Array[]> {
   return Promise.all(readVectors.map(({ offset, size }) => share.read(offset, size)))
-}
-
-/** Whether two byte strings are equal. Not for secrets: it stops at the first difference. */
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
-  return true
 }
