@@ -86,7 +86,7 @@ describe.each(formats)('a new %s file', (format, version) => {
     expectBytes(await node.downloadBestVersion(), content(70_000))
   })
 
-  it('is read though each server fails once, and holds the only share of its number', async () => {
+  it.each(['at once', 'as a stream'])('is read %s though each server fails once', async (how) => {
     const grid = await createNodeGrid({ count: 3 })
     const encoding = { requiredShares: 3, totalShares: 3 }
     const context = { ...grid.context, encoding }
@@ -100,7 +100,14 @@ describe.each(formats)('a new %s file', (format, version) => {
         return Promise.reject(new Error('the connection was lost'))
       }
     }
-    expectBytes(await grid.open(uri).downloadBestVersion(), content(300_001))
+    if (how === 'at once') {
+      expectBytes(await grid.open(uri).downloadBestVersion(), content(300_001))
+      return
+    }
+    const best = await grid.open(uri).bestReadableVersion()
+    const pieces: Uint8Array[] = []
+    for await (const piece of best.read()) pieces.push(piece)
+    expectBytes(concatBytes(pieces), content(300_001))
   })
 
   it('is read in part', async () => {

@@ -80,7 +80,7 @@ interface Gathered<T> {
  * A share that fails is marked as bad in the servermap; where it is damaged its server hears of it.
  */
 export class VersionShares {
-  readonly #all: VersionShare[]
+  #all: readonly VersionShare[]
   readonly #cancellation: Cancellation
   readonly #file: MutableFile
   readonly #map: ServerMap
@@ -237,9 +237,11 @@ export class VersionShares {
     await this.#cancellation.run((signal) =>
       updateServermap(this.#file, map, 'MODE_CHECK', { signal }),
     )
-    const known = new Set(this.#all.map(placementKey))
+    // What could not be had before may be there again.
+    const kept = this.#all.filter(({ failure }) => failure === undefined || isDamage(failure))
+    const known = new Set(kept.map(placementKey))
     const others = map.sharesOf(this.#version).filter((share) => !known.has(placementKey(share)))
-    this.#all.push(...others.map((share) => this.#share(share, map)))
+    this.#all = [...kept, ...others.map((share) => this.#share(share, map))]
   }
 
   #share({ server, shareNumber }: KnownShare, map: ServerMap): VersionShare {
