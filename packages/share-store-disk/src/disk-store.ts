@@ -450,15 +450,16 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     if (growth > room) throw new NoSpaceError(`no room for ${growth} more bytes`)
   }
 
-  /** Makes prepared changes, and makes them outlast a power cut. */
+  /** Makes prepared changes, and makes them outlast a power cut: deletions once the others have. */
   async #commit(folder: string, prepared: readonly PreparedChange[]): Promise<void> {
-    const some = (wanted: PreparedChange['kind']): boolean =>
-      prepared.some(({ kind }) => kind === wanted)
-    const parents = some('replacement') ? await makeFolder(folder) : []
-    for (const change of prepared) await change.commit()
-    if (some('deletion')) await this.#settleFolder(folder)
-    else if (some('replacement')) await syncFolder(folder)
-    await syncFolders(parents)
+    const of = (kind: PreparedChange['kind']): PreparedChange[] =>
+      prepared.filter((change) => change.kind === kind)
+    const [replacements, deletions] = [of('replacement'), of('deletion')]
+    const parents = replacements.length > 0 ? await makeFolder(folder) : []
+    for (const change of [...replacements, ...of('in place')]) await change.commit()
+    if (replacements.length > 0) await syncFolders([folder, ...parents])
+    for (const change of deletions) await change.commit()
+    if (deletions.length > 0) await this.#settleFolder(folder)
   }
 
   /** Works on the leases of a share, which nobody changes meanwhile. */

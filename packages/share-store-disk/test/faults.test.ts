@@ -231,6 +231,22 @@ const scenarios: readonly (readonly [
     /^(before|after)\+(before|after)$/,
   ],
   [
+    'a slot write that deletes a share',
+    (store) => {
+      const change = { writes: [{ offset: 0, data: after }], newLength: after.length }
+      const changes = new Map([
+        [0, { writes: [], newLength: 0 }],
+        [2, change],
+      ])
+      return store.writeSlot(m, enabler, changes, crashLease('b'), Infinity)
+    },
+    async (store) => {
+      const states = [0, 2].map(async (n) => name(await look(store, m, n), { before, after }))
+      return (await Promise.all(states)).join('+')
+    },
+    /^(before\+absent|before\+after|absent\+after)$/,
+  ],
+  [
     'a write of all of a large share',
     (store) => store.writeSlot(p, enabler, wholeChange(2), crashLease('c'), Infinity),
     async (store) => {
