@@ -1,4 +1,4 @@
-import { blockHashPrefix, HASH_SIZE, pairHash, sameBytes } from '@lafs/crypto'
+import { blockHasher, blockHashPrefix, HASH_SIZE, pairHash, sameBytes } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import { IncompleteHashTree, isHashTreeError } from '@lafs/hashtree'
@@ -28,6 +28,7 @@ import type { ChkLayout } from '@lafs/storage-protocol/layout'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { ChkVerifierCap } from '@lafs/uri'
 import type { CheckerContext } from '../context.ts'
+import { MemoryTurns } from './memory-turns.ts'
 import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
 
 /**
@@ -37,12 +38,17 @@ import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
  */
 const READ_SIZE = 256 * 1024
 /**
- * Bytes of a hash tree at most: those of 16 TB in the segments that upstream makes. Whoever uploads a
- * file chooses its segments, and their hashes have to be in memory.
+ * Bytes of a hash tree at most: those of 4 TB in the segments that upstream makes, and of 512 GB in
+ * those that it made before. Whoever uploads a file chooses its segments, and their hashes have to be
+ * in memory.
  */
-const TREE_SIZE_MAX: number = 2 ** 30
+const TREE_SIZE_MAX: number = 2 ** 28
+/** Bytes of the hash trees of several shares of a file that are in memory at one time. */
+const TREES_SIZE_MAX: number = 64 * 1024 * 1024
 /** Blocks that are hashed at a time. */
 const BLOCKS_PER_READ = 4096
+/** A larger block is not read whole, but in pieces of this size. */
+const BLOCK_PIECE_SIZE: number = 4 * 1024 * 1024
 
 /** What a look at every byte of a share says of it. */
 export type ShareVerdict =
@@ -86,6 +92,7 @@ class Rejection extends Error {
 
 /** What the shares of one file have in common, as far as it is known. */
 interface CommonParts {
+  readonly turns: MemoryTurns
   uriExtension: ValidatedUriExtension | undefined
   /** Every node, root first. */
   crypttextHashes: Uint8Array | undefined
@@ -112,8 +119,8 @@ interface Share {
  * next ones need not prove again.
  *
  * Unused fields (block size, data size, the plaintext hash tree) and what follows the URI extension
- * block are not looked at. A large share is read in pieces of
- * about 256 KiB, or of a block where that is larger: first its header and, at the same time, its hashes.
+ * block are not looked at. A large share is read in pieces of about 256 KiB, or of a block of up to
+ * 4 MiB: first its header and, at the same time, its hashes.
  *
  * Stricter than upstream, which takes a share for good that holds blocks of another share number, or
  * of no share at all, as long as they agree with the block hashes beside them.
@@ -124,7 +131,11 @@ export function createShareVerifier(
   cap: ChkVerifierCap,
   context: Pick<CheckerContext, 'crypto' | 'clock'>,
 ): ShareVerifier {
-  const common: CommonParts = { uriExtension: undefined, crypttextHashes: undefined }
+  const common: CommonParts = {
+    turns: new MemoryTurns(TREES_SIZE_MAX),
+    uriExtension: undefined,
+    crypttextHashes: undefined,
+  }
   return async (bucket, shareNumber, { signal, blocks = 'all' } = {}) => {
     const requests = new Cancellation(signal)
     const reading = readerOf(bucket, context, requests)
@@ -148,8 +159,7 @@ export function createShareVerifier(
  */
 export function memoryForVerifying(cap: ChkVerifierCap): number {
   const geometry = usualGeometry(cap)
-  const trees = 2 * hashTreeNodeCount(geometry.segmentCount) * HASH_SIZE
-  return trees + 2 * (READ_SIZE + geometry.blockSize)
+  return 2 * treeSize(geometry) + 2 * (READ_SIZE + geometry.blockSize)
 }
 
 function usualGeometry(cap: ChkVerifierCap): FileGeometry {
@@ -166,10 +176,18 @@ async function verify(share: Share): Promise<number> {
   const { extension, end } = await readUriExtension(share, layout)
   const { geometry, shareRootHash, crypttextRootHash } = extension
   const root = await readShareHashes(share, layout, shareRootHash)
-  await checkCrypttextHashes(share, layout, geometry, crypttextRootHash)
-  const leaves = await readBlockHashes(share, layout, geometry, root)
-  await checkBlocks(share, layout, geometry, leaves)
+  await share.common.turns.run(treeSize(geometry), async () => {
+    await checkCrypttextHashes(share, layout, geometry, crypttextRootHash)
+    const leaves = await readBlockHashes(share, layout, geometry, root)
+    const isLarge = geometry.blockSize > BLOCK_PIECE_SIZE
+    await (isLarge ? checkLargeBlocks : checkBlocks)(share, layout, geometry, leaves)
+  })
   return end
+}
+
+/** Bytes of a whole hash tree over the segments. */
+function treeSize({ segmentCount }: FileGeometry): number {
+  return hashTreeNodeCount(segmentCount) * HASH_SIZE
 }
 
 async function readHeader(share: Share): Promise<ChkLayout> {
@@ -304,10 +322,10 @@ async function readTree(
   share: Share,
   begin: number,
   end: number,
-  { segmentCount }: FileGeometry,
+  geometry: FileGeometry,
   name: string,
 ): Promise<Uint8Array> {
-  const size = hashTreeNodeCount(segmentCount) * HASH_SIZE
+  const size = treeSize(geometry)
   if (end - begin !== size) throw damage(begin, end, `${name} of ${end - begin} bytes, not ${size}`)
   if (size > TREE_SIZE_MAX) throw new Rejection('incompatible', `${name} of ${size} bytes`)
   if (size <= READ_SIZE) return share.get(begin, size, name)
@@ -370,12 +388,40 @@ async function checkBlocks(
     })
     const hashes = await share.crypto.sha256dMany(blockHashPrefix, blocks)
     for (const [index, hash] of hashes.entries()) {
-      const block = first + index
-      if (sameBytes(hash, leaves.subarray(block * HASH_SIZE, (block + 1) * HASH_SIZE))) continue
-      const begin = offsets.data + block * blockSize
-      throw damage(begin, begin + (blocks[index]?.length ?? 0), `bad hash of block ${block}`)
+      const begin = offsets.data + (first + index) * blockSize
+      const end = begin + (blocks[index]?.length ?? 0)
+      assertLeaf(leaves, first + index, hash, { begin, end })
     }
   }
+}
+
+async function checkLargeBlocks(
+  share: Share,
+  { offsets }: ChkLayout,
+  geometry: FileGeometry,
+  leaves: Uint8Array,
+): Promise<void> {
+  const { blockSize, segmentCount } = geometry
+  for (let block = share.blocks === 'all' ? 0 : segmentCount - 1; block < segmentCount; block++) {
+    const begin = offsets.data + block * blockSize
+    const end = begin + segmentSizes(geometry, block).blockSize
+    const hasher = blockHasher(share.crypto)
+    for (let at = begin; at < end; at += BLOCK_PIECE_SIZE) {
+      hasher.update(await share.get(at, Math.min(BLOCK_PIECE_SIZE, end - at), 'blocks'))
+    }
+    assertLeaf(leaves, block, hasher.digest(), { begin, end })
+  }
+}
+
+/** Checks the hash of a block against its leaf. */
+function assertLeaf(
+  leaves: Uint8Array,
+  block: number,
+  hash: Uint8Array,
+  { begin, end }: { readonly begin: number; readonly end: number },
+): void {
+  if (sameBytes(hash, leaves.subarray(block * HASH_SIZE, (block + 1) * HASH_SIZE))) return
+  throw damage(begin, end, `bad hash of block ${block}`)
 }
 
 /** Some bytes of a share. */

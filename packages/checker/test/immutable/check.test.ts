@@ -281,6 +281,25 @@ describe('a verification', () => {
     expect(await check(grid, { verify: true }, tiny.cap)).toMatchObject({ healthy: true })
   })
 
+  it('reads huge blocks piece by piece', async () => {
+    const huge = await encodeFile(10_000_000, { required: 1, total: 2, segmentSize: 9_000_000 })
+    const grid = await createGrid(2)
+    await spread(grid, huge)
+    let largest = 0
+    for (const one of grid.servers) {
+      one.onRead = (bytes) => {
+        largest = Math.max(largest, bytes.length)
+        return bytes
+      }
+    }
+    expect(await check(grid, { verify: true }, huge.cap)).toMatchObject({ healthy: true })
+    expect(largest).toBe(4 * 1024 * 1024)
+    server(grid, 1).onRead = (bytes) => (bytes.length < 1_000_000 ? bytes.fill(7, -1) : bytes)
+    expect(await check(grid, { verify: true }, huge.cap)).toMatchObject({
+      corruptShares: [{ shareNumber: 1 }],
+    })
+  })
+
   it('gives up a share whose server fails or falls silent, and does not call it corrupt', async () => {
     const clock = virtualClock()
     const grid = await createGrid(10, { clock })
