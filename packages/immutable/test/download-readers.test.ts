@@ -5,7 +5,9 @@ import { createImmutableNode, encodeToShares, uploadableFromBytes } from '@lafs/
 import type { IImmutableFileNode } from '@lafs/filesystem-interface'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { ChkCap } from '@lafs/uri'
-import { virtualClock } from '@lafs/testing'
+import type { IStorageServer, RIBucketReader } from '@lafs/storage-interface'
+import { StorageError } from '@lafs/storage-interface'
+import { brokerOf, virtualClock } from '@lafs/testing'
 import { describe, expect, it } from 'vitest'
 import { createGrid, forever, noise, same, store } from './grid.ts'
 import type { Grid } from './grid.ts'
@@ -142,5 +144,38 @@ describe('a read that fails', () => {
     const before = requests()
     await clock.elapse(100_000)
     expect(requests()).toBe(before)
+  })
+})
+
+describe('a node whose servers were away for a while', () => {
+  it('reads on over the connections that are new', async () => {
+    // Of smaller files nothing is read twice.
+    const plain = noise(400_000)
+    const stored = await encode(plain, 3, 3, 100_000)
+    const grid = await spread(stored)
+    let connection = 1
+    // As over HTTPS: what was found over a connection is read over that one.
+    const servers = grid.broker.knownServers().map((server) => ({
+      ...server,
+      storageServer: async () => {
+        const storage = await server.storageServer()
+        const getBuckets: IStorageServer['getBuckets'] = async (...parameters) => {
+          const own = connection
+          const buckets = [...(await storage.getBuckets(...parameters))]
+          const read = (bucket: RIBucketReader): RIBucketReader['read'] => {
+            return async (...span) => {
+              if (own === connection) return bucket.read(...span)
+              throw new StorageError('STORAGE_CLOSED', 'the connection has been closed')
+            }
+          }
+          return new Map(buckets.map(([n, bucket]) => [n, { ...bucket, read: read(bucket) }]))
+        }
+        return { ...storage, getBuckets }
+      },
+    }))
+    const node = nodeOn({ ...grid, broker: brokerOf(servers) }, stored.cap, virtualClock())
+    expect(same(await node.downloadBestVersion(), plain)).toBe(true)
+    connection += 1
+    expect(same(await node.downloadBestVersion(), plain)).toBe(true)
   })
 })

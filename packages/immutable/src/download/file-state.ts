@@ -1,7 +1,7 @@
 import type { CodecProvider, ICodecDecoder } from '@lafs/codec-interface'
 import type { CryptoProvider } from '@lafs/crypto'
 import { IncompleteHashTree } from '@lafs/hashtree'
-import type { IStorageBroker } from '@lafs/storage-interface'
+import type { IServer, IStorageBroker } from '@lafs/storage-interface'
 import type { ChkVerifierCap } from '@lafs/uri'
 import { Cancellation } from '@lafs/storage-protocol/waiting'
 import type { Clock } from '@lafs/storage-protocol/waiting'
@@ -92,7 +92,7 @@ export class FileState {
       clock,
       changed: this.changed,
       onShare: (server, share, bucket, answerMs) => {
-        if (share >= totalShares) return
+        if (share >= totalShares || this.#knows(server, share)) return
         const found = new RemoteShare(this, server, share, bucket, answerMs)
         found.suspect = isSuspect?.(server.serverId, share) ?? false
         this.shares.push(found)
@@ -107,8 +107,27 @@ export class FileState {
 
   acquire(): void {
     this.#readers += 1
+    const failed = this.shares.filter(({ failure }) => failure !== undefined)
+    for (const share of failed) this.findAgain(share)
+    for (const share of this.shares) share.foundBefore = true
     this.finder.refresh()
-    for (const share of this.shares) share.revive()
+  }
+
+  /**
+   * Lets go of a share that failed, unless it is damaged, and asks its server for it anew: the connection
+   * over which it was found may be gone.
+   */
+  findAgain(share: RemoteShare): void {
+    const at = this.shares.indexOf(share)
+    if (at < 0 || share.corrupt) return
+    this.shares.splice(at, 1)
+    this.finder.askAgain(share.server)
+  }
+
+  #knows(server: IServer, shareNumber: number): boolean {
+    return this.shares.some(
+      (one) => one.server.serverId === server.serverId && one.shareNumber === shareNumber,
+    )
   }
 
   release(): void {

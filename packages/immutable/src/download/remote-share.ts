@@ -65,6 +65,8 @@ export class RemoteShare {
   corrupt = false
   /** Whether it is known to be damaged somewhere, and its server knows. */
   suspect = false
+  /** Whether it was found before the latest read began. */
+  foundBefore = false
   /** Whether its server let us wait too long the last time. */
   overdue = false
   /** Segments whose block is damaged. */
@@ -92,11 +94,6 @@ export class RemoteShare {
   /** As upstream writes a share in its messages. */
   get label(): string {
     return `Share(sh${this.shareNumber}-on-${this.server.name})`
-  }
-
-  /** Gives a share another chance that failed for no damage of its own. */
-  revive(): void {
-    if (!this.corrupt) this.failure = undefined
   }
 
   /** Reads and checks all that every block depends upon. Done once. */

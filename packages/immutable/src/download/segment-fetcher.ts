@@ -162,7 +162,7 @@ export class SegmentFetcher {
     },
   ): void {
     const { clock, changed } = this.#file
-    const { shareNumber } = share
+    const { shareNumber, foundBefore } = share
     state.active.set(shareNumber, share)
     const retire = (): void => {
       if (state.active.get(shareNumber) === share) state.active.delete(shareNumber)
@@ -195,6 +195,7 @@ export class SegmentFetcher {
         settle()
         // It went on with what a read had begun that ended meanwhile.
         if (error instanceof DownloadEndedError) state.tried.delete(share)
+        else if (foundBefore) this.#file.findAgain(share)
         retire()
       },
     )

@@ -73,6 +73,11 @@ export class ShareFinder {
       .filter(({ serverId }) => !this.#asked.has(serverId))
   }
 
+  /** Asks a server once more that has answered. */
+  askAgain(server: IServer): void {
+    if (this.#asked.delete(server.serverId)) this.#queue.unshift(server)
+  }
+
   /** Whether no question is open and no server is left to ask. */
   get exhausted(): boolean {
     return this.#queue.length === 0 && this.#pending === 0
