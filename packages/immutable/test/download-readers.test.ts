@@ -179,3 +179,22 @@ describe('a node whose servers were away for a while', () => {
     expect(same(await node.downloadBestVersion(), plain)).toBe(true)
   })
 })
+
+describe('a line that is slow', () => {
+  it('brings a file in the end, though every share keeps us waiting', async () => {
+    const clock = virtualClock()
+    const plain = noise(1_200_000)
+    const stored = await encode(plain, 3, 3, 150_000)
+    const grid = await spread(stored)
+    // One answer after another, whatever is asked for at once.
+    let line = Promise.resolve()
+    for (const { hooks } of grid.servers) {
+      hooks.read = (_share, _offset, bytes) => {
+        line = line.then(() => clock.sleep(20_000))
+        return line.then(() => bytes)
+      }
+    }
+    const got = nodeOn(grid, stored.cap, clock).downloadBestVersion()
+    expect(same(await clock.run(got, 3_600_000), plain)).toBe(true)
+  })
+})

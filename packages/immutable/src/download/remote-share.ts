@@ -298,6 +298,7 @@ export class RemoteShare {
       bytes = await requests.run((signal) => this.#bucket.read(offset, size, { signal }))
       event.success = true
       event.responseSize = bytes.length
+      this.#file.heardMs = this.#file.clock.nowMs()
     } catch (error) {
       event.success = false
       throw error

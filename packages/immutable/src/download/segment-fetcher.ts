@@ -7,7 +7,7 @@ import type { RemoteShare } from './remote-share.ts'
 
 /** After this long another share is tried beside the one that keeps us waiting. */
 const OVERDUE_MS = 10_000
-/** After this long a share is given up. */
+/** After this long without an answer of any server a share is given up. */
 const GIVE_UP_MS = 60_000
 /** Bytes of blocks to fetch in one request from one share. */
 const RUN_SIZE = 512 * 1024
@@ -174,10 +174,18 @@ export class SegmentFetcher {
       retire()
       state.overdue.add(share)
     })
-    const cancelGiveUp = clock.after(GIVE_UP_MS, () => {
+    const startMs = clock.nowMs()
+    const giveUp = (): void => {
+      // A line that is slow brings one answer after another.
+      const silentMs = clock.nowMs() - Math.max(startMs, this.#file.heardMs)
+      if (silentMs < GIVE_UP_MS) {
+        cancelGiveUp = clock.after(GIVE_UP_MS - silentMs, giveUp)
+        return
+      }
       share.failure ??= new Error(`${share.label} did not answer`)
       retire()
-    })
+    }
+    let cancelGiveUp = clock.after(GIVE_UP_MS, giveUp)
     const settle = (): void => {
       cancelOverdue()
       cancelGiveUp()
