@@ -197,7 +197,7 @@ class DiskStore extends DiskStoreReader implements IShareStore {
       }
       await this.#commit(this.folderOf(this.sharesFolder, storageIndex), prepared)
     } catch (error) {
-      for (const change of prepared) await change.discard()
+      await Promise.allSettled(prepared.map((change) => change.discard()))
       throw named(error)
     }
   }

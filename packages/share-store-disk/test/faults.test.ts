@@ -360,6 +360,22 @@ describe('when one call into the file system fails', () => {
     expect(seen.size).toBeGreaterThan(2)
   })
 
+  it('drops all that was prepared, and says why, where some of it cannot be removed', async () => {
+    calm()
+    const store = await createDiskStore({ folder })
+    const good = { writes: [{ offset: 0, data: before }] }
+    const bad = { writes: [{ offset: 2 ** 60, data: before }] }
+    const changes = new Map([good, good, bad].map((change, n) => [n, change]))
+    // Of the copies, that of the third share is removed first.
+    Object.assign(faults, { after: 1, names: /^rm$/ })
+    const writing = store.writeSlot(m, enabler, changes, crashLease('b'), Infinity)
+    await expect(writing).rejects.toMatchObject({ code: 'STORAGE_DATA_TOO_LARGE' })
+    expect(faults.hit).toBe('rm')
+    calm()
+    expect(await real.readdir(join(folder, 'shares', 'incoming'))).toEqual(['copy-1'])
+    await store.close()
+  })
+
   it.each(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'])(
     'a disk without room (%s) is named so',
     async (code) => {
