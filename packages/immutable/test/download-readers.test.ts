@@ -198,3 +198,19 @@ describe('a line that is slow', () => {
     expect(same(await clock.run(got, 3_600_000), plain)).toBe(true)
   })
 })
+
+describe('a share with a damaged block', () => {
+  it('is not the first to be asked for the others', async () => {
+    const plain = noise(1_200_000)
+    const stored = await encode(plain, 3, 4, 30_000)
+    const grid = await spread(stored)
+    const [bad] = grid.servers
+    if (bad === undefined) throw new Error('expected a server')
+    // Its server has it damaged all over, and is as fast as any.
+    bad.hooks.read = (_share, offset, bytes) =>
+      offset >= HEADER_SIZE && offset < HEADER_SIZE + 400_000 ? bytes.slice().fill(0) : bytes
+    const got = nodeOn(grid, stored.cap, virtualClock()).downloadBestVersion()
+    expect(same(await got, plain)).toBe(true)
+    expect(bad.advisories.length).toBeLessThan(10)
+  })
+})

@@ -113,9 +113,9 @@ export class SegmentFetcher {
   }
 
   /**
-   * The best share that may be tried: none that is damaged until no other is to be found, none that
-   * was overdue if there is another, from servers that are not busy for us, one that we use already,
-   * from a fast server, with a low number.
+   * The best share that may be tried: none that is known to be damaged until no other is to be found,
+   * none with a damaged block or that was overdue if there is another, from servers that are not busy
+   * for us, one that we use already, from a fast server, with a low number.
    */
   #choose<T>(
     { usable, prefers }: Gathering<T>,
@@ -130,7 +130,7 @@ export class SegmentFetcher {
       busy.set(server.serverId, (busy.get(server.serverId) ?? 0) + 1)
     }
     const rank = (share: RemoteShare): number[] => [
-      share.suspect ? 1 : 0,
+      share.suspect || share.badSegments.size > 0 ? 1 : 0,
       share.overdue ? 1 : 0,
       busy.get(share.server.serverId) ?? 0,
       prefers(share) ? 0 : 1,
