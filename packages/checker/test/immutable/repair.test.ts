@@ -3,6 +3,7 @@ import { blockHash, concatBytes } from '@lafs/crypto'
 import { HashTree } from '@lafs/hashtree'
 import type { CheckerContext } from '@lafs/checker'
 import type { ICheckAndRepairResults, ICheckResults, Progress } from '@lafs/filesystem-interface'
+import { leaseSecretsOf } from '@lafs/storage-protocol'
 import { parseChkHeader, parseShareHashes } from '@lafs/storage-protocol/layout'
 import { virtualClock } from '@lafs/testing'
 import { ChkCap, parseCapStrict } from '@lafs/uri'
@@ -372,8 +373,13 @@ describe('repair', () => {
     await spread(grid, without([0]))
     const results = await checkAndRepair(grid)
     expect(results.repairSuccessful).toBe(true)
-    // Only who knows the secret can let go of the lease, and with it of the share.
     expect(await shareNumbers(grid.servers[0])).toEqual([0])
+    // Only who knows the secret can let go of the lease, and with it of the share.
+    const [known] = grid.context.broker.knownServers()
+    if (known === undefined) throw new Error('expected a server')
+    const { cancelSecret } = leaseSecretsOf(storageIndex, grid.context)(known)
+    await grid.servers[0]?.backend.cancelLease(storageIndex, 0, cancelSecret)
+    expect(await shareNumbers(grid.servers[0])).toEqual([])
   })
 })
 
