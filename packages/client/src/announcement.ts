@@ -1,4 +1,4 @@
-import { defaultCrypto, fromBase32 } from '@lafs/crypto'
+import { defaultCrypto, fromBase32, LEASE_SEED_SIZE } from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { StorageError } from '@lafs/storage-interface'
 import type { IDisplayableServer, ServerAnnouncement } from '@lafs/storage-interface'
@@ -41,13 +41,19 @@ export function identifyServer(
       'expected a field anonymous-storage-FURL with a TubID, got none',
     )
   }
+  const leaseSeed = decode(serverId, 'the TubID of anonymous-storage-FURL', tubId.toLowerCase())
+  if (leaseSeed.length !== LEASE_SEED_SIZE) {
+    // Lease secrets could not be made of it, and so no upload that considers the server.
+    const got = `expected a TubID of ${LEASE_SEED_SIZE} bytes, got ${leaseSeed.length}`
+    throw badAnnouncement(serverId, got)
+  }
   return {
     serverId,
     nickname: announcement.nickname ?? '',
     name: serverId.replace(/^v0-/, '').slice(0, 8),
     longName: serverId,
     permutationSeed: permutationSeed(serverId, announcement, crypto),
-    leaseSeed: decode(serverId, 'the TubID of anonymous-storage-FURL', tubId.toLowerCase()),
+    leaseSeed,
   }
 }
 

@@ -38,9 +38,13 @@ describe('identifyServer', () => {
     ['a FURL of another scheme', { 'anonymous-storage-FURL': 'http://example.org/' }],
     ['a FURL without a TubID', { 'anonymous-storage-FURL': 'pb://@tcp:h:1/swissnum' }],
     ['a TubID that is no base32', { 'anonymous-storage-FURL': 'pb://0189@tcp:h:1/swissnum' }],
+    ['a TubID that is too short', { 'anonymous-storage-FURL': 'pb://mfra@tcp:h:1/swissnum' }],
     [
       'a seed that is no base32',
-      { 'anonymous-storage-FURL': 'pb://mfra@h/s', 'permutation-seed-base32': 'UPPER' },
+      {
+        'anonymous-storage-FURL': `pb://${'a'.repeat(32)}@h/s`,
+        'permutation-seed-base32': 'UPPER',
+      },
     ],
   ])('refuses %s, without showing the FURL', (_what, announcement) => {
     const attempt = (): unknown => identifyServer({ serverId: 'v0-abc', announcement })
