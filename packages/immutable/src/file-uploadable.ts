@@ -19,7 +19,8 @@ export async function uploadableFromFile(
   path: string,
   preferences: UploadablePreferences = {},
 ): Promise<IUploadable> {
-  const handle = await open(path, constants.O_RDONLY)
+  // Opened so, a pipe does not wait for somebody to write to it. Windows has no such flag.
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
     const stats = await handle.stat({ bigint: true })
     if (!stats.isFile()) throw new TypeError('expected a regular file to upload')

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { concatBytes, convergenceHasher } from '@lafs/crypto'
 import type { EncodingDefaults, IUploadable } from '@lafs/filesystem-interface'
+import { interruptible } from '@lafs/storage-protocol/waiting'
 import { fromHandle } from './file-uploadable.ts'
 import { segmentSizeFor } from './geometry.ts'
 import { isOnePass, uploadableFromBytes, uploadableFromStream as fromMemory } from './uploadable.ts'
@@ -59,8 +60,7 @@ export async function uploadableFromStream(
   let file: SpoolFile | undefined
   let size = 0
   try {
-    for await (const piece of stream) {
-      signal?.throwIfAborted()
+    for await (const piece of interruptible(stream, signal)) {
       size += piece.length
       key?.update(piece, early, size)
       if (file === undefined && size > memoryLimit) {

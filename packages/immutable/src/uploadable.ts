@@ -1,5 +1,6 @@
 import type { IUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
 import { concatBytes } from '@lafs/crypto'
+import { interruptible } from '@lafs/storage-protocol/waiting'
 
 /** How an uploadable wants to be uploaded; see {@link IUploadable}. */
 export type UploadablePreferences = Pick<IUploadable, 'encoding' | 'encryptionKey'>
@@ -56,8 +57,7 @@ export async function uploadableFromStream(
   if (isOnePass(options)) return onePass(stream, size ?? 0, preferences)
   const pieces: Uint8Array[] = []
   let length = 0
-  for await (const piece of stream) {
-    signal?.throwIfAborted()
+  for await (const piece of interruptible(stream, signal)) {
     length += piece.length
     if (length > memoryLimit) {
       throw new RangeError(`expected a stream of at most ${memoryLimit} bytes, got more`)

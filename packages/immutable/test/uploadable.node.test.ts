@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,6 +85,12 @@ describe.each(makers)('an uploadable from %s', (_, make) => {
   })
 })
 
+it.skipIf(process.platform === 'win32')('refuses a pipe, and does not wait for it', async () => {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  await expect(uploadableFromFile(path)).rejects.toThrow(TypeError)
+})
+
 describe('a stream', () => {
   it('is refused above the memory limit', async () => {
     await expect(uploadableFromStream(stream(), { memoryLimit: 1_000_000 })).rejects.toThrow(
@@ -95,6 +102,20 @@ describe('a stream', () => {
     const uploadable = await spooledStream(stream(), { size: data.length, encryptionKey: 'random' })
     expect((await collect(uploadable, 0)).equals(data)).toBe(true)
     expect(() => uploadable.read()).toThrow(TypeError)
+  })
+
+  it.each([
+    ['kept in memory', uploadableFromStream],
+    ['put into a file', spooledStream],
+  ])('that is %s ends with the signal, even while it stalls', async (_, make) => {
+    const stop = new AbortController()
+    async function* stalling(): AsyncGenerator<Uint8Array> {
+      yield* stream()
+      await new Promise(() => {})
+    }
+    const got = make(stalling(), { signal: stop.signal })
+    setTimeout(() => stop.abort(new Error('enough')), 20)
+    await expect(got).rejects.toThrow('enough')
   })
 
   it('leaves no temporary file behind', async () => {
