@@ -1,7 +1,12 @@
 import { loadCodec } from '@lafs/codec'
 import { defaultCrypto, uriExtensionHash } from '@lafs/crypto'
 import { HashTree } from '@lafs/hashtree'
-import { createImmutableNode, encodeToShares, uploadableFromBytes } from '@lafs/immutable'
+import {
+  createImmutableNode,
+  encodeToShares,
+  uploadableFromBytes,
+  validateUriExtension,
+} from '@lafs/immutable'
 import type { Clock } from '@lafs/storage-protocol/waiting'
 import type { IDownloadStatus, IImmutableFileNode } from '@lafs/filesystem-interface'
 import { parseChkHeader, parseHashes } from '@lafs/storage-protocol/layout'
@@ -629,6 +634,31 @@ describe('a file that was badly uploaded', () => {
       expect(same(await node.downloadBestVersion(), data)).toBe(true)
     },
   )
+
+  it('in more segments than a hash tree has leaves is refused', async () => {
+    const size = 2 ** 31
+    const hash = noise(32)
+    const block = packUriExtension({
+      codec_name: 'crs',
+      size,
+      segment_size: 1,
+      num_segments: size,
+      needed_shares: 1,
+      total_shares: 1,
+      crypttext_root_hash: hash,
+      share_root_hash: hash,
+    })
+    const cap = new ChkCap({
+      key: noise(16),
+      uriExtensionHash: uriExtensionHash(block),
+      requiredShares: 1,
+      totalShares: 1,
+      size,
+    })
+    expect(() => validateUriExtension(cap, block)).toThrow(
+      expect.objectContaining({ code: 'DOWNLOAD_CRITICAL_DATA_UNAVAILABLE' }),
+    )
+  })
 
   it('with a wrong root of the share hash tree gives nothing', async () => {
     const forged = forge(threeOfTen, (fields) => {

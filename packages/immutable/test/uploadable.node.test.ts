@@ -85,11 +85,14 @@ describe.each(makers)('an uploadable from %s', (_, make) => {
   })
 })
 
-it.skipIf(process.platform === 'win32')('refuses a pipe, and does not wait for it', async () => {
-  const path = join(folder, 'pipe')
-  execFileSync('mkfifo', [path])
-  await expect(uploadableFromFile(path)).rejects.toThrow(TypeError)
-})
+it.skipIf(process.platform === 'win32')(
+  'refuses a pipe, which Windows has not, and does not wait for it',
+  async () => {
+    const path = join(folder, 'pipe')
+    execFileSync('mkfifo', [path])
+    await expect(uploadableFromFile(path)).rejects.toThrow(TypeError)
+  },
+)
 
 describe('a stream', () => {
   it('is refused above the memory limit', async () => {

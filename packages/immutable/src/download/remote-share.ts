@@ -18,7 +18,7 @@ import {
 import type { ChkLayout } from '@lafs/storage-protocol/layout'
 import { sameBytes } from '@lafs/crypto'
 import { segmentSizes, shareShape } from '../geometry.ts'
-import type { FileState } from './file-state.ts'
+import type { FileKnowledge } from './file-knowledge.ts'
 import { windowOf, windowSpans } from './hash-windows.ts'
 import { guessGeometry, WHOLE_SHARE_SIZE, wholeShareSize } from './read-ahead.ts'
 
@@ -72,13 +72,13 @@ export class RemoteShare {
   /** Segments whose block is damaged. */
   readonly badSegments: Set<number> = new Set()
   readonly #bucket: RIBucketReader
-  readonly #file: FileState
+  readonly #file: FileKnowledge
   #chunks: Chunk[] = []
   #prepared: Promise<PreparedShare> | undefined
   readonly #blockHashes = new Map<number, Promise<void>>()
 
   constructor(
-    file: FileState,
+    file: FileKnowledge,
     server: IServer,
     shareNumber: number,
     bucket: RIBucketReader,

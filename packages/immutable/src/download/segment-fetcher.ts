@@ -1,7 +1,7 @@
 import { NoSharesError, NotEnoughSharesError } from '@lafs/filesystem-interface'
 import { BlockRuns } from './block-runs.ts'
 import type { Block } from './block-runs.ts'
-import { DownloadEndedError } from './file-state.ts'
+import { DownloadEndedError } from './file-knowledge.ts'
 import type { FileState } from './file-state.ts'
 import type { RemoteShare } from './remote-share.ts'
 

@@ -9,6 +9,9 @@ import { sameBytes } from '@lafs/crypto'
 import { fileGeometry } from '../geometry.ts'
 import type { FileGeometry } from '../geometry.ts'
 
+/** As many leaves as a hash tree has at most. */
+const SEGMENT_COUNT_MAX = 2 ** 30
+
 /** What a download takes from a URI extension block. */
 export interface ValidatedUriExtension {
   readonly geometry: FileGeometry
@@ -44,6 +47,11 @@ export function validateUriExtension(cap: ChkParameters, block: Uint8Array): Val
     if (data.crypttext_hash !== undefined) hashField(data, 'crypttext_hash')
     const segmentSize = data.segment_size
     const geometry = fileGeometry({ size, requiredShares, totalShares, segmentSize })
+    if (geometry.segmentCount > SEGMENT_COUNT_MAX) {
+      throw new RangeError(
+        `expected at most ${SEGMENT_COUNT_MAX} segments, got ${geometry.segmentCount}`,
+      )
+    }
     const paddedTail = geometry.tailBlockSize * requiredShares
     expectField(data, 'codec_name', 'crs')
     expectField(data, 'codec_params', `${segmentSize}-${requiredShares}-${totalShares}`)
