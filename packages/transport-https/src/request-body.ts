@@ -17,8 +17,11 @@ function iterateBody(request: IncomingMessage): AsyncIterator<Uint8Array> {
       request.resume()
     },
   })
-  const incomplete = (): void =>
+  const incomplete = (): void => {
+    // An error costs more than all the rest of a small body.
+    if (request.readableEnded) return
     queue.fail(new MessageError('MESSAGE_MALFORMED', 'the body ended before it was complete'))
+  }
   if (request.destroyed) incomplete()
   request.on('data', queue.push)
   request.on('end', queue.end)

@@ -1,4 +1,11 @@
-import { blockHasher, blockHashPrefix, HASH_SIZE, pairHash, sameBytes } from '@lafs/crypto'
+import {
+  blockHasher,
+  blockHashPrefix,
+  HASH_SIZE,
+  pairHash,
+  recycleMemory,
+  sameBytes,
+} from '@lafs/crypto'
 import type { CryptoProvider } from '@lafs/crypto'
 import { isFilesystemError } from '@lafs/filesystem-interface'
 import { IncompleteHashTree, isHashTreeError } from '@lafs/hashtree'
@@ -111,6 +118,8 @@ interface Share {
   readonly keep: (offset: number, size: number) => Promise<void>
   /** Exactly `size` bytes, or the share is cut short. */
   readonly get: (offset: number, size: number, name: string) => Promise<Uint8Array>
+  /** Gives back what {@link get} gave, once nobody looks at it any more. */
+  readonly letGo: (bytes: Uint8Array) => void
 }
 
 /**
@@ -392,6 +401,7 @@ async function checkBlocks(
       const end = begin + (blocks[index]?.length ?? 0)
       assertLeaf(leaves, first + index, hash, { begin, end })
     }
+    share.letGo(bytes)
   }
 }
 
@@ -407,7 +417,9 @@ async function checkLargeBlocks(
     const end = begin + segmentSizes(geometry, block).blockSize
     const hasher = blockHasher(share.crypto)
     for (let at = begin; at < end; at += BLOCK_PIECE_SIZE) {
-      hasher.update(await share.get(at, Math.min(BLOCK_PIECE_SIZE, end - at), 'blocks'))
+      const bytes = await share.get(at, Math.min(BLOCK_PIECE_SIZE, end - at), 'blocks')
+      hasher.update(bytes)
+      share.letGo(bytes)
     }
     assertLeaf(leaves, block, hasher.digest(), { begin, end })
   }
@@ -437,7 +449,7 @@ function readerOf(
   bucket: RIBucketReader,
   { clock }: Pick<CheckerContext, 'clock'>,
   requests: Cancellation,
-): Pick<Share, 'peek' | 'keep' | 'get'> {
+): Pick<Share, 'peek' | 'keep' | 'get' | 'letGo'> {
   let kept: Piece = { offset: 0, bytes: new Uint8Array(), reachesEnd: false }
   const read = async (offset: number, size: number): Promise<Uint8Array> => {
     try {
@@ -470,6 +482,10 @@ function readerOf(
       const bytes = await peek(offset, size)
       if (bytes.length === size) return bytes
       throw damage(offset, offset + size, `${name} cut short to ${bytes.length} bytes`)
+    },
+    letGo: (bytes) => {
+      // What is kept may be asked for again.
+      if (bytes.buffer !== kept.bytes.buffer) recycleMemory(bytes)
     },
   }
 }
