@@ -1,4 +1,5 @@
 import type { RsaSigningKey } from '@lafs/crypto'
+import { UncoordinatedWriteError } from '@lafs/filesystem-interface'
 import type {
   CreateMutableOptions,
   IMutableFileNode,
@@ -6,13 +7,15 @@ import type {
   InitialContents,
 } from '@lafs/filesystem-interface'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
+import type { OperationOptions } from '@lafs/storage-interface'
 import { MdmfCap, SskCap } from '@lafs/uri'
-import type { MutableContext } from './file.ts'
+import type { MutableContext, MutableFile } from './file.ts'
 import { MutableFileNode, createMutableFileState } from './filenode.ts'
 import type { KeyPool } from './key-pool.ts'
 import { deriveMutableKeys } from './keys.ts'
 import { publish } from './publish/publish.ts'
 import { ServerMap } from './servermap/server-map.ts'
+import { updateServermap } from './servermap/updater.ts'
 import { asMutableUploadable } from './version.ts'
 
 /** What a new mutable file is made with. */
@@ -50,8 +53,23 @@ export async function createMutableFile(
   file.verifyingKey = signingKey.verifyingKey
   file.encryptedPrivateKey = keys.encryptedPrivateKey
   const node = new MutableFileNode(cap, file)
+  if (options.privateKey !== undefined) await assertUnused(file, options)
   await publish(file, new ServerMap(), await uploadableOf(contents, node), options)
   return node
+}
+
+/**
+ * A key that somebody has brought may have a file already. Publishing notices that by the servers that
+ * have shares, but others would take shares of a rival version first.
+ *
+ * @throws {@link UncoordinatedWriteError} where any server has a share.
+ */
+async function assertUnused(file: MutableFile, { signal }: OperationOptions): Promise<void> {
+  const map = await updateServermap(file, new ServerMap(), 'MODE_CHECK', {
+    ...(signal && { signal }),
+  })
+  if (map.versionMap().size === 0 && map.badShares.size === 0) return
+  throw new UncoordinatedWriteError('the private key has a file already')
 }
 
 async function takeKey(options: CreateMutableFileOptions): Promise<RsaSigningKey> {

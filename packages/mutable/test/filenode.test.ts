@@ -3,6 +3,7 @@ import { isFilesystemError } from '@lafs/filesystem-interface'
 import type { IMutableFileNode, MutableModifier } from '@lafs/filesystem-interface'
 import { mutableUploadableFromBytes } from '@lafs/mutable'
 import { MDMF_VERSION, SDMF_VERSION } from '@lafs/storage-interface'
+import { brokerOf } from '@lafs/testing'
 import { stretch } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 import { createNodeGrid, privateKeyDer, recordedKeys, waitNumber } from './node-grid.ts'
@@ -69,6 +70,20 @@ describe.each(formats)('a new %s file', (format, version) => {
       name: 'UncoordinatedWriteError',
     })
     expect(text(await other.downloadBestVersion())).toBe('b')
+  })
+
+  it('is not begun anew beside the one that its key has already', async () => {
+    const grid = await createNodeGrid()
+    const own = { version, privateKey: privateKeyDer(1) }
+    const known = grid.servers.map(({ server }) => server)
+    const context = { ...grid.context, broker: brokerOf(known.slice(5)) }
+    const node = await grid.create(bytes('a'), { ...own, context })
+    const before = grid.writes()
+    await expect(grid.create(bytes('b'), own)).rejects.toMatchObject({
+      name: 'UncoordinatedWriteError',
+    })
+    expect(grid.writes()).toBe(before)
+    expect(text(await grid.open(node.uri).downloadBestVersion())).toBe('a')
   })
 
   it('is overwritten with more, less and nothing', async () => {
