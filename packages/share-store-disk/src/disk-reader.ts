@@ -20,8 +20,8 @@ import { leasesOf } from './container-leases.ts'
 import { inspectFolder } from './inspect.ts'
 import { bytesOfFile, BytesInMemory, readExactly, type ShareBytes } from './share-bytes.ts'
 import {
-  kindOfFile,
   kindOfHeader,
+  lookAtFile,
   openShareFile,
   readContainer,
   readIfSmall,
@@ -56,12 +56,19 @@ export class DiskStoreReader implements IShareStoreReader {
     this.assertOpen()
     const folder = this.folderOf(this.sharesFolder, storageIndex)
     const found = new Map<ShareNumber, StoredShareKind>()
+    let areWhole = true
     for (const shareNumber of await this.shareNumbers(storageIndex)) {
       const path = join(folder, String(shareNumber))
       const warm = this.warmShare(path)
-      const kind = warm === undefined ? await kindOfFile(path) : kindOfHeader(warm.bytes)
-      if (kind !== undefined) found.set(shareNumber, kind)
+      const looked =
+        warm === undefined
+          ? await lookAtFile(path)
+          : { kind: kindOfHeader(warm.bytes), isWhole: true }
+      if (looked !== undefined) found.set(shareNumber, looked.kind)
+      areWhole &&= looked?.isWhole === true
     }
+    // Who asks what there is reads it next.
+    if (areWhole && found.size > 0) this.warm.note(folder)
     return found
   }
 

@@ -70,17 +70,28 @@ export function kindOfHeader(header: Uint8Array): StoredShareKind {
   return isImmutable(header) ? 'immutable' : 'unknown'
 }
 
-/** What a file is by its first bytes; undefined when it has gone. */
-export async function kindOfFile(path: string): Promise<StoredShareKind | undefined> {
+/** A file is looked at by this many bytes: all of what is kept of a very small file. */
+const LOOK_SIZE = 16 * 1024
+
+/** What a look at the beginning of a file tells. */
+export interface LookedAt {
+  readonly kind: StoredShareKind
+  /** Whether that was all of it, so that the operating system has it in memory now. */
+  readonly isWhole: boolean
+}
+
+/** Looks at the beginning of a file; undefined when it has gone. */
+export async function lookAtFile(path: string): Promise<LookedAt | undefined> {
   try {
     const handle = await fs.open(path, 'r')
     try {
-      return kindOfHeader(await readUpTo(handle, 0, 32))
+      const { buffer, bytesRead } = await handle.read(new Uint8Array(LOOK_SIZE), 0, LOOK_SIZE, 0)
+      return { kind: kindOfHeader(buffer.subarray(0, bytesRead)), isWhole: bytesRead < LOOK_SIZE }
     } finally {
       await handle.close()
     }
   } catch (error) {
-    return systemCode(error) === 'ENOENT' ? undefined : 'unknown'
+    return systemCode(error) === 'ENOENT' ? undefined : { kind: 'unknown', isWhole: false }
   }
 }
 

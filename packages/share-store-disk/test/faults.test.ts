@@ -473,6 +473,22 @@ describe('calls into the file system', () => {
     )
   })
 
+  it('are none for threads where a very small share is read after it was listed', async () => {
+    const index = crashIndex('i', 5)
+    const read = (): Promise<string> => callsOf(async () => (await store.open(index, 0)).close())
+    for (const [size, second] of [
+      [16_000, 'openSync fstatSync readSync closeSync'],
+      [17_000, 'open handle.stat handle.read handle.close'],
+    ] as const) {
+      await store.storeImmutable(index, new Map([[0, [file.subarray(0, size)]]]), crashLease('a'))
+      await store.close()
+      store = await createDiskStore({ folder })
+      expect(await callsOf(() => store.shares(index))).toBe('readdir open handle.read handle.close')
+      expect(await read()).toBe(second)
+      await store.delete(index, 0)
+    }
+  })
+
   it('are none for threads where stock is taken: seven for a bucket of one small share', async () => {
     expect(await callsOf(() => store.inspect(p))).toBe(
       'readdirSync openSync fstatSync readSync readSync closeSync statSync',
