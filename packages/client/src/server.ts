@@ -10,6 +10,7 @@ import type {
   StorageTransport,
 } from '@lafs/storage-interface'
 import { isStorageError, StorageError } from '@lafs/storage-interface'
+import { Cancellation, systemClock, timedRequest } from '@lafs/storage-protocol/waiting'
 import type { ServerIdentity } from './announcement.ts'
 
 /** How long connecting to one server may take, in milliseconds. */
@@ -42,7 +43,7 @@ export class GridServer implements IServer {
   readonly #transport: StorageTransport
   readonly #now: () => number
   readonly #gate: () => boolean
-  readonly #ending = new AbortController()
+  readonly #ending = new Cancellation()
   #connection: StorageConnection | undefined
   #version: { readonly said: ServerVersion; readonly saidMs: number } | undefined
   #connecting: Promise<IStorageServer> | undefined
@@ -113,10 +114,17 @@ export class GridServer implements IServer {
   }
 
   async #connect(): Promise<IStorageServer> {
-    const signal = AbortSignal.any([this.#ending.signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+    const limit = {
+      clock: systemClock,
+      delayMs: CONNECT_TIMEOUT_MS,
+      timeout: () => new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000} seconds`),
+    }
+    let connection: StorageConnection
     try {
-      await this.#dropUnlessAlive(signal)
-      this.#connection ??= await this.#openConnection(signal)
+      connection = await timedRequest(this.#ending, limit, async (signal) => {
+        await this.#dropUnlessAlive(signal)
+        return this.#connection ?? this.#openConnection(signal)
+      })
     } catch (cause) {
       if (this.#ending.signal.aborted) throw this.#ending.signal.reason
       throw this.#fail(cause)
@@ -124,14 +132,17 @@ export class GridServer implements IServer {
     this.#suspect = false
     this.#failure = undefined
     this.#lastConnectionTimeMs = this.#now()
-    return this.#watched(this.#connection)
+    return this.#watched(connection)
   }
 
   /** Connects until the signal aborts; a connection that comes too late is closed at once. */
   async #openConnection(signal: AbortSignal): Promise<StorageConnection> {
     const opening = this.#transport.connect(this.announcement, { signal })
     try {
-      return await raceAbort(opening, signal)
+      const connection = await raceAbort(opening, signal)
+      signal.throwIfAborted()
+      this.#connection = connection
+      return connection
     } catch (error) {
       opening.then((late) => late.close()).catch(() => undefined)
       throw error

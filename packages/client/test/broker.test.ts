@@ -2,7 +2,7 @@ import { isStorageError, StorageError } from '@lafs/storage-interface'
 import type { IStorageServer, ServerAnnouncement, StorageTransport } from '@lafs/storage-interface'
 import { fromHex, loadVectors } from '@lafs/vectors'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { identifyServer } from '../src/announcement.ts'
 import { createStorageBroker, permuteServers } from '../src/broker.ts'
 import type { StorageBroker } from '../src/broker.ts'
@@ -260,6 +260,27 @@ describe('createStorageBroker', () => {
     expect(transport.closedCount).toBe(0)
     open?.()
     await expect.poll(() => transport.closedCount).toBe(1)
+  })
+
+  it('gives a transport up that hangs for ten seconds, and tries again later', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { transport, broker, clock } = setUp()
+      transport.gate = new Promise(() => {})
+      const waiting = onlyServer(broker).storageServer()
+      waiting.catch(() => {})
+      await vi.advanceTimersByTimeAsync(9999)
+      expect(onlyServer(broker).connectionStatus.summary).toBe('connecting')
+      await vi.advanceTimersByTimeAsync(1)
+      expect(onlyServer(broker).connectionStatus.summary).toBe('failed: STORAGE_UNREACHABLE')
+      await expect(waiting).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })
+      clock.nowMs += 1000
+      transport.gate = Promise.resolve()
+      await onlyServer(broker).storageServer()
+      expect(onlyServer(broker).connectionStatus.connected).toBe(true)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('ends connections when it is closed, and makes no new ones', async () => {
