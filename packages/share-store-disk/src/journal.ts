@@ -44,8 +44,10 @@ export class Journal {
     this.#entries = Math.max(0, ...names.map(Number).filter(Number.isSafeInteger))
     for (const name of names) {
       const path = join(this.#folder, name)
-      const entry = parseEntry(await fs.readFile(path))
-      // A file that the disk does not let us change keeps its entry, and the others are served.
+      // What the disk does not let us read or change keeps its entry, and the other files are served.
+      const bytes = await fs.readFile(path).catch(() => undefined)
+      if (bytes === undefined) continue
+      const entry = parseEntry(bytes)
       const done =
         entry === undefined || (await finished(join(this.#root, entry.name), entry.changes))
       if (done) await fs.rm(path, { force: true })

@@ -93,6 +93,18 @@ describe('the journal', () => {
     }
   })
 
+  it('finishes what it can read, and stays out of the way of the rest', async () => {
+    const journal = await journalWithFile('aabbcccc')
+    await fs.mkdir(join(folder, 'journal', '7'))
+    await journal.begin('file', changes)
+    await fs.writeFile(join(folder, 'file'), 'AAbbcccc')
+    const next = new Journal(join(folder, 'journal'), folder)
+    await next.recover()
+    expect([await content(), await entries()]).toEqual(['AAbbCCCC', ['7']])
+    await next.begin('file', changes)
+    expect(await entries()).toEqual(['7', '8'])
+  })
+
   it('lets a file go that is not there any more', async () => {
     const journal = await journalWithFile('aabbcccc')
     await journal.begin('file', changes)
