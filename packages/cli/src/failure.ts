@@ -42,6 +42,8 @@ export type CommandErrorCode =
   | 'CLI_UNSAFE_NAME'
   /** The new link is there, and so is the old one. */
   | 'CLI_NOT_REMOVED'
+  /** A directory was to be moved to a place below itself. */
+  | 'CLI_INTO_ITSELF'
   /** A file is no share, or a damaged one. */
   | 'CLI_BAD_SHARE'
   /** A repair was tried and did not come to its end. */
@@ -56,6 +58,8 @@ export type CommandErrorCode =
   | 'CLI_EXISTING_CERTIFICATE'
   /** A file of Python's is none, or holds more than plain data. */
   | 'CLI_BAD_PICKLE'
+  /** What should tell of storage servers does not. */
+  | 'CLI_BAD_ANNOUNCEMENT'
   /** No node runs from the node directory. */
   | 'CLI_NO_NODE_RUNNING'
   /** A local folder cannot be read. */
@@ -120,6 +124,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLIENT_SERVERS_YAML_BAD_SHAPE: 'Correct private/servers.yaml in the node directory.',
   CLIENT_SERVERS_YAML_BAD_FIELD: 'Correct private/servers.yaml in the node directory.',
   CLI_EXISTING_CERTIFICATE: 'Choose another name, or remove that one first.',
+  CLI_NOT_REMOVED: "Remove that with 'lafs unlink'; to make an entry alone, use 'lafs ln'.",
+  CLI_IS_A_DIRECTORY: 'Name a file in it.',
   CLI_BAD_PICKLE: 'Remove the file to have the server begin anew: only counts are lost.',
   CLI_NO_NODE_RUNNING: "Start it with 'lafs run', or name another node directory with -d.",
   CLI_UNREADABLE_FOLDER: 'Check the name of the folder, and who may read it.',
@@ -146,6 +152,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLI_CUT_SHORT: 'Try again; the log of the node may say more.',
   ENOENT: 'Check the name of the file.',
   EACCES: 'Check who may read or write the file.',
+  EEXIST: 'Name something that is not there yet.',
+  ENOTDIR: 'Check the path: something in it is a file, and no folder.',
   EISDIR: 'Name a file, not a folder.',
   ENOSPC: 'Make room on the disk.',
 }

@@ -1,6 +1,6 @@
 import { CommandError, describeFailure } from './failure.ts'
 import type { ProgressBar } from './progress.ts'
-import { quotePath } from './quote.ts'
+import { quoteOutput, quotePath } from './quote.ts'
 import { writeTo } from './terminal.ts'
 import type { OutputStream } from './terminal.ts'
 
@@ -22,6 +22,12 @@ export class WalkFailures {
     this.#bar?.end()
     const place = path === undefined ? undefined : quotePath(path)
     await writeTo(this.#stderr, `${describeFailure(error, place)}\n`)
+  }
+
+  /** Tells of something that is left out, which is no failure. @param path - of a local file. */
+  async warn(path: string, why: string): Promise<void> {
+    this.#bar?.end()
+    await writeTo(this.#stderr, `WARNING: ${quoteOutput(path)} is left out: ${why}\n`)
   }
 
   /** Remembers what is told elsewhere. */

@@ -31,6 +31,8 @@ const CODES_BY_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^Access Prohibited: /, 'NODE_PROHIBITED'],
   [/^Files have no children/, 'CLI_NOT_A_DIRECTORY'],
   [/^PUT to a directory/, 'CLI_IS_A_DIRECTORY'],
+  [/^Unable to create directory .*a file was in the way/, 'CLI_NOT_A_DIRECTORY'],
+  [/^POST to file: bad t=mkdir/, 'CLI_NOT_A_DIRECTORY'],
   [/unknown URI type/i, 'CLI_UNKNOWN_NODE'],
 ]
 

@@ -228,6 +228,8 @@ describe('what of a local folder cannot be copied', () => {
       expect.stringMatching(
         /^lafs: [^ ]+folder\/bad[^ ]+ CLI_UNSAFE_NAME: not copied: its name is/,
       ),
+      `WARNING: '${cwd}/folder/dangling' is left out: it is a link that leads nowhere`,
+      `WARNING: '${cwd}/folder/loop' is left out: it is a link that leads nowhere`,
       expect.stringMatching(/^lafs: [^ ]+folder\/through': ENOTDIR: /),
       'lafs: CLI_INCOMPLETE: 2 things failed; all the rest is copied.',
       '',
@@ -372,6 +374,53 @@ describe('mv', () => {
     expect(await to.metadataFor('new')).toMatchObject({ own: 1 })
     expect(await from.hasChild('name')).toBe(false)
   })
+})
+
+describe('mv of a directory', () => {
+  it('loses none that was to be moved into itself', async () => {
+    const top = await directoryOf('file')
+    const inner = await top.createSubdirectory('d\u00E9')
+    await inner.createSubdirectory('below')
+    await top.setNode('link', inner)
+    const { uri, readonlyUri } = top
+    for (const [from, to] of [
+      ['d\u00E9', 'd\u00E9/new'],
+      ['d\u00E9', 'd\u00E9/'],
+      ['d\u00E9', 'de\u0301/below/new/er'],
+      ['d\u00E9', 'link/new'],
+      ['link', 'd\u00E9/'],
+    ] as const) {
+      const { status, stderr } = await lafs('mv', `${uri}/${from}`, `${uri}/${to}`)
+      expect(stderr).toMatch(/^lafs: CLI_INTO_ITSELF: /)
+      expect(status).toBe(1)
+    }
+    const innerUri = inner.uri
+    expect(await lafs('mv', `${uri}/link`, `${innerUri}/x`)).toMatchObject({ status: 1 })
+    expect(await lafs('mv', `${readonlyUri}/link`, `${uri}/link/x`)).toMatchObject({ status: 1 })
+    expect([...(await top.list()).keys()].toSorted()).toEqual(['d\u00E9', 'file', 'link'])
+    expect([...(await inner.list()).keys()]).toEqual(['below'])
+    // Beside itself, and up, it can go.
+    expect(await lafs('mv', `${uri}/link`, `${uri}/linked`)).toMatchObject({ status: 0 })
+    expect(await lafs('mv', `${uri}/d\u00E9/below`, `${uri}/d\u00E92`)).toMatchObject({ status: 0 })
+  })
+})
+
+it('mv says where an entry stands that it could not remove', async () => {
+  const { uri } = await directoryOf()
+  const { status, stderr } = await lafs('mv', 'URI:LIT:onwwc3dm', `${uri}/new`)
+  expect(stderr).toMatch(/^lafs: CLI_NOT_REMOVED: it stands at the new place, and at the old one/)
+  expect(status).toBe(2)
+  expect((await lafs('ls', uri)).stdout).toBe('new\n')
+})
+
+it.each([
+  ['mkdir', 'file'],
+  ['mkdir', 'file/below'],
+])('%s %s says that there is a file in the way', async (command, path) => {
+  const { uri } = await directoryOf('file')
+  const { status, stderr } = await lafs(command, `${uri}/${path}`)
+  expect(stderr).toBe('lafs: CLI_NOT_A_DIRECTORY: there is a file in the way.\n')
+  expect(status).toBe(1)
 })
 
 describe('ls -l', () => {

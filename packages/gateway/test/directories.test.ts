@@ -407,6 +407,30 @@ describe('POST DIR?t=rename, POST DIR?t=relink', () => {
     expect(await children(at(from))).toEqual({ d: LIT })
   })
 
+  it('leave a directory where it is that was to go into itself', async () => {
+    const cap = await directory()
+    const root = at(cap)
+    const inner = (await web.put(`${root}/sub/inner?t=mkdir`)).text
+    const sub = (await web.get(`${root}/sub?t=uri`)).text
+    await link(root, 'other', sub)
+    const relink = (name: string, to: string): Promise<Answered> =>
+      web.post(`${root}?t=relink&from_name=${name}&to_name=x&to_dir=${encodeURIComponent(to)}`)
+    const refused = [400, 'a directory cannot be moved into itself']
+    for (const to of [
+      sub,
+      `${sub}/inner`,
+      `${cap}/sub`,
+      `${cap}/sub/inner`,
+      `${cap}/other/inner`,
+    ]) {
+      expect(told(await relink('sub', to))).toEqual(refused)
+    }
+    expect(Object.keys(await children(root))).toEqual(['other', 'sub'])
+    expect(Object.keys(await children(at(sub)))).toEqual(['inner'])
+    // What has a way of its own there can go.
+    expect((await relink('other', inner)).status).toBe(200)
+  })
+
   it('replace what they may', async () => {
     const root = at(await directory())
     for (const name of ['a', 'b']) await link(root, name, LIT)

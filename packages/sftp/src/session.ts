@@ -176,6 +176,7 @@ export class Session {
   /** @param overwrite - whether what stands at the new path may be replaced. */
   async rename(from: string, to: string, overwrite: boolean): Promise<void> {
     const [source, target] = await Promise.all([this.#place(from), this.#place(to)])
+    if (isBelow(from, to)) throw failure('a directory cannot be moved into itself')
     const { filesInWork } = this.#context
     await Promise.all([filesInWork.settle(source), filesInWork.settle(target)])
     const existing = denied('there is something at the new path')
@@ -283,6 +284,15 @@ export class Session {
  */
 function canStandInPath(name: string): boolean {
   return !['', '.', '..'].includes(name) && !/[/\0]/.test(name)
+}
+
+/** Whether a path leads through what stands at another: nothing would lead there once that is moved. */
+function isBelow(above: string, path: string): boolean {
+  const [first, second] = [above, path].map((one) =>
+    namesOf(one).map((name) => name.normalize('NFC')),
+  )
+  if (first === undefined || second === undefined) return false
+  return first.length < second.length && first.every((name, index) => name === second[index])
 }
 
 async function nodeBelow(

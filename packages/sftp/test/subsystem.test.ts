@@ -501,6 +501,19 @@ it('keeps an entry that is renamed to itself, however it is named', async () => 
   }
 })
 
+it('leaves a directory where it is that was to go into itself', async () => {
+  const made = await user.ask(REQUEST.mkdir, text('d\u00e9/inner'), noAttributes)
+  expect(statusOf(made)).toBe(STATUS.ok)
+  for (const to of ['d\u00e9/x', 'de\u0301/inner/x', './d\u00e9/inner/../x']) {
+    expect(statusOf(await replace('d\u00e9', to))).toBe(STATUS.failure)
+    const renamed = await user.ask(REQUEST.rename, text('d\u00e9'), text(to))
+    expect(statusOf(renamed)).toBe(STATUS.failure)
+  }
+  expect([...(await root.list()).keys()]).toEqual(['d\u00e9'])
+  expect(statusOf(await replace('d\u00e9/inner', 'd\u00e9s'))).toBe(STATUS.ok)
+  expect([...(await root.list()).keys()].toSorted()).toEqual(['d\u00e9', 'd\u00e9s'])
+})
+
 it('makes a missing directory once for two users who ask at the same time', async () => {
   const other = connect(context, root.uri)
   const asked = await Promise.all(

@@ -1,10 +1,12 @@
 import { gridPlace } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
+import { CommandError } from '../failure.ts'
 import { parseFormat } from '../file-format.ts'
 import { quoteOutput } from '../quote.ts'
 import { askCap, queryText } from '../web-api.ts'
 import { writeOutcome } from '../outcome.ts'
 import { withWebApi } from '../web-command.ts'
+import { isWebApiError } from '../web-error.ts'
 import type { PrintOptions } from '../web-command.ts'
 import { placeTarget, withoutSlash } from '../web-path.ts'
 
@@ -31,7 +33,11 @@ export async function mkdirCommand(
       place === undefined || place.path === ''
         ? `/uri${queryText(query)}`
         : placeTarget(withoutSlash(withoutSlash(place)), query)
-    return askCap(api, 'POST', target, { signal })
+    return askCap(api, 'POST', target, { signal }).catch((error: unknown) => {
+      // The words of the gateway are about requests.
+      if (!isWebApiError(error) || error.code !== 'CLI_NOT_A_DIRECTORY') throw error
+      throw new CommandError('CLI_NOT_A_DIRECTORY', 'there is a file in the way', { cause: error })
+    })
   })
   await writeOutcome(context, options, quoteOutput(cap, { quotationMarks: false }), { cap })
 }

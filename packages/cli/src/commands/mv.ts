@@ -72,12 +72,13 @@ async function move(
   const { api, signal } = web
   if (source === undefined) {
     await link(web, facts, target)
-    const message = 'A cap alone stands in no directory to remove it from'
-    throw new FailureWithStatus(EXIT_NOT_REMOVED, new CommandError('CLI_NOT_REMOVED', message))
+    throw notRemoved('a cap alone stands in no directory that it could be removed from')
   }
+  if (facts.type === 'dirnode' && leadsThrough(target.parent, source)) throw intoItself()
   // Paths may meet in one directory, from which the only entry must not be removed.
   const from = await existingDirectory(web, source.parent)
   const to = await directoryForWriting(web, target.parent)
+  if (facts.type === 'dirnode' && isOneDirectory(to, bestCap(facts))) throw intoItself()
   const isSameDirectory = parseCap(from).format() === parseCap(to).format()
   // In a directory names have one form of Unicode, and so are one when they differ in that alone.
   if (isSameDirectory && source.name.normalize('NFC') === target.name.normalize('NFC')) return
@@ -92,8 +93,32 @@ async function move(
     await askText(api, 'DELETE', placeTarget({ root: from, path: source.name }), { signal })
   } catch (error) {
     signal.throwIfAborted()
-    throw new FailureWithStatus(EXIT_NOT_REMOVED, error)
+    throw notRemoved(error instanceof Error ? error.message : String(error), error)
   }
+}
+
+function notRemoved(why: string, cause?: unknown): FailureWithStatus {
+  const message = `it stands at the new place, and at the old one still: ${why}`
+  const error = new CommandError('CLI_NOT_REMOVED', message, { cause })
+  return new FailureWithStatus(EXIT_NOT_REMOVED, error)
+}
+
+/** Nothing would lead to such a directory any more. */
+function intoItself(): CommandError {
+  return new CommandError('CLI_INTO_ITSELF', 'a directory cannot be moved into itself')
+}
+
+/** Whether the names of a place lead through an entry. */
+function leadsThrough(place: GridPlace, { parent, name }: EntryPlace): boolean {
+  const entry = parent.path === '' ? name : `${parent.path}/${name}`
+  const inside = `${place.path}/`.normalize('NFC').startsWith(`${entry}/`.normalize('NFC'))
+  return inside && isOneDirectory(place.root, parent.root)
+}
+
+/** Whether two caps, however strong, are of one directory. */
+function isOneDirectory(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((text) => parseCap(text).verifyCap()?.format())
+  return first !== undefined && first === second
 }
 
 async function linkWithMetadata(

@@ -70,7 +70,7 @@ async function findLocalSource({ terminal }: WebContext, word: string): Promise<
 
 /**
  * What stands in a directory, in the order of the names; every entry has one. What is neither a file
- * nor a folder of the local file system is left out, as are links that lead nowhere.
+ * nor a folder of the local file system is left out with a warning, as are links that lead nowhere.
  *
  * @param names - that lead to the directory from where the copy begins.
  * @param failures - hears of entries that cannot be copied, and of a directory that cannot be read.
@@ -113,8 +113,10 @@ async function localChildren(folder: string, failures: WalkFailures): Promise<Na
       const entry = await stat(path)
       if (entry.isDirectory()) found.push({ kind: 'local-directory', name, path })
       else if (entry.isFile()) found.push({ kind: 'local-file', name, path })
+      else await failures.warn(path, 'it is no file and no folder')
     } catch (error) {
-      if (!leadsNowhere(error)) await failures.tell([path], error)
+      if (leadsNowhere(error)) await failures.warn(path, 'it is a link that leads nowhere')
+      else await failures.tell([path], error)
     }
   }
   return found

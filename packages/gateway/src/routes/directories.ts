@@ -1,5 +1,6 @@
+import { toBase32 } from '@lafs/crypto'
 import { isDirectoryNode } from '@lafs/filesystem-interface'
-import type { IDirectoryNode, NewChildCaps } from '@lafs/filesystem-interface'
+import type { IDirectoryNode, IFilesystemNode, NewChildCaps } from '@lafs/filesystem-interface'
 import { badRequest, describeError } from '../errors.ts'
 import type { GatewayResponse } from '../exchange.ts'
 import { directoryJson, unknownJson } from '../node-json.ts'
@@ -15,7 +16,7 @@ import { readText } from '../request/body.ts'
 import { childNodes, parseChildren } from '../request/children.ts'
 import { emptyResponse, jsonResponse, textResponse } from '../response.ts'
 import { isFresh, nodeTag } from './entity-tag.ts'
-import { putCap, putFormFile, parentOf, unlinkNode } from './files.ts'
+import { childIfAny, putCap, putFormFile, parentOf, unlinkNode } from './files.ts'
 import type { DirectoryExchange, UnknownExchange } from '../context.ts'
 import type { Route } from './route.ts'
 import { whenDone } from './when-done.ts'
@@ -264,27 +265,48 @@ async function relinkChild(exchange: DirectoryExchange): Promise<GatewayResponse
   refuseSlash('to_name', toName)
   if (toName === '') throw badRequest('to_name= may not be empty')
   const newParent = await directoryArgument(exchange)
+  if (newParent !== node) await refuseIntoItself(exchange, fromName)
   await node.moveChildTo(fromName, newParent, { newChildName: toName, overwrite })
   return textResponse('thing moved')
 }
 
 /** `to_dir`: a cap, and names below it with slashes between. Default: the same directory. */
-async function directoryArgument({
-  args,
-  context,
-  node,
-  request,
-}: DirectoryExchange): Promise<IDirectoryNode> {
-  const text = textArgument(args, 'to_dir')?.trim()
-  if (text === undefined) return node
-  const [cap = '', ...path] = text.split('/')
-  const root = context.client.createNodeFromUri(cap)
+async function directoryArgument(exchange: DirectoryExchange): Promise<IDirectoryNode> {
+  const { root, path } = destination(exchange)
+  const { signal } = exchange.request
   const target =
-    isDirectoryNode(root) && path.length > 0
-      ? await root.childAtPath(path, { signal: request.signal })
-      : root
+    isDirectoryNode(root) && path.length > 0 ? await root.childAtPath(path, { signal }) : root
   if (!isDirectoryNode(target)) throw badRequest('to_dir is not a directory')
   return target
+}
+
+function destination({ args, context, node }: DirectoryExchange): {
+  readonly root: IFilesystemNode
+  readonly path: readonly string[]
+} {
+  const text = textArgument(args, 'to_dir')?.trim()
+  if (text === undefined) return { root: node, path: [] }
+  const [cap = '', ...path] = text.split('/')
+  return { root: context.client.createNodeFromUri(cap), path }
+}
+
+/** Refuses to move a directory to where the way leads through itself: nothing would lead to it any more. */
+async function refuseIntoItself(exchange: DirectoryExchange, name: string): Promise<void> {
+  const { node } = exchange
+  const { signal } = exchange.request
+  const child = await childIfAny(node, name, signal)
+  const { root, path } = destination(exchange)
+  if (child === undefined || !isDirectoryNode(child) || !isDirectoryNode(root)) return
+  for (let count = 0; count <= path.length; count++) {
+    const step = count === 0 ? root : await root.childAtPath(path.slice(0, count), { signal })
+    if (isSameDirectory(step, child)) throw badRequest('a directory cannot be moved into itself')
+  }
+}
+
+/** Whether two nodes are one directory, whatever each of them may do with it. */
+function isSameDirectory(one: IFilesystemNode, other: IDirectoryNode): boolean {
+  const [first, second] = [one, other].map(({ storageIndex: si }) => si && toBase32(si))
+  return first !== undefined && first === second
 }
 
 function refuseSlash(argument: string, name: string): void {

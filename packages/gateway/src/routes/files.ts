@@ -248,7 +248,8 @@ export async function putFormFile(
   return linkUpload(exchange, parent, 200)
 }
 
-async function childIfAny(
+/** The child of a name; undefined where there is none. */
+export async function childIfAny(
   directory: IDirectoryNode,
   name: string,
   signal: AbortSignal,
