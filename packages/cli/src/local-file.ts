@@ -17,7 +17,10 @@ export async function writeFileWhole(
   const target = existing === undefined ? path : await realpath(path)
   // Not made of the name, which may be as long as names can be.
   const temporary = join(dirname(target), `.lafs-${randomBytes(8).toString('hex')}.tmp`)
-  const output = await open(temporary, 'wx', existing === undefined ? 0o666 : existing.mode & 0o777)
+  const mode = existing === undefined ? 0o666 : existing.mode & 0o777
+  const output = await open(temporary, 'wx', mode).catch((error: unknown) => {
+    throw asOf(error, temporary, target)
+  })
   try {
     await writeFile(output, content)
     if (existing !== undefined) {
@@ -31,6 +34,12 @@ export async function writeFileWhole(
     await unlink(temporary).catch(() => undefined)
     throw error
   }
+}
+
+/** What the system says of a file, said of another. */
+function asOf(error: unknown, temporary: string, target: string): unknown {
+  if (error instanceof Error) error.message = error.message.replace(temporary, target)
+  return error
 }
 
 async function statIfAny(path: string): Promise<Stats | undefined> {

@@ -106,6 +106,15 @@ describe('create-node', () => {
     expect(text).toContain('[helper]\nenabled = true\n')
   })
 
+  it.each([
+    ['::1', 'tcp:[::1]:'],
+    ['192.0.2.7', 'tcp:192.0.2.7:'],
+    ['bücher.example', 'tcp:bücher.example:'],
+  ])('is found at %s', async (host, location) => {
+    expect(await lafs('create-node', `--hostname=${host}`, 'node')).toMatchObject({ status: 0 })
+    expect(await textOf('node/tahoe.cfg')).toContain(`tub.location = ${location}`)
+  })
+
   it('keeps an introducer for later', async () => {
     const words = ['create-node', '--listen=none', '--no-storage', '-i', 'pb://a@b:1/c', 'node']
     const { status, stdout } = await lafs(...words)
@@ -136,6 +145,13 @@ describe('create-node', () => {
     ['1 <= --shares-happy <= --shares-total', ['--hostname=a', '--shares-happy=0']],
     ['--nickname must stand on one line', ['--hostname=a', '-n', 'a\n[node]']],
     ['--hostname must stand on one line', ['--hostname=a\nb']],
+    ['--hostname must be a name or an address', ['--hostname=a b']],
+    ['--hostname must be a name or an address', ['--hostname=a:1']],
+    ['--port must be such as tcp:12345', ['--port=a', '--location=tcp:a:1']],
+    ['--port must be such as tcp:12345', ['--port=tcp:1,tcp:0', '--location=tcp:a:1']],
+    ['--location must be such as tcp:example.org:12345', ['--port=tcp:1', '--location=a']],
+    ['--location must be such as tcp:example.org:12345', ['--port=tcp:1', '--location=AUTO,']],
+    ['--introducer must be a FURL', ['--hostname=a', '-i', 'example.org']],
   ])('refuses: %s', async (message, words) => {
     const { status, stderr } = await lafs('create-node', ...words, 'node')
     expect(status).toBe(2)
@@ -166,6 +182,7 @@ describe('add-server', () => {
   ])('changes nothing for %j', async (stdin, status) => {
     const outcome = await runHere(['-d', 'node', 'add-server', '-'], { cwd: root, stdin })
     expect(outcome.status).toBe(status)
+    expect(outcome.stderr).toContain('expected the private/announcement.yaml of a storage server')
     expect(outcome.stderr).not.toContain('topsecret')
     expect(await readdir(root)).toEqual([])
   })

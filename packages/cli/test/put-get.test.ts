@@ -149,7 +149,7 @@ describe('a command line that fails', () => {
       'a folder that is not there',
       ['get', 'URI:LIT:onwwc3dm', 'no/file'],
       1,
-      /^lafs: ENOENT: .*\n$/,
+      /^lafs: ENOENT: .*open '.*no\/file'.*\n$/,
     ],
     ['a cap in the place of a file', ['put', 'URI:CHK:secret'], 1, /^lafs: ENOENT: .*\n$/],
     ['an unknown command', ['frobnicate'], 2, /unknown command/],

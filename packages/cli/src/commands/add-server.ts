@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { isClientError, parseServersYaml } from '@lafs/client'
 import { addServers, runningProcess } from '@lafs/node-directory'
 import type { CommandContext } from '../command-context.ts'
-import { UsageError } from '../failure.ts'
+import { CommandError, UsageError } from '../failure.ts'
 import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
 import { printableName } from '../quote.ts'
@@ -23,12 +24,8 @@ export async function addServerCommand(
     file === undefined || file === '-'
       ? await text(terminal.stdin)
       : await readFile(resolve(terminal.cwd, file), 'utf8')
+  assertAnnouncement(announcements)
   const servers = await addServers(nodeDirectory, announcements)
-  if (servers.length === 0) {
-    throw new UsageError(
-      'expected the private/announcement.yaml of a storage server, got no server.',
-    )
-  }
   const nodeRuns = (await runningProcess(nodeDirectory)) !== undefined
   if (json === true) {
     const added = servers.map(({ serverId, announcement: { nickname } }) => ({
@@ -45,4 +42,16 @@ export async function addServerCommand(
   }
   if (nodeRuns)
     await writeLine(terminal.stderr, 'The running node knows them after its next start.')
+}
+
+/** What is wrong here is wrong in the text that was given, and not in the node directory. */
+function assertAnnouncement(announcements: string): void {
+  const expected = 'expected the private/announcement.yaml of a storage server, got'
+  try {
+    if (parseServersYaml(announcements).length > 0) return
+  } catch (error) {
+    if (!isClientError(error)) throw error
+    throw new CommandError('CLI_BAD_ANNOUNCEMENT', `${expected} something else`)
+  }
+  throw new UsageError(`${expected} no server`)
 }

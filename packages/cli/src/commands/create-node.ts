@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { createNodeDirectory, isNodeDirectoryError, parseEndpoint } from '@lafs/node-directory'
 import type { NewNode } from '@lafs/node-directory'
@@ -68,7 +68,7 @@ export async function createNodeCommand(
     nickname: oneLine(options.nickname ?? '', '--nickname'),
     webPort: webPort(options.webport),
     ...sharesOf(options),
-    introducer: options.introducer,
+    introducer: options.introducer === undefined ? undefined : introducerFurl(options.introducer),
     tub: await tubOf(options),
     storage: options.storage,
     storageFolder: options.storageDir && oneLine(options.storageDir, '--storage-dir'),
@@ -176,11 +176,43 @@ async function tubOf(options: CreateNodeOptions): Promise<NewNode['tub']> {
     if (hostname !== undefined) {
       throw new UsageError('--hostname cannot be used with --location/--port.')
     }
-    return { port: oneLine(port, '--port'), location: oneLine(location, '--location') }
+    return { port: listenText(port), location: locationText(location) }
   }
   if (hostname === undefined) throw new UsageError('--listen=tcp requires --hostname=.')
+  const host = hostText(oneLine(hostname, '--hostname'))
   const free = await freePort()
-  return { port: `tcp:${free}`, location: `tcp:${oneLine(hostname, '--hostname')}:${free}` }
+  return { port: `tcp:${free}`, location: `tcp:${host}:${free}` }
+}
+
+/** Where to listen: endpoints with commas between them. */
+function listenText(text: string): string {
+  const isListened = (endpoint: string): boolean => {
+    const { port } = parseEndpoint(endpoint.trim()) ?? { port: 0 }
+    return port !== 0
+  }
+  if (text === 'disabled' || text.split(',').every(isListened)) return oneLine(text, '--port')
+  throw new UsageError('--port must be such as tcp:12345:interface=192.0.2.7.')
+}
+
+/** Where others find the node: hints with commas between them. */
+function locationText(text: string): string {
+  const isHint = (hint: string): boolean =>
+    /^(?:AUTO|(?:[a-z0-9]+:)?\S+:\d{1,5})$/.test(hint.trim())
+  if (text === 'disabled' || text.split(',').every(isHint)) return oneLine(text, '--location')
+  throw new UsageError('--location must be such as tcp:example.org:12345.')
+}
+
+/** A name or an address; one of IPv6 as it stands in hints. */
+function hostText(text: string): string {
+  if (isIPv6(text)) return `[${text}]`
+  if (/^(?:\[[\da-f:]+\]|[^\s:,/[\]@]+)$/i.test(text)) return text
+  throw new UsageError('--hostname must be a name or an address, such as example.org.')
+}
+
+/** @param text - a FURL: a secret. */
+function introducerFurl(text: string): string {
+  if (/^pb:\/\/\S+$/.test(text)) return text
+  throw new UsageError('--introducer must be a FURL, pb://….')
 }
 
 function oneLine(text: string, flag: string): string {
