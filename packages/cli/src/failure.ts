@@ -60,6 +60,8 @@ export type CommandErrorCode =
   | 'CLI_BAD_PICKLE'
   /** What should tell of storage servers does not. */
   | 'CLI_BAD_ANNOUNCEMENT'
+  /** A node runs from the node directory, and cannot be asked. */
+  | 'CLI_NO_WEB_API'
   /** No node runs from the node directory. */
   | 'CLI_NO_NODE_RUNNING'
   /** A local folder cannot be read. */
@@ -128,6 +130,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   CLI_IS_A_DIRECTORY: 'Name a file in it.',
   CLI_BAD_PICKLE: 'Remove the file to have the server begin anew: only counts are lost.',
   CLI_NO_NODE_RUNNING: "Start it with 'lafs run', or name another node directory with -d.",
+  CLI_NO_WEB_API:
+    'Set web.port in the [node] section of its tahoe.cfg, such as tcp:3456:interface=127.0.0.1, and start it again.',
   CLI_UNREADABLE_FOLDER: 'Check the name of the folder, and who may read it.',
   CLI_READ_ONLY: 'Use a cap that writes.',
   CLI_BAD_BACKUPDB:

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { claimFolder } from '@lafs/node-directory'
@@ -20,6 +20,8 @@ beforeAll(async () => {
     'node.url': 'http://127.0.0.1:1234/\n',
   })
   await claimFolder(node)
+  await mkdir(join(root, 'silent'))
+  await claimFolder(join(root, 'silent'))
   const browser = join(root, 'browser')
   await writeFile(
     browser,
@@ -78,6 +80,8 @@ describe('webopen', () => {
 
   it.each([
     [['-d', 'absent', 'webopen'], 1, 'CLI_NO_NODE_RUNNING'],
+    [['-d', 'silent', 'webopen'], 1, 'CLI_NO_WEB_API'],
+    [['-d', 'silent', 'status'], 2, 'CLI_NO_WEB_API'],
     [['webopen', '-u', 'file:///etc/passwd'], 2, 'expected the address of a gateway'],
     [['webopen', '-u', 'http://127.0.0.1:1/', 'none:'], 1, 'CLI_UNKNOWN_ALIAS'],
   ])('refuses %j', async (words, status, said) => {

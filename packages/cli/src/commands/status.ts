@@ -1,7 +1,7 @@
 import { durationText } from '@lafs/grid-manager/duration'
 import { CommandError, FailureWithStatus } from '../failure.ts'
 import { pythonJson } from '@lafs/gateway/python-json'
-import { runningNodeUrl } from '../running-node.ts'
+import { expectRunningNode } from '../running-node.ts'
 import type { CommandContext } from '../command-context.ts'
 import { writeLine, writeTo } from '../terminal.ts'
 import { inDecimalUnits } from '../units.ts'
@@ -75,12 +75,7 @@ async function askNode({
   terminal: { signal },
 }: CommandContext): Promise<{ status: NodeStatus; statistics: NodeStatistics }> {
   try {
-    const url = await runningNodeUrl(nodeDirectory)
-    if (url === undefined) {
-      const what = 'no node with a web API runs from the node directory'
-      throw new CommandError('CLI_NO_NODE_RUNNING', what)
-    }
-    await using api = httpWebApi(url)
+    await using api = httpWebApi(await expectRunningNode(nodeDirectory))
     const status = await askRecord(api, '/status?t=json', signal)
     const statistics = await askRecord(api, '/statistics?t=json', signal)
     const lists = [status['active'], status['recent']]

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { gridPlace, readAliases } from '../aliases.ts'
 import type { CommandContext } from '../command-context.ts'
 import { readCapWord } from '../cap-word.ts'
-import { CommandError, UsageError } from '../failure.ts'
-import { runningNodeUrl } from '../running-node.ts'
+import { UsageError } from '../failure.ts'
+import { expectRunningNode } from '../running-node.ts'
 import { writeOutcome } from '../outcome.ts'
 import { writeTo } from '../terminal.ts'
 import type { PrintOptions } from '../web-command.ts'
@@ -32,11 +32,7 @@ export async function webopenCommand(
   options: WebopenOptions,
 ): Promise<void> {
   const { terminal, nodeDirectory } = context
-  const base = options.nodeUrl ?? (await runningNodeUrl(nodeDirectory))
-  if (base === undefined) {
-    const what = 'pages come from a node that runs, and none runs from the node directory'
-    throw new CommandError('CLI_NO_NODE_RUNNING', what)
-  }
+  const base = options.nodeUrl ?? (await expectRunningNode(nodeDirectory))
   if (!URL.canParse(base) || !/^https?:/.test(base)) {
     throw new UsageError('expected the address of a gateway, such as http://127.0.0.1:3456/')
   }
