@@ -93,6 +93,17 @@ describe('updateServermap', () => {
     },
   )
 
+  it.each(['MODE_READ', 'MODE_WRITE'] as const)(
+    '%s looks on where somebody knows of a newer version',
+    async (mode) => {
+      const newer: Placement[] = [4, 20, 24].map((server, share) => [server, share, '2'])
+      const { file, map, reads } = scene([...spread('1', [0, 1, 2, 3]), ...newer], { servers: 25 })
+      await updateServermap(file, map, mode)
+      expect(map.bestRecoverableVersion()?.sequenceNumber).toBe(2)
+      expect(reads).toHaveLength(25)
+    },
+  )
+
   it('asks the first servers for whole small shares, and the others for what proves a version', async () => {
     const { file, map, reads, servers } = scene(spread('1'))
     await updateServermap(file, map, 'MODE_READ')

@@ -95,6 +95,12 @@ async function replay(recordings: Recordings, recorded: RecordedCase): Promise<v
     const { steps, initial } = await transcript(recorded, update, { waiting, reached }, () =>
       updateServermap(file, map, update.mode),
     )
+    if (goesOn(update) && steps.length > update.steps.length) {
+      const asked = update.steps.slice(0, -1)
+      expect({ initial, steps: steps.slice(0, asked.length) }).toEqual({ initial, steps: asked })
+      expect(steps.at(-1)).toHaveLength(1)
+      return
+    }
     if (!update.asksTwice) expect({ initial, steps }).toEqual(pick(update))
     const found = {
       recoverable: map.recoverableVersions().map(nameOf).toSorted(),
@@ -132,6 +138,13 @@ async function replay(recordings: Recordings, recorded: RecordedCase): Promise<v
 
 const ascending = (a: number, b: number): number => a - b
 const pick = ({ initial, steps }: RecordedUpdate): unknown => ({ initial, steps })
+
+/**
+ * Whether a writer knows of a newer version than the one that it can read. Upstream's may stop there,
+ * and writes over it; ours asks all servers.
+ */
+const goesOn = ({ mode, best, newer }: RecordedUpdate): boolean =>
+  mode === 'MODE_WRITE' && best.length > 0 && newer.length > 0
 
 /** Lets the servers answer one at a time, in the order of the case, until the update is done. */
 async function transcript(

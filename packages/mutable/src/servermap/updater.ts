@@ -329,17 +329,21 @@ class Update {
       case 'MODE_ANYTHING':
         return recoverable.length > 0 ? undefined : OUTSTANDING_MAX
       case 'MODE_READ': {
-        // Twice as many as are needed have answered, and nobody knows of anything newer.
-        const enough = this.#completed >= 2 * this.#epsilon && recoverable.length > 0
-        const newer = this.#map.unrecoverableNewerVersions()
-        return enough && newer.length === 0 ? undefined : OUTSTANDING_MAX
+        // Twice as many as are needed have answered.
+        const enough = this.#completed >= 2 * this.#epsilon
+        return enough && this.#hasNewest(recoverable) ? undefined : OUTSTANDING_MAX
       }
       case 'MODE_WRITE':
-        return recoverable.length > 0 ? this.#wantedToWrite() : OUTSTANDING_MAX
+        return this.#hasNewest(recoverable) ? this.#wantedToWrite() : OUTSTANDING_MAX
       case 'MODE_CHECK':
       case 'MODE_REPAIR':
         return 0
     }
+  }
+
+  /** Whether there is a version to read, and nobody knows of anything newer. */
+  #hasNewest(recoverable: readonly VersionInfo[]): boolean {
+    return recoverable.length > 0 && this.#map.unrecoverableNewerVersions().length === 0
   }
 
   /**
