@@ -73,6 +73,8 @@ export interface DiskStoreOptions {
 /** A change of a share that is ready: nothing of it shows before it is committed. */
 interface PreparedChange {
   readonly kind: 'replacement' | 'in place' | 'deletion'
+  /** Bytes of the journal that are held in memory until then. */
+  readonly journaled: number
   commit(): Promise<void>
   /** Removes what was prepared, unless it was committed. */
   discard(): Promise<void>
@@ -80,7 +82,7 @@ interface PreparedChange {
 
 /** A large share is changed in place when no more than this part of it changes: one of so many. */
 const JOURNALED_PART = 4
-/** And no more than so many bytes, */
+/** And no more than so many bytes of all shares of one write, */
 const JOURNALED_MAX = 8 * 1024 * 1024
 /** by no more than so many writes, each of which is looked at for each other. */
 const JOURNALED_WRITES_MAX = 1000
@@ -188,10 +190,11 @@ class DiskStore extends DiskStoreReader implements IShareStore {
         const path = this.pathOf(storageIndex, shareNumber)
         const edit = async (file: ShareBytes, container: Container): Promise<void> =>
           this.#edit(file, container, change, lease, leaseRoom)
+        const room = prepared.reduce((left, { journaled }) => left - journaled, JOURNALED_MAX)
         prepared.push(
           change.newLength === 0
             ? this.#deletion(path)
-            : ((await this.#changeInPlace(path, change, edit)) ??
+            : ((await this.#changeInPlace(path, change, edit, room)) ??
                 (await this.#replacement(path, writeEnabler, change, edit))),
         )
       }
@@ -289,7 +292,8 @@ class DiskStore extends DiskStoreReader implements IShareStore {
   }
 
   #deletion(path: string): PreparedChange {
-    return { kind: 'deletion', commit: () => this.#remove(path), discard: async () => {} }
+    const commit = (): Promise<void> => this.#remove(path)
+    return { kind: 'deletion', journaled: 0, commit, discard: async () => {} }
   }
 
   /**
@@ -331,17 +335,20 @@ class DiskStore extends DiskStoreReader implements IShareStore {
       await fs.rename(copy, path)
       if (small !== undefined) this.warm.note(dirname(path))
     }
-    return { kind: 'replacement', commit, discard }
+    return { kind: 'replacement', journaled: 0, commit, discard }
   }
 
   /**
    * A change of a large share in place, by way of the journal; undefined where a copy serves better:
    * for a small share, one that a reader has open, or one of which much changes.
+   *
+   * @param room - bytes that the journal may still take for this write.
    */
   async #changeInPlace(
     path: string,
     change: SlotChange,
     edit: (file: ShareBytes, container: Container) => Promise<void>,
+    room: number,
   ): Promise<PreparedChange | undefined> {
     if (this.warm.has(dirname(path)) || this.pool.has(path)) return undefined
     const handle = await openIfThere(path)
@@ -349,17 +356,21 @@ class DiskStore extends DiskStoreReader implements IShareStore {
     try {
       const { size } = await handle.stat()
       const written = change.writes.reduce((sum, { data }) => sum + data.length, 0)
-      const most = Math.min(size / JOURNALED_PART, JOURNALED_MAX)
+      const most = Math.min(size / JOURNALED_PART, room)
       if (size <= SMALL_FILE || written > most) return undefined
       if (change.writes.length > JOURNALED_WRITES_MAX) return undefined
-      const file = bytesOfFile(handle)
-      const plan = new PlannedChange(file)
-      await edit(plan, await readContainer(plan))
+      const plan = new PlannedChange(bytesOfFile(handle), most)
+      try {
+        await edit(plan, await readContainer(plan))
+      } catch (error) {
+        if (plan.isTooLarge) return undefined
+        throw error
+      }
       const newSize = await plan.size()
-      if (plan.written > most || newSize - size > most) return undefined
+      if (newSize - size > most) return undefined
       await extend(handle, size, newSize)
       const entry = await this.#journal.begin(this.#nameOf(path), await plan.changes())
-      return { kind: 'in place', ...entry }
+      return { kind: 'in place', journaled: plan.written, ...entry }
     } finally {
       await handle.close()
     }

@@ -9,12 +9,24 @@ interface Write {
 /** The bytes of a file as they will be: what is written to them is remembered, and changes nothing. */
 export class PlannedChange implements ShareBytes {
   readonly #file: ShareBytes
+  readonly #sizeMax: number
   readonly #writes: Write[] = []
-  /** Bytes that were written, all told. */
-  written = 0
+  #written = 0
 
-  constructor(file: ShareBytes) {
+  /** @param sizeMax - how many bytes may be written, all told: they are held in memory. */
+  constructor(file: ShareBytes, sizeMax: number) {
     this.#file = file
+    this.#sizeMax = sizeMax
+  }
+
+  /** Bytes that were written, all told. */
+  get written(): number {
+    return this.#written
+  }
+
+  /** Whether they are more than may be. */
+  get isTooLarge(): boolean {
+    return this.#written > this.#sizeMax
   }
 
   async size(): Promise<number> {
@@ -35,13 +47,15 @@ export class PlannedChange implements ShareBytes {
     return found
   }
 
+  /** @throws RangeError for more than may be written. */
   async write(position: number, pieces: readonly Uint8Array[]): Promise<void> {
     let at = position
     for (const bytes of pieces) {
       this.#writes.push({ position: at, bytes })
-      this.written += bytes.length
+      this.#written += bytes.length
       at += bytes.length
     }
+    if (this.isTooLarge) throw new RangeError(`more than ${this.#sizeMax} bytes change`)
   }
 
   async flush(): Promise<void> {}

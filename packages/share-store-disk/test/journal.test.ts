@@ -1,10 +1,13 @@
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { toBase32 } from '@lafs/crypto'
 import type { IShareStore } from '@lafs/storage-interface'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDiskStore } from '../src/index.ts'
 import { Journal } from '../src/journal.ts'
+import { PlannedChange } from '../src/planned-change.ts'
+import { BytesInMemory } from '../src/share-bytes.ts'
 import {
   crashIndex,
   crashLease,
@@ -38,6 +41,17 @@ async function journalWithFile(content: string): Promise<Journal> {
 }
 const content = (): Promise<string> => fs.readFile(join(folder, 'file'), 'utf8')
 const entries = (): Promise<string[]> => fs.readdir(join(folder, 'journal'))
+
+describe('a change that is planned', () => {
+  it('holds no more than it may', async () => {
+    const plan = new PlannedChange(new BytesInMemory(bytes('aabbcccc')), 4)
+    await plan.write(1, [bytes('A'), bytes('BBB')])
+    expect([plan.written, plan.isTooLarge]).toEqual([4, false])
+    expect(await plan.readUpTo(0, 99)).toEqual(bytes('aABBBccc'))
+    await expect(plan.write(0, [bytes('x')])).rejects.toThrow(RangeError)
+    expect(plan.isTooLarge).toBe(true)
+  })
+})
 
 describe('the journal', () => {
   const changes = [change(0, 'aa', 'AA'), change(4, 'cccc', 'CCCC')]
@@ -160,6 +174,32 @@ describe('a large mutable share of which little changes', () => {
     await store.writeSlot(index, enabler, changes, crashLease('a'), Infinity)
     expect((await file()).ino).not.toBe(first.ino)
     expect(await span(store, 0, 1002)).toEqual(new Uint8Array(1002).fill(5, 0, 1001))
+    await store.close()
+  })
+
+  it('is copied where the journal has enough of other shares of the write', async () => {
+    const store = await createDiskStore({ folder })
+    const all = (data: Uint8Array): Promise<void> => {
+      const writes = [{ offset: 0, data }]
+      const changes = new Map([0, 1, 2, 3, 4, 5].map((n) => [n, { writes }]))
+      return store.writeSlot(index, enabler, changes, crashLease('a'), Infinity)
+    }
+    const inodes = async (): Promise<number[]> => {
+      const name = toBase32(index)
+      const at = join(folder, 'shares', name.slice(0, 2), name)
+      const found = [0, 1, 2, 3, 4, 5].map((n) => fs.stat(join(at, String(n))))
+      return (await Promise.all(found)).map(({ ino }) => ino)
+    }
+    await all(new Uint8Array(6_500_000))
+    const first = await inodes()
+    await all(new Uint8Array(1_500_000).fill(5))
+    const second = await inodes()
+    expect(second.map((ino, n) => ino === first[n])).toEqual([true, true, true, true, true, false])
+    for (const n of [0, 5]) {
+      const share = await store.open(index, n)
+      expect(await share.read(1_499_998, 4)).toEqual(Uint8Array.of(5, 5, 0, 0))
+      await share.close()
+    }
     await store.close()
   })
 
