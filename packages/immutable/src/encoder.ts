@@ -33,10 +33,11 @@ import type { SegmentMemory } from './segment-pool.ts'
 import { failureMessage, serversOfHappiness, sharesByServer } from './happiness.ts'
 import { sourceChanged } from './key.ts'
 import { ResumptionError } from './resume/resumption.ts'
+import { afterSilence } from './silence.ts'
 
 /** Segments that may be on their way through the encoder at once. */
 const SEGMENTS_IN_FLIGHT = 3
-/** A shareholder that does not take one write in this time is given up. */
+/** A shareholder that does not take a write is given up when none of them has taken any for so long. */
 const WRITE_TIMEOUT_MS = 120_000
 /** How long the end of a failed upload waits for servers to drop what they hold. */
 const ABORT_TIMEOUT_MS = 5000
@@ -210,6 +211,8 @@ class Encoding {
   readonly #crypttextHashes: Uint8Array[] = []
   /** By share number, then segment. */
   readonly #blockHashes: Uint8Array[][]
+  /** How often a shareholder has done what it was to do. */
+  #answerCount = 0
   #encodingMs = 0
   #sendingMs = 0
   #pushed = 0
@@ -440,17 +443,23 @@ class Encoding {
       options: { readonly signal: AbortSignal },
     ) => Promise<void>,
   ): Promise<void> {
+    const clock: Clock = {
+      nowMs: () => this.#clock.nowMs(),
+      after: (delayMs, callback) =>
+        afterSilence(this.#clock, delayMs, () => this.#answerCount, callback),
+    }
     await Promise.all(
       [...this.#shareholders].map(async ([share, holder]) => {
         try {
           await this.#cancellation.run((signal) =>
             within(act(holder.writer, share, { signal }), {
-              clock: this.#clock,
+              clock,
               delayMs: WRITE_TIMEOUT_MS,
               timeout: () => new Error(`no answer within ${WRITE_TIMEOUT_MS / 1000} seconds`),
               signal,
             }),
           )
+          this.#answerCount += 1
         } catch (error) {
           this.#cancellation.signal.throwIfAborted()
           if (error instanceof ResumptionError) throw error

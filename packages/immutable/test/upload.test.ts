@@ -413,6 +413,22 @@ describe('servers that fail during an upload', () => {
     expect(await leftNothing(grid, cap)).toBe(true)
   })
 
+  it('over a slow line are given their time, though every write takes long', async () => {
+    const clock = virtualClock()
+    const grid = await createGrid(10)
+    // One write after another, whichever servers they are for.
+    let line = Promise.resolve()
+    for (const { hooks } of grid.servers) {
+      hooks.write = () => {
+        line = line.then(() => clock.sleep(25_000))
+        return line
+      }
+    }
+    const got = uploadImmutable(uploadableFromBytes(data), optionsOn(grid, { clock }))
+    const { pushedShares } = await clock.run(got, 3_600_000)
+    expect(pushedShares).toBe(10)
+  })
+
   it('and stall are given up after two minutes', async () => {
     const clock = virtualClock()
     const grid = await createGrid(10)

@@ -36,8 +36,8 @@ export class FileKnowledge {
   /** What was wrong with each server's shares, by its id. */
   readonly problems: Map<string, string> = new Map()
   uriExtension: ValidatedUriExtension | undefined
-  /** When a server has last sent something of a share. */
-  heardMs = 0
+  /** How often a server has sent something of a share. */
+  answerCount = 0
   /** Why no share can help, if so: the file itself is badly made. */
   fatal: unknown
   #known: KnownFile | undefined

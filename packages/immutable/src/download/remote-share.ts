@@ -298,7 +298,7 @@ export class RemoteShare {
       bytes = await requests.run((signal) => this.#bucket.read(offset, size, { signal }))
       event.success = true
       event.responseSize = bytes.length
-      this.#file.heardMs = this.#file.clock.nowMs()
+      this.#file.answerCount += 1
     } catch (error) {
       event.success = false
       throw error

@@ -1,4 +1,5 @@
 import { NoSharesError, NotEnoughSharesError } from '@lafs/filesystem-interface'
+import { afterSilence } from '../silence.ts'
 import { BlockRuns } from './block-runs.ts'
 import type { Block } from './block-runs.ts'
 import { DownloadEndedError } from './file-knowledge.ts'
@@ -174,18 +175,11 @@ export class SegmentFetcher {
       retire()
       state.overdue.add(share)
     })
-    const startMs = clock.nowMs()
-    const giveUp = (): void => {
-      // A line that is slow brings one answer after another.
-      const silentMs = clock.nowMs() - Math.max(startMs, this.#file.heardMs)
-      if (silentMs < GIVE_UP_MS) {
-        cancelGiveUp = clock.after(GIVE_UP_MS - silentMs, giveUp)
-        return
-      }
+    const answers = (): number => this.#file.answerCount
+    const cancelGiveUp = afterSilence(clock, GIVE_UP_MS, answers, () => {
       share.failure ??= new Error(`${share.label} did not answer`)
       retire()
-    }
-    let cancelGiveUp = clock.after(GIVE_UP_MS, giveUp)
+    })
     const settle = (): void => {
       cancelOverdue()
       cancelGiveUp()
