@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { type CryptoProvider, defaultCrypto } from '@lafs/crypto'
 import type { IServermapUpdaterStatus, Progress, ServermapMode } from '@lafs/filesystem-interface'
 import { createMemoryStore } from '@lafs/share-store-memory'
@@ -68,6 +68,8 @@ function serverOf(grid: TestGrid, index: number): TestServer {
 const spread = (version: string, servers: readonly number[] = TEN): Placement[] =>
   servers.map((server) => [server, server % 10, version])
 const TEN = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+/** Looks often, and as long as a slow machine may take for a signature. */
+const PATIENT = { interval: 1, timeout: 20_000 }
 const forever = (): Promise<never> => new Promise(() => {})
 const idsOf = (servers: readonly number[]): Set<string> =>
   new Set(servers.map((index) => `v0-${String(index).padStart(3, '0')}`))
@@ -569,7 +571,7 @@ describe('the signal', () => {
       }
     }
     const update = updateServermap(grid.file, grid.map, mode, { signal })
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await vi.waitUntil(() => [...grid.map.shares()].length === 1, PATIENT)
     const reason = new Error('enough')
     controller.abort(reason)
     await expect(update).rejects.toBe(reason)
@@ -595,10 +597,9 @@ describe('a signature', () => {
     })
     const { file, map, advised } = scene([...spread('1', [0]), ...spread('2', [1])], { crypto })
     const update = updateServermap(file, map, 'MODE_CHECK', { signal: controller.signal })
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await vi.waitUntil(() => verifications.length === 2, PATIENT)
     controller.abort(new Error('enough'))
     await expect(update).rejects.toThrow('enough')
-    expect(verifications.length).toBe(2)
     for (const [index, verified] of verifications.entries()) verified(index === 0)
     await new Promise((resolve) => setTimeout(resolve, 5))
     expect([...map.shares()]).toEqual([])
