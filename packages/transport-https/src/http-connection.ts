@@ -1,11 +1,12 @@
+import { Buffer } from 'node:buffer'
 import type { TLSSocket } from 'node:tls'
 import type { IncomingResponse, OutgoingRequest } from '@lafs/storage-protocol/client'
 import { type Nurl, onAbort } from '@lafs/storage-protocol'
 import { connectPinned, type PinnedOptions } from './connect-pinned.ts'
 import { passingBytes, ResponseReader } from './response-reader.ts'
 
-/** From here on, bytes, a body takes longer to copy than its head to send apart. */
-const APART_SIZE_MIN: number = 128 * 1024
+/** Pieces of fewer bytes go out together with their neighbours. */
+const APART_SIZE_MIN: number = 64 * 1024
 /** How much of a body goes out at a time: so that a slow line still shows progress. */
 const STEP_SIZE: number = 512 * 1024
 // oxlint-disable-next-line no-control-regex -- these are what a head may not hold
@@ -35,7 +36,6 @@ export class HttpConnection {
   #pending: Pending | undefined
   #usableUntilMs = Infinity
   #isUsed = false
-  #drained = (): void => {}
 
   /** @throws {@link StorageError} when there is no such server; see {@link connectPinned}. */
   static async open(nurl: Nurl, options: PinnedOptions): Promise<HttpConnection> {
@@ -57,13 +57,11 @@ export class HttpConnection {
   private constructor(socket: TLSSocket, host: string) {
     this.#socket = socket
     this.#host = host
-    socket.on('drain', () => this.#drained())
     socket.on('error', (error) => this.#fail(error))
     socket.on('end', () => {
       if (this.#pending?.reader.finish() === true) this.#complete(this.#pending)
     })
     socket.on('close', () => {
-      this.#drained()
       this.#fail(new Error('the peer closed the connection'))
     })
   }
@@ -158,35 +156,52 @@ export class HttpConnection {
   }
 
   #write(pending: Pending, head: string): void {
-    const { body = [] } = pending.request
-    const socket = this.#socket
-    const size = body.reduce((sum, piece) => sum + piece.length, 0)
-    if (size >= APART_SIZE_MIN) {
-      socket.write(head, 'latin1')
-      void this.#writeSteps(pending, body)
-      return
+    const parts = partsOf(head, pending.request.body ?? [])
+    const [only] = parts
+    if (parts.length === 1 && only !== undefined) {
+      this.#socket.write(only)
+      pending.isSent = true
+    } else {
+      void this.#writeAll(pending, parts)
     }
-    socket.cork()
-    socket.write(head, 'latin1')
-    for (const piece of body) socket.write(piece)
-    socket.uncork()
-    pending.isSent = true
   }
 
-  async #writeSteps(pending: Pending, body: readonly Uint8Array[]): Promise<void> {
-    for (const piece of body) {
-      for (let offset = 0; offset < piece.length; offset += STEP_SIZE) {
-        // It may have been answered, or have failed, meanwhile.
-        if (this.#pending !== pending) return
-        pending.request.onMoved()
-        if (this.#socket.write(piece.subarray(offset, offset + STEP_SIZE))) continue
-        await new Promise<void>((resolve) => {
-          this.#drained = resolve
-        })
-      }
+  /** One after the other: several at once would be copied into one by the socket. */
+  async #writeAll(pending: Pending, parts: readonly Uint8Array[]): Promise<void> {
+    for (const part of parts) {
+      // It may have been answered, or have failed, meanwhile.
+      if (this.#pending !== pending) return
+      pending.request.onMoved()
+      await new Promise<unknown>((resolve) => this.#socket.write(part, resolve))
     }
     pending.isSent = true
   }
+}
+
+/** A request as it is given to the socket: large pieces as they are, in steps, and small ones joined. */
+function partsOf(head: string, body: readonly Uint8Array[]): Uint8Array[] {
+  const parts: Uint8Array[] = []
+  let small: Uint8Array[] = [Buffer.from(head, 'latin1')]
+  let smallSize = head.length
+  const join = (): void => {
+    if (smallSize > 0) parts.push(Buffer.concat(small, smallSize))
+    small = []
+    smallSize = 0
+  }
+  for (const piece of body) {
+    const isSmall = piece.length < APART_SIZE_MIN
+    if (!isSmall || smallSize + piece.length > STEP_SIZE) join()
+    if (isSmall) {
+      small.push(piece)
+      smallSize += piece.length
+      continue
+    }
+    for (let offset = 0; offset < piece.length; offset += STEP_SIZE) {
+      parts.push(piece.subarray(offset, offset + STEP_SIZE))
+    }
+  }
+  join()
+  return parts
 }
 
 /** A connection that had rested ended as it was to be used again: the peer may never have seen the request. */
