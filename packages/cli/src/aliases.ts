@@ -50,6 +50,13 @@ export async function readAliases(
   const rootCap = (await readIfThere(join(nodeDirectory, 'private', 'root_dir.cap')))?.trim()
   if (rootCap) aliases.set(DEFAULT_ALIAS, rootCap)
   const text = (await readIfThere(aliasFile(nodeDirectory))) ?? ''
+  for (const [name, cap] of parseAliases(text)) aliases.set(name, cap)
+  if (dirCap !== undefined) aliases.set(DEFAULT_ALIAS, dirCap)
+  return aliases
+}
+
+function parseAliases(text: string): Map<string, string> {
+  const aliases = new Map<string, string>()
   for (const [index, line] of text.split(/\r\n|\n|\r/).entries()) {
     const content = line.trim()
     if (content === '' || content.startsWith('#')) continue
@@ -63,7 +70,6 @@ export async function readAliases(
     }
     aliases.set(name, cap.trim())
   }
-  if (dirCap !== undefined) aliases.set(DEFAULT_ALIAS, dirCap)
   return aliases
 }
 
@@ -71,7 +77,7 @@ export async function readAliases(
  * Adds a line to the aliases of a node directory, in one step; what stands there stays as it is, also what
  * other processes add at the same time.
  *
- * @throws {@link CommandError} `CLI_BAD_ALIAS` where what stands there is no UTF-8.
+ * @throws {@link CommandError} `CLI_BAD_ALIAS` where what stands there is no UTF-8; `CLI_EXISTING_ALIAS`.
  * @see allmydata.scripts.tahoe_add_alias.add_line_to_aliasfile
  */
 export async function addAlias(nodeDirectory: string, name: string, cap: string): Promise<void> {
@@ -85,6 +91,8 @@ export async function addAlias(nodeDirectory: string, name: string, cap: string)
     if (before.includes('\uFFFD')) {
       throw new CommandError('CLI_BAD_ALIAS', 'expected private/aliases to be UTF-8')
     }
+    // Another process may have added it since somebody looked.
+    if (parseAliases(before).has(name)) throw existingAlias(name)
     const separator = before === '' || before.endsWith('\n') ? '' : '\n'
     await output.writeFile(`${before}${separator}${name}: ${cap}\n`)
     // A cap may stand nowhere else.
@@ -142,9 +150,13 @@ export async function newAliasName(nodeDirectory: string, word: string): Promise
     )
   }
   if ((await readAliases(nodeDirectory)).has(name)) {
-    throw new CommandError('CLI_EXISTING_ALIAS', `Alias ${quoteOutput(name)} already exists!`)
+    throw existingAlias(name)
   }
   return name
+}
+
+function existingAlias(name: string): CommandError {
+  return new CommandError('CLI_EXISTING_ALIAS', `Alias ${quoteOutput(name)} already exists!`)
 }
 
 /**

@@ -91,11 +91,11 @@ describe('readAliases', () => {
 
 describe('addAlias', () => {
   it('leaves what is there as it is, and ends a last line that has no end', async () => {
-    await writeFile(file('aliases'), '# mine\n\nold:  cap\n  odd')
+    await writeFile(file('aliases'), '# mine\n\nold:  cap\n  odd: x')
     await addAlias(folder, 'new', 'cap 2')
     await addAlias(folder, 'newer', 'cap 3')
     const text = await readFile(file('aliases'), 'utf8')
-    expect(text).toBe('# mine\n\nold:  cap\n  odd\nnew: cap 2\nnewer: cap 3\n')
+    expect(text).toBe('# mine\n\nold:  cap\n  odd: x\nnew: cap 2\nnewer: cap 3\n')
   })
 
   it('loses none of those that are added at once', async () => {
@@ -103,6 +103,17 @@ describe('addAlias', () => {
     await Promise.all(names.map((name) => addAlias(folder, name, 'cap')))
     expect([...(await readAliases(folder)).keys()].toSorted()).toEqual(names)
     expect(await readdir(dirname(file('aliases')))).toEqual(['aliases'])
+  })
+
+  it('takes one name once, of those that are added at once', async () => {
+    const caps = ['cap 1', 'cap 2', 'cap 3']
+    const added = await Promise.allSettled(caps.map((cap) => addAlias(folder, 'name', cap)))
+    const [kept] = caps.filter((_, index) => added[index]?.status === 'fulfilled')
+    expect(await readFile(file('aliases'), 'utf8')).toBe(`name: ${kept}\n`)
+    expect(added.filter(({ status }) => status === 'rejected')).toEqual([
+      { status: 'rejected', reason: expect.objectContaining({ code: 'CLI_EXISTING_ALIAS' }) },
+      { status: 'rejected', reason: expect.objectContaining({ code: 'CLI_EXISTING_ALIAS' }) },
+    ])
   })
 
   it('does not wait for a process that was killed while it added one', async () => {
