@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startNode } from '@lafs/node'
 import { NodeDirectoryError } from '@lafs/node-directory'
 import type { CommandContext } from '../command-context.ts'
-import { blotOutSecrets, describeFailure } from '../failure.ts'
-import { escapeControls, quoteOutput } from '../quote.ts'
+import { describeFailure } from '../failure.ts'
+import { nodeLog } from '../node-log.ts'
+import { quoteOutput } from '../quote.ts'
 import { writeLine } from '../terminal.ts'
 import type { Terminal } from '../terminal.ts'
 import { tuneForStorage } from '../tune-process.ts'
@@ -34,7 +35,7 @@ export async function runCommand(
   const quoted = quoteOutput(nodeDirectory)
   await writeLine(terminal.stdout, `'lafs run' in ${quoted}`)
   await checkIsClient(nodeDirectory)
-  const log = logTo(terminal)
+  const log = nodeLog(terminal)
   const ignored = rest.filter((word) => word !== '--allow-stdin-close')
   if (ignored.length > 0) log(`passed over, as there is no twistd here: ${ignored.join(' ')}`)
   await writeLine(terminal.stdout, `running node in ${quoted}`)
@@ -136,12 +137,4 @@ async function exitTriggerTime(folder: string): Promise<number | undefined> {
     ({ mtimeMs }) => mtimeMs,
     () => undefined,
   )
-}
-
-/** Lines with their time in front, without secrets and controls. */
-function logTo({ stdout, now }: Terminal): (line: string) => void {
-  return (line) => {
-    const time = new Date(now()).toISOString().replace('T', ' ')
-    stdout.write(`${time} ${escapeControls(blotOutSecrets(line))}\n`)
-  }
 }
