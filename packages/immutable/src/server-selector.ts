@@ -407,8 +407,9 @@ class ServerSelector {
     this.#dependencies.onProgress?.({ phase: 'placing', done, total: totalShares })
   }
 
-  /** Notes that a server has a share whole. */
+  /** Notes that a server has a share whole, if it says so of one that the file has. */
   #found({ server: { serverId }, held }: Tracker, share: number): void {
+    if (share >= this.#request.totalShares) return
     held.add(share)
     this.#peers.addPeerWithShare(serverId, share)
     this.#homeless.delete(share)

@@ -12,7 +12,7 @@ import type { IUploadable, IUploadStatus, Progress } from '@lafs/filesystem-inte
 import { virtualClock } from '@lafs/testing'
 import { parseCapStrict, type ChkCap } from '@lafs/uri'
 import { describe, expect, it } from 'vitest'
-import { createGrid, forever, noise, same, sharesOn } from './grid.ts'
+import { createGrid, forever, noise, same, sharesOn, store } from './grid.ts'
 import type { Grid } from './grid.ts'
 
 const codec = await loadCodec()
@@ -411,6 +411,21 @@ describe('servers that fail during an upload', () => {
     })
     for (const { hooks } of grid.servers) delete hooks.write
     expect(await leftNothing(grid, cap)).toBe(true)
+  })
+
+  it('by saying that they hold shares which the file has not make nobody happy', async () => {
+    const grid = await createGrid(7)
+    for (const [index, server] of grid.servers.entries()) {
+      const stranger = new Map([[100 + index, data]])
+      if (index > 0) await store(server, cap.storageIndex, stranger)
+      if (index > 3) server.hooks.allocate = () => Promise.reject(new Error('connection lost'))
+    }
+    const failed = uploadImmutable(uploadableFromBytes(data), optionsOn(grid))
+    await expect(failed).rejects.toMatchObject({ code: 'UPLOAD_UNHAPPINESS', happiness: 4 })
+    for (const { hooks } of grid.servers) delete hooks.allocate
+    const results = await uploadImmutable(uploadableFromBytes(data), optionsOn(grid))
+    expect(results).toMatchObject({ preexistingShares: 0, pushedShares: 10 })
+    expect(Math.max(...results.sharemap.keys())).toBe(9)
   })
 
   it('over a slow line are given their time, though every write takes long', async () => {
