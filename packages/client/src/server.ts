@@ -50,7 +50,12 @@ export class GridServer implements IServer {
   /** An operation found the connected server out of reach. */
   #suspect = false
   #failure:
-    | { readonly error: StorageError; readonly count: number; readonly retryAtMs: number }
+    | {
+        readonly error: StorageError
+        readonly count: number
+        readonly failedAtMs: number
+        readonly backOffMs: number
+      }
     | undefined
   #lastConnectionTimeMs: number | undefined
 
@@ -75,7 +80,11 @@ export class GridServer implements IServer {
 
   /** Whether it failed so recently that it is not worth asking. */
   get outOfReach(): boolean {
-    return this.#failure !== undefined && this.#now() < this.#failure.retryAtMs
+    if (this.#failure === undefined) return false
+    const { failedAtMs, backOffMs } = this.#failure
+    const sinceMs = this.#now() - failedAtMs
+    // A clock that was put back says nothing of when that was.
+    return sinceMs >= 0 && sinceMs < backOffMs
   }
 
   get connectionStatus(): IConnectionStatus {
@@ -172,7 +181,7 @@ export class GridServer implements IServer {
         })
     const count = (this.#failure?.count ?? 0) + 1
     const backOffMs = Math.min(BACK_OFF_MIN_MS * 2 ** (count - 1), BACK_OFF_MAX_MS)
-    this.#failure = { error, count, retryAtMs: this.#now() + backOffMs }
+    this.#failure = { error, count, failedAtMs: this.#now(), backOffMs }
     return error
   }
 

@@ -153,6 +153,18 @@ describe('createStorageBroker', () => {
     expect(transport.connectCount).toBe(20)
   })
 
+  it('waits no longer where the clock is put back', async () => {
+    const { transport, broker, clock } = setUp()
+    transport.error = AWAY
+    await broker.connect()
+    expect(broker.serversForStorageIndex(INDEX)).toHaveLength(0)
+    clock.nowMs -= 3_600_000
+    expect(broker.serversForStorageIndex(INDEX)).toHaveLength(1)
+    transport.error = undefined
+    await onlyServer(broker).storageServer()
+    expect(onlyServer(broker).connectionStatus.connected).toBe(true)
+  })
+
   it('asks a server that an operation found away for a sign of life, and keeps it if it answers', async () => {
     const { transport, broker } = setUp()
     const server = onlyServer(broker)
