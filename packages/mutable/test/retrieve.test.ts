@@ -134,6 +134,21 @@ describe('a span', () => {
     expect(grid.requests.map(({ server }) => server)).toEqual([0, 1, 2])
   })
 
+  it('needs no more of the block hashes than lead from its segments to the root', async () => {
+    const damage = (bytes: Uint8Array): Uint8Array => {
+      const { offset } = parseMutableHeader(bytes).sections.blockHashTree
+      // The leaf of the last of ten segments.
+      const at = offset + 32 * (15 + 9)
+      return bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
+    }
+    const recorded = await recordedFile(MANY_SEGMENTS)
+    const grid = await createRecordedGrid(recorded, { damage })
+    const got = await readAll(grid, { offset: 0, size: 2000 })
+    expect(got).toEqual(recorded.plaintext.slice(0, 2000))
+    expect(grid.map.badShares.size).toBe(0)
+    await expect(readAll(grid)).rejects.toMatchObject({ code: 'DOWNLOAD_NOT_ENOUGH_SHARES' })
+  })
+
   it('costs nothing where the servermap came with it', async () => {
     const recorded = await recordedFile('sdmf-3-10-131072-5000')
     const grid = await createRecordedGrid(recorded, { prefetch: 4096 })

@@ -26,6 +26,14 @@ export interface ShareVerifierOptions {
   readonly crypto: CryptoProvider
 }
 
+/** What a share says of its blocks. */
+interface BlockHashes {
+  /** Knows its root, which is right, and what was checked besides. */
+  readonly tree: IncompleteHashTree
+  /** All nodes, root first, as the share has them. */
+  readonly nodes: readonly Uint8Array[]
+}
+
 /** A new tree over the roots of the block hash trees of a version's shares, which knows its root. */
 export function shareTreeOf(version: VersionInfo, crypto: CryptoProvider): IncompleteHashTree {
   const tree = new IncompleteHashTree(version.totalShares, crypto)
@@ -36,6 +44,7 @@ export function shareTreeOf(version: VersionInfo, crypto: CryptoProvider): Incom
 /** Reads one share of a version, and hands out only what agrees with the version's root hash. */
 export class ShareVerifier {
   readonly #options: ShareVerifierOptions
+  #blockHashes: Promise<BlockHashes> | undefined
   #blockTree: Promise<IncompleteHashTree> | undefined
 
   constructor(options: ShareVerifierOptions) {
@@ -48,53 +57,62 @@ export class ShareVerifier {
   }
 
   /**
-   * The block hash tree, read and checked once.
+   * The block hash tree, read and checked once, all of it.
    *
    * @throws {@link CorruptShareError} where hashes do not fit; what the reader throws.
    */
   blockTree(options?: OperationOptions): Promise<IncompleteHashTree> {
     const { reader } = this.#options
-    this.#blockTree ??= reader.load(HASHES, options).then(() => this.#checkHashes())
+    this.#blockHashes ??= reader.load(HASHES, options).then(() => this.#checkRoot())
+    this.#blockTree ??= this.#blockHashes.then(({ tree, nodes }) => {
+      this.#check('block hash tree failure', () =>
+        tree.setHashes({ hashes: new Map(nodes.entries()) }),
+      )
+      return tree
+    })
     return this.#blockTree
   }
 
   /**
    * The blocks of some segments that follow one another; the first call reads the hashes in the same
-   * request.
+   * request. Of the block hash tree no more is checked than these blocks need: a small part of a large
+   * file does not cost the hashes of all of it.
    *
    * @throws as {@link blockTree} does.
    */
   async blocks(first: number, last: number, options?: OperationOptions): Promise<SaltedBlock[]> {
     const { reader, version, crypto } = this.#options
-    const alsoLoad = this.#blockTree === undefined ? HASHES : []
+    const alsoLoad = this.#blockHashes === undefined ? HASHES : []
     const reading = reader.blocks(first, last, { ...options, alsoLoad })
-    this.#blockTree ??= reading.then(() => this.#checkHashes())
-    const [tree, blocks] = await Promise.all([this.#blockTree, reading])
-    const hashes = await crypto.sha256dMany(
+    this.#blockHashes ??= reading.then(() => this.#checkRoot())
+    const [{ tree, nodes }, blocks] = await Promise.all([this.#blockHashes, reading])
+    const blockHashes = await crypto.sha256dMany(
       blockHashPrefix,
       blocks.map(({ hashed }) => hashed),
     )
-    const leaves = new Map(hashes.map((hash, index) => [first + index, hash]))
-    this.#check('block hash tree failure', () => tree.setHashes({ leaves }))
+    const leaves = new Map(blockHashes.map((hash, index) => [first + index, hash]))
+    const hashes = new Map<number, Uint8Array>()
+    for (const leaf of leaves.keys()) {
+      for (const node of tree.neededHashes(leaf)) hashes.set(node, nodes[node] ?? new Uint8Array())
+    }
+    this.#check('block hash tree failure', () => tree.setHashes({ hashes, leaves }))
     // The salt of SDMF stands in the header, and is right because that is signed.
     const iv = version.header.salt
     return blocks.map(({ block, salt }) => ({ block, salt: iv ?? salt }))
   }
 
-  /** From the nodes of the share's tree to its root, and from there to the signed root. */
-  async #checkHashes(): Promise<IncompleteHashTree> {
+  /** From the root of the share's tree to the signed root. */
+  async #checkRoot(): Promise<BlockHashes> {
     const { reader, version, shareTree, shareNumber, crypto } = this.#options
     const [chain, nodes] = await Promise.all([reader.shareHashChain(), reader.blockHashTree()])
-    const tree = new IncompleteHashTree(numberOfSegments(version.header), crypto)
-    this.#check('block hash tree failure', () =>
-      tree.setHashes({ hashes: new Map(nodes.entries()) }),
-    )
-    const { root } = tree
+    const [root] = nodes
     if (root === undefined) throw this.#corrupt('block hash tree failure: it is empty')
     this.#check('corrupt hashes', () =>
       shareTree.setHashes({ hashes: chain, leaves: new Map([[shareNumber, root]]) }),
     )
-    return tree
+    const tree = new IncompleteHashTree(numberOfSegments(version.header), crypto)
+    tree.setHashes({ hashes: new Map([[0, root]]) })
+    return { tree, nodes }
   }
 
   #check(what: string, act: () => void): void {
