@@ -15,6 +15,7 @@
  *   one, as long as `2k - 1` different shares were good on servers that do as they should.
  * - What can be read is read: k good shares on servers that answer give the contents. Whatever servers
  *   do, nothing is read but what somebody wrote.
+ * - What a repair says that it has stored is there, though servers drop or lose what they have taken.
  * - Where nothing is wrong with servers, a check that verifies finds exactly the good shares that there
  *   are, and a repair of what can be read ends healthy.
  * - In the end rebalancing finds nothing more to do, and as many servers as can be have a share.
@@ -24,7 +25,11 @@ import { toBase32 } from '@lafs/crypto'
 import { createCheckable, planRebalance, rebalance } from '@lafs/checker'
 import type { CheckerContext } from '@lafs/checker'
 import { isFilesystemError } from '@lafs/filesystem-interface'
-import type { ICheckResults, IMutableFileNode } from '@lafs/filesystem-interface'
+import type {
+  ICheckAndRepairResults,
+  ICheckResults,
+  IMutableFileNode,
+} from '@lafs/filesystem-interface'
 import {
   createImmutableNode,
   serversOfHappiness,
@@ -69,6 +74,7 @@ const marks = [
   'repaired',
   'repaired by verifying',
   'repaired though servers fail',
+  'repaired though servers forget',
   'repair left unfinished',
   'beyond repair',
   'moved',
@@ -124,6 +130,8 @@ const faults: readonly FaultName[] = [
   'loses',
   'losesAnswers',
 ]
+/** Those of them that are seen later alone. */
+const forgetfulness: readonly FaultName[] = ['dropsWrites', 'loses']
 /** Faults of servers that do not lie. */
 const honestFaults: readonly FaultName[] = ['dies', 'answersLate', 'refuses', 'hasNoSpace']
 
@@ -423,9 +431,26 @@ async function check(run: Run, file: TestFile, options: Deed): Promise<void> {
   const mended = results.repairSuccessful
   if (mended) run.marks.add(verify ? 'repaired by verifying' : 'repaired')
   if (mended && disturbed) run.marks.add('repaired though servers fail')
+  if (options.forgetful) await expectStored(run, file, results)
   if (!mended) {
     run.marks.add(results.preRepairResults.recoverable ? 'repair left unfinished' : 'beyond repair')
   }
+}
+
+/** Whether the shares that a repair says it has made are there. */
+async function expectStored(
+  run: Run,
+  file: TestFile,
+  { preRepairResults: before, postRepairResults: after }: ICheckAndRepairResults,
+): Promise<void> {
+  const made = [...after.sharemap.keys()].filter((share) => !before.sharemap.has(share))
+  if (made.length === 0) return
+  run.marks.add('repaired though servers forget')
+  const there = await standing(run.vaults, file, kept(run))
+  const names = there.flatMap(({ label, places }) =>
+    [...places.keys()].map((share) => (label === '' ? share : `${label}${share}`)),
+  )
+  expect(names).toEqual(expect.arrayContaining(made))
 }
 
 async function move(run: Run, file: TestFile, { context }: Deed): Promise<void> {
@@ -442,12 +467,21 @@ interface Deed {
   readonly disturbed: boolean
   /** Whether nothing else is done at the same time. */
   readonly alone: boolean
+  /** Whether servers forget what they are given, and do as they should otherwise. */
+  readonly forgetful: boolean
 }
 
 /** One or two operations on a file that must not harm it. */
 async function tend(run: Run, file: TestFile): Promise<void> {
   const { random, clock, vaults } = run
-  const troubled = random.next() < 0.5 && disturb(run, faults, random.next() * 0.2).size > 0
+  const fate = random.next()
+  const troubles =
+    fate < 0.3
+      ? disturb(run, forgetfulness, random.next() * 0.6)
+      : fate < 0.6
+        ? disturb(run, faults, random.next() * 0.2)
+        : new Set()
+  const troubled = troubles.size > 0
   const count = random.next() < 0.7 ? 1 : 2
   const before = await standing(vaults, file, kept(run))
   const seen = await standing(vaults, file, up(run))
@@ -457,7 +491,9 @@ async function tend(run: Run, file: TestFile): Promise<void> {
     const diesAfter = random.next() < 0.2 ? random.integer(60) : Infinity
     const disturbed = troubled || diesAfter !== Infinity
     if (diesAfter !== Infinity) run.marks.add('client died')
-    const deed = { context: clientOf(run, diesAfter), disturbed, alone: count === 1 }
+    const alone = count === 1
+    const forgetful = troubled && fate < 0.3 && diesAfter === Infinity
+    const deed = { context: clientOf(run, diesAfter), disturbed, alone, forgetful }
     const kind = draw(random, ['check', 'check', 'move', 'read'] as const)
     deeds.push(`${kind}${diesAfter === Infinity ? '' : `, dies after ${diesAfter}`}`)
     if (kind === 'read') return read(run, file, troubled || count > 1)
@@ -496,7 +532,7 @@ async function edit(run: Run, file: TestFile): Promise<void> {
   file.written.add(toBase32(text))
   const node: IMutableFileNode = createMutableNode(cap, clientOf(run, diesAfter))
   const others = safe && onlyVersion && random.next() < 0.4
-  const deed = { context: run.context, disturbed: false, alone: false }
+  const deed = { context: run.context, disturbed: false, alone: false, forgetful: false }
   const kind = draw(random, ['check', 'move'] as const)
   run.story.push(
     `${file.name}: edit ${run.editCount}${diesAfter === Infinity ? '' : `, dies after ${diesAfter}`}${others ? ` and ${kind}` : ''}${bad.size > 0 ? ` though ${[...bad].join()} fails` : ''}`,

@@ -4,12 +4,7 @@ import {
   MustForceRepairError,
   RepairRequiresWritecapError,
 } from '@lafs/filesystem-interface'
-import type {
-  ICheckResults,
-  ProgressOptions,
-  RepairOptions,
-  ShareLocator,
-} from '@lafs/filesystem-interface'
+import type { ICheckResults, ProgressOptions, RepairOptions } from '@lafs/filesystem-interface'
 import {
   openMutableFile,
   republishVersion,
@@ -61,15 +56,18 @@ export async function repairMutable(
   const { file, queue } = openMutableFile(target.cap, target.node, context)
   const map = new ServerMap()
   const corrupt = await queue.edit(() => repair(file, map, results, options), options)
-  const left = corrupt.filter(({ server, shareNumber }) => map.badShare(server, shareNumber))
+  const places = new Map(corrupt.map((share) => [placeOf(share), share]))
+  const left = [...places.values()].filter(({ server, shareNumber }) =>
+    map.badShare(server, shareNumber),
+  )
   const postRepairResults = mutableCheckResults(target, file.context.broker, map, left)
   return { successful: postRepairResults.healthy, postRepairResults }
 }
 
 /**
  * @param map - empty; gets how things stand in the end.
- * @returns the shares of the version that was restored which are as corrupt as the check has said, or
- *   were until they were replaced.
+ * @returns the shares that are as corrupt as the check has said, or were until they were replaced, and
+ *   those that are no good though they were replaced; some of them twice.
  */
 async function repair(
   file: MutableFile,
@@ -78,35 +76,38 @@ async function repair(
   { force = false, signal, onProgress }: RepairOptions,
 ): Promise<FailedShare[]> {
   const options = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
-  const suspects = placesOf(corruptShares)
+  const suspects = new Set(
+    corruptShares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`),
+  )
+  const known: FailedShare[] = []
   for (let tries = 1; ; tries++) {
     await updateServermap(file, map, 'MODE_REPAIR', { ...options, thorough: true })
     const best = map.bestRecoverableVersion()
-    if (best === undefined) return []
+    if (best === undefined) {
+      const versions = map.unrecoverableVersions()
+      return [...known, ...(await verifyPlaces(file, map, suspects, { ...options, versions }))]
+    }
     const rivals = rivalsOf(map, best)
     if (rivals.length > 0 && !force) {
       // They may be what a writer has half done.
       if (tries === 1) continue
       throw mustForce(map, best, rivals)
     }
-    const before = new Set(map.shares())
+    const before = placesIn(map)
     try {
       if (rivals.length > 0) {
         await republishVersion(file, map, best, options)
-        await lookAgain(file, map, before, options)
-        return []
+        return [...known, ...(await lookAgain(file, map, before, options))]
       }
       // Where all that the check missed seems to be there, it must be something in the shares.
       const everything = !healthy && isWhole(map, best)
       const corrupt = await verifyAgain(file, map, best, everything ? undefined : suspects, options)
-      const replaced = placesOf(
-        corrupt.map(({ server: { serverId }, shareNumber }) => ({ serverId, shareNumber })),
-      )
-      const replaces = ({ serverId }: IServer, share: ShareNumber): boolean =>
-        replaced.has(`${share}@${serverId}`)
+      known.push(...corrupt)
+      const replaced = new Set(corrupt.map(placeOf))
+      const replaces = (server: IServer, shareNumber: ShareNumber): boolean =>
+        replaced.has(placeOf({ server, shareNumber }))
       await restoreShares(file, map, best, { ...options, replaces })
-      await lookAgain(file, map, before, options)
-      return corrupt
+      return [...known, ...(await lookAgain(file, map, before, options))]
     } catch (error) {
       // Shares of it were worse than they looked, and the map knows that now; or it was replaced.
       const unreadable = isFilesystemError(error, 'DOWNLOAD_NOT_ENOUGH_SHARES')
@@ -115,22 +116,63 @@ async function repair(
   }
 }
 
+/** What a map knew before something was written. */
+interface KnownPlaces {
+  readonly shares: ReadonlySet<KnownShare>
+  /** Those of good shares and of bad ones; see {@link placeOf}. */
+  readonly places: ReadonlySet<string>
+}
+
+function placesIn(map: ServerMap): KnownPlaces {
+  const shares = new Set(map.shares())
+  return { shares, places: new Set([...shares, ...map.knownBadShares()].map(placeOf)) }
+}
+
 /**
  * Asks servers for what they hold once something was written: the map forgets what a server has taken
- * and not kept.
+ * and does not show. Where another share stood, that may have been one of the same version, and what
+ * stands there now is read.
+ *
+ * @returns those that are no good.
  */
 async function lookAgain(
   file: MutableFile,
   map: ServerMap,
-  before: ReadonlySet<KnownShare>,
+  before: KnownPlaces,
   options: ProgressOptions,
-): Promise<void> {
-  const wrote = [...map.shares()].some((share) => !before.has(share))
-  if (wrote) await updateServermap(file, map, 'MODE_CHECK', { ...options, thorough: true })
+): Promise<FailedShare[]> {
+  const written = [...map.shares()].filter((share) => !before.shares.has(share))
+  if (written.length === 0) return []
+  await updateServermap(file, map, 'MODE_CHECK', { ...options, thorough: true })
+  for (const { server, shareNumber } of written) {
+    if (!map.reachableServers.has(server.serverId)) map.forgetShare(server, shareNumber)
+  }
+  const replaced = written.filter((share) => before.places.has(placeOf(share)))
+  return verifyPlaces(file, map, new Set(replaced.map(placeOf)), {
+    ...options,
+    versions: new Set(replaced.map(({ version }) => version)),
+  })
 }
 
-function placesOf(shares: readonly Omit<ShareLocator, 'storageIndex'>[]): Set<string> {
-  return new Set(shares.map(({ serverId, shareNumber }) => `${shareNumber}@${serverId}`))
+/** Looks at the shares of some versions in some places; the map hears of those that are no good. */
+async function verifyPlaces(
+  file: MutableFile,
+  map: ServerMap,
+  places: ReadonlySet<string>,
+  { versions, ...options }: ProgressOptions & { readonly versions: Iterable<VersionInfo> },
+): Promise<FailedShare[]> {
+  const failed: FailedShare[] = []
+  for (const version of places.size === 0 ? [] : versions) {
+    const only = (server: IServer, shareNumber: ShareNumber): boolean =>
+      places.has(placeOf({ server, shareNumber }))
+    failed.push(...(await verifyVersion(file, map, version, { ...options, only })))
+  }
+  return failed
+}
+
+/** Names a share on a server. */
+function placeOf({ server, shareNumber }: Pick<KnownShare, 'server' | 'shareNumber'>): string {
+  return `${shareNumber}@${server.serverId}`
 }
 
 /** Whether every share of a version is somewhere, and nothing else is anywhere. */
@@ -154,7 +196,7 @@ async function verifyAgain(
   if (suspects?.size === 0) return []
   return verifyVersion(file, map.copy(), version, {
     ...options,
-    only: ({ serverId }, shareNumber) => suspects?.has(`${shareNumber}@${serverId}`) ?? true,
+    only: (server, shareNumber) => suspects?.has(placeOf({ server, shareNumber })) ?? true,
   })
 }
 

@@ -121,6 +121,37 @@ async function mixed(
   return createMutableGrid({ ...file, shares })
 }
 
+describe.each([SDMF, MDMF])('a repair of $name', (file) => {
+  it('does not take a corrupt share for the one that was to stand in its place', async () => {
+    const grid = await createMutableGrid(file)
+    await grid.put(4, 4, withBadBlock(file.shares, 4))
+    const stubborn = serverAt(grid.servers, 4)
+    stubborn.onMessage = async (name, run) => {
+      const answer = await run()
+      if (name === 'write') await grid.put(4, 4, withBadBlock(file.shares, 4))
+      return answer
+    }
+    const results = await checkableOn(grid).checkAndRepair({ verify: true })
+    expect(results).toMatchObject({
+      repairAttempted: true,
+      repairSuccessful: false,
+      postRepairResults: { healthy: false, goodShareCount: 9, corruptShares: [{ shareNumber: 4 }] },
+    })
+  })
+
+  it('still tells of the corrupt shares where nothing can be mended', async () => {
+    const shares = keep(file.shares, (share) => share < 3)
+    const grid = await createMutableGrid({ ...file, shares })
+    await grid.put(1, 1, withBadBlock(file.shares, 1))
+    const results = await checkableOn(grid).checkAndRepair({ verify: true })
+    expect(results).toMatchObject({
+      repairSuccessful: false,
+      postRepairResults: { recoverable: false, corruptShares: [{ shareNumber: 1 }] },
+    })
+    expect(results?.postRepairResults.goodShareCount).toBe(results?.preRepairResults.goodShareCount)
+  })
+})
+
 describe('repairing missing shares', () => {
   it.each([SDMF, MDMF])(
     'counts none of $name that its server has taken and dropped',
