@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { blotOutSecrets } from './failure.ts'
 import { run } from './run.ts'
 
@@ -19,6 +20,8 @@ export async function main(): Promise<void> {
     if (error.code === 'EPIPE') unread.abort(error)
   })
   const signal = AbortSignal.any([interrupt.signal, unread.signal])
+  // Everything that goes on at a time hears of it, however much that is.
+  setMaxListeners(0, signal, interrupt.signal)
   const status = await run(process.argv.slice(2), {
     stdin: process.stdin,
     stdout: process.stdout,

@@ -212,6 +212,20 @@ describe('a path', () => {
   })
 })
 
+it.each([
+  ['cp', ['cp', '-r', 'many']],
+  ['backup', ['backup', 'many']],
+])('%s has nothing to complain of where much goes on at a time', async (_command, words) => {
+  await mkdir(join(root, 'many'), { recursive: true })
+  for (let index = 0; index < 20; index++) {
+    await writeFile(join(root, 'many', `${index}`), DATA.subarray(index))
+  }
+  const client = await grid.createClient()
+  const { uri } = await client.createDirnode()
+  await client.close()
+  expect(await lafs([...words, uri])).toMatchObject({ status: 0, stderr: '' })
+})
+
 describe('Ctrl-C', () => {
   let deaf: Server
   let folder: string

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { dirname } from 'node:path'
 import { CommandError } from '../failure.ts'
 import type { BackupTarget } from './scan.ts'
@@ -37,6 +38,8 @@ export async function runBackup(
 ): Promise<{ readonly counts: BackupCounts; readonly cap: string }> {
   const ending = new AbortController()
   const signal = AbortSignal.any([tools.signal, ending.signal])
+  // Files that are under way listen to it, and all that goes on for them.
+  setMaxListeners(0, signal)
   const start = targetStarter({ ...tools, signal })
   const counts = noCounts()
   const underWay: Promise<StoreOutcome>[] = []
