@@ -214,3 +214,24 @@ describe('a share with a damaged block', () => {
     expect(bad.advisories.length).toBeLessThan(10)
   })
 })
+
+describe('a line that is shared by all servers', () => {
+  it('is not filled with blocks that nobody needs, however slow it is', async () => {
+    const clock = virtualClock()
+    const plain = noise(9_000_000)
+    const stored = await encode(plain, 3, 9, 600_000)
+    const grid = await spread(stored)
+    // A hundred bytes a millisecond, one answer after another.
+    let line = Promise.resolve()
+    for (const { hooks } of grid.servers) {
+      hooks.read = (_share, _offset, bytes) => {
+        line = line.then(() => clock.sleep(bytes.length / 100))
+        return line.then(() => bytes)
+      }
+    }
+    const got = nodeOn(grid, stored.cap, clock).downloadBestVersion()
+    expect(same(await clock.run(got, 3_600_000), plain)).toBe(true)
+    const asked = grid.servers.flatMap(({ requests }) => requests.map(({ size }) => size))
+    expect(asked.reduce((sum, size) => sum + size, 0)).toBeLessThan(1.5 * plain.length)
+  })
+})

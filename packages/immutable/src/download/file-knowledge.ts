@@ -6,6 +6,7 @@ import type { ChkVerifierCap } from '@lafs/uri'
 import type { FileGeometry } from '../geometry.ts'
 import { EventLog } from './event-log.ts'
 import { isSmallTree } from './hash-windows.ts'
+import { Line } from './line.ts'
 import { isUriExtensionOf, validateUriExtension } from './uri-extension.ts'
 import type { ValidatedUriExtension } from './uri-extension.ts'
 
@@ -36,6 +37,7 @@ export class FileKnowledge {
   /** What was wrong with each server's shares, by its id. */
   readonly problems: Map<string, string> = new Map()
   uriExtension: ValidatedUriExtension | undefined
+  readonly line: Line = new Line()
   /** How often a server has sent something of a share. */
   answerCount = 0
   /** Why no share can help, if so: the file itself is badly made. */

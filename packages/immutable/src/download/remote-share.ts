@@ -291,8 +291,9 @@ export class RemoteShare {
   }
 
   async #read(offset: number, size: number): Promise<Uint8Array> {
-    const { events, requests } = this.#file
+    const { events, requests, line } = this.#file
     const event = events.blockRequest(this.server.serverId, this.shareNumber, offset, size)
+    const arrived = line.begin(size, events.nowMs)
     let bytes: Uint8Array
     try {
       bytes = await requests.run((signal) => this.#bucket.read(offset, size, { signal }))
@@ -304,6 +305,7 @@ export class RemoteShare {
       throw error
     } finally {
       event.finishMs = events.nowMs
+      arrived(event.responseSize ?? 0, event.finishMs)
     }
     if (bytes.length > size) {
       throw this.#damage(offset, offset + size, 'the server sent more than was asked for')

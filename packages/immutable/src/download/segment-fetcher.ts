@@ -6,8 +6,13 @@ import { DownloadEndedError } from './file-knowledge.ts'
 import type { FileState } from './file-state.ts'
 import type { RemoteShare } from './remote-share.ts'
 
-/** After this long another share is tried beside the one that keeps us waiting. */
+/**
+ * After this long another share is tried beside the one that keeps us waiting, unless it is the line that
+ * does: then after what is under way could have come.
+ */
 const OVERDUE_MS = 10_000
+/** How much longer than all of it alone it may take, as it shares the line with what is asked for later. */
+const LATER_FACTOR = 2
 /** After this long without an answer of any server a share is given up. */
 const GIVE_UP_MS = 60_000
 /** Bytes of blocks to fetch in one request from one share. */
@@ -170,10 +175,15 @@ export class SegmentFetcher {
       state.overdue.delete(share)
       changed.notify()
     }
-    const cancelOverdue = clock.after(OVERDUE_MS, () => {
+    const onOverdue = (): void => {
       share.overdue = true
       retire()
       state.overdue.add(share)
+    }
+    let cancelOverdue = clock.after(OVERDUE_MS, () => {
+      const busyMs = LATER_FACTOR * this.#file.line.busyMs
+      if (busyMs < OVERDUE_MS) onOverdue()
+      else cancelOverdue = clock.after(busyMs, onOverdue)
     })
     const answers = (): number => this.#file.answerCount
     const cancelGiveUp = afterSilence(clock, GIVE_UP_MS, answers, () => {
