@@ -1,9 +1,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, Readable, Writable } from 'node:stream'
 import { loadBytes, loadVectors } from '@lafs/vectors'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { EXIT_USAGE } from '../src/failure.ts'
+import { run } from '../src/run.ts'
 import { runHere } from './in-process.ts'
 import { writeFiles } from './recorded.ts'
 import type { RecordedStep } from './recorded.ts'
@@ -118,6 +120,32 @@ function sortLines(text: string): string {
 }
 
 describe('debug catalog-shares', () => {
+  it('takes no share for a bad one because its line cannot be written', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
+    try {
+      for (const name of ['aa', 'bb']) {
+        const folder = join(root, 'storage', 'shares', name, `${name}x`)
+        await mkdir(folder, { recursive: true })
+        await writeFile(join(folder, '0'), await loadBytes('cli/chk-v1.share'))
+      }
+      const stderr = new PassThrough()
+      const stdout = new Writable({
+        write: (_piece, _encoding, done) => done(new Error('ENOSPC')),
+      }).on('error', () => undefined)
+      const status = await run(['debug', 'catalog-shares', root], {
+        stdin: Readable.from([]),
+        stdout,
+        stderr,
+        cwd: root,
+        now: Date.now,
+        signal: new AbortController().signal,
+      })
+      expect([status, String(stderr.read())]).toEqual([1, 'lafs: ENOSPC.\n'])
+    } finally {
+      await rm(root, { recursive: true })
+    }
+  })
+
   it('goes on after what it cannot read', async () => {
     const root = await mkdtemp(join(tmpdir(), 'lafs-test-'))
     try {

@@ -45,12 +45,10 @@ async function catalogFolder(
     for (const number of await namesTold(context, join(folder, storageIndex))) {
       terminal.signal.throwIfAborted()
       const path = join(folder, storageIndex, number)
-      try {
-        const share = await readShare(path, storageIndex, terminal.now() / 1000)
-        await writeLine(terminal.stdout, format(share))
-      } catch (error) {
-        await tell(context, path, error)
-      }
+      const share = await readShare(path, storageIndex, terminal.now() / 1000).catch(
+        (error: unknown) => tell(context, path, error),
+      )
+      if (share !== undefined) await writeLine(terminal.stdout, format(share))
     }
   }
 }
@@ -64,7 +62,11 @@ async function namesTold(context: CommandContext, folder: string): Promise<strin
   }
 }
 
-async function tell({ terminal }: CommandContext, path: string, error: unknown): Promise<void> {
+async function tell(
+  { terminal }: CommandContext,
+  path: string,
+  error: unknown,
+): Promise<undefined> {
   await writeLine(terminal.stderr, `Error processing ${quoteOutput(path)}`)
   await writeLine(terminal.stderr, describeFailure(error))
 }
