@@ -321,6 +321,12 @@ class DirectoryNode implements IDirectoryNode {
     const to = newName(newChildName)
     if (newParent.writeUri !== this.writeUri) {
       const { node, metadata } = await this.#child(from, options)
+      const isSame = node.verifyCap?.format() === newParent.verifyCap?.format()
+      if (isDirectoryNode(node) && isSame) {
+        // Nothing would lead to it any more.
+        const details = { childName: from }
+        throw new ChildOfWrongTypeError('a directory cannot be moved into itself', details)
+      }
       await newParent.setNode(to, node, { ...options, metadata })
       await file.modify(movedAway(this.#edits, from, node), forward(options))
     } else if (from !== to) {

@@ -321,6 +321,18 @@ describe('moving', () => {
     expect(grid.writes.length).toBe(1)
   })
 
+  it('moves no directory into itself, where nobody would find it', async () => {
+    const { grid, directory } = await newDirectory()
+    const below = await directory.createSubdirectory('a')
+    grid.writes.length = 0
+    await expect(directory.moveChildTo('a', below)).rejects.toMatchObject({
+      code: 'DIRECTORY_CHILD_OF_WRONG_TYPE',
+      childName: 'a',
+    })
+    expect(grid.writes).toEqual([])
+    expect([...(await directory.list()).keys()]).toEqual(['a'])
+  })
+
   it('adds to the other directory first', async () => {
     const { grid, directory } = await newDirectory()
     const other = await grid.createNewMutableDirectory()

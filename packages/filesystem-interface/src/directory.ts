@@ -210,7 +210,9 @@ export interface IDirectoryNode extends IFilesystemNode {
    * two directories it is two writes, the addition first; what another writer puts under the old name
    * between them stays.
    *
-   * @throws {@link FilesystemError} `DIRECTORY_NO_SUCH_CHILD`, `DIRECTORY_EXISTING_CHILD`.
+   * @throws {@link FilesystemError} `DIRECTORY_NO_SUCH_CHILD`, `DIRECTORY_EXISTING_CHILD`;
+   *   `DIRECTORY_CHILD_OF_WRONG_TYPE` for a directory that is to be moved into itself, and nothing is
+   *   written. Whether it is to be moved to somewhere below itself is not looked at.
    */
   moveChildTo(
     currentChildName: string,
