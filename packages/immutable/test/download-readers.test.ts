@@ -45,11 +45,20 @@ async function spread({ cap, shares }: Stored): Promise<Grid> {
   return grid
 }
 
+/** So few bytes are encrypted at once, everywhere. */
+const AES_SIZE = 1024
+
 /** Other threads would do their work in a time of their own. */
 const crypto: CryptoProvider = {
   ...defaultCrypto,
   sha256dMany: async (prefix, messages) =>
     messages.map((message) => defaultCrypto.sha256d(prefix, message)),
+  aesCtrInPlace: async (key, bytes, { offset = 0 } = {}) => {
+    for (let at = 0; at < bytes.length; at += AES_SIZE) {
+      const part = bytes.subarray(at, at + AES_SIZE)
+      await defaultCrypto.aesCtrInPlace(key, part, { offset: offset + at })
+    }
+  },
 }
 
 function nodeOn(grid: Grid, cap: ChkCap, clock: Clock): IImmutableFileNode {
