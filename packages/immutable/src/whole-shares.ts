@@ -1,12 +1,6 @@
 import type { EncodingResult, IEncryptedUploadable, Shareholder } from '@lafs/filesystem-interface'
-import { isStorageError, STORE_SIZE_MAX } from '@lafs/storage-interface'
-import type {
-  IServer,
-  IStorageServer,
-  RIBucketWriter,
-  StoreRequest,
-  StoreResult,
-} from '@lafs/storage-interface'
+import { isStorageError, StorageError, STORE_SIZE_MAX } from '@lafs/storage-interface'
+import type { IServer, IStorageServer, RIBucketWriter, StoreRequest } from '@lafs/storage-interface'
 import { leaseSecretsOf } from '@lafs/storage-protocol'
 import { ChkBucketWriter } from '@lafs/storage-protocol/layout'
 import type { ChkShareShape } from '@lafs/storage-protocol/layout'
@@ -229,15 +223,18 @@ async function storeOn(
   const { storageIndex, allocatedSize, totalShares } = context.request
   const delayMs = QUERY_TIMEOUT_MS + (allocatedSize * totalShares) / SLOW_LINE
   const { alreadyGot, stored } = await inTime(
-    async (signal) => storage.storeShares?.(storageIndex, shares, { signal }) ?? NOTHING,
+    async (signal) => {
+      const storing = storage.storeShares?.(storageIndex, shares, { signal })
+      if (storing !== undefined) return storing
+      // Another upload has found that out since the server was chosen.
+      throw new StorageError('STORAGE_NOT_SUPPORTED', 'the server stores no whole shares')
+    },
     Math.min(delayMs, STORE_TIMEOUT_MAX_MS),
     context,
   )
   const held = new Set([...alreadyGot, ...stored])
   return { storage, held, stored, isFull: held.size === 0 }
 }
-
-const NOTHING: StoreResult = { alreadyGot: new Set(), stored: new Set() }
 
 /** Makes the shares of a file in memory, each in pieces. */
 async function encodeWhole(

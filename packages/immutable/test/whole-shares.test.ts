@@ -257,3 +257,23 @@ describe('an upload of a small file', () => {
     })
   }
 })
+
+it('goes another way where another upload has found out meanwhile that servers cannot do this', async () => {
+  const grid = await gridOf()
+  const source = uploadableFromBytes(small)
+  const uploadable: typeof source = {
+    ...source,
+    encryptionKey: 'random',
+    async *read(options) {
+      // The servers have been chosen by now, and their shares are being made.
+      for (const server of grid.broker.knownServers()) {
+        const storage = await server.storageServer()
+        delete storage.storeShares
+      }
+      yield* source.read(options)
+    },
+  }
+  const results = await uploadImmutable(uploadable, optionsOn(grid))
+  expect(results.pushedShares).toBe(10)
+  expect(same(await readBack(grid, results.uri), small)).toBe(true)
+})
