@@ -5,6 +5,7 @@ import {
   isDirectoryNode,
   isImmutableFileNode,
   isMutableFileNode,
+  MalformedDirectoryError,
   NoSuchChildError,
   NotWriteableError,
 } from '@lafs/filesystem-interface'
@@ -42,6 +43,9 @@ import { formatMetadata } from './metadata-json.ts'
 import { newName, normalizeName, splitPath } from './names.ts'
 import { capsOf, packEntry, unpackTable } from './packing.ts'
 import type { Table, TableEntry } from './packing.ts'
+
+/** Bytes of the table of an immutable directory at most: about two million entries. */
+const IMMUTABLE_TABLE_SIZE_MAX: number = 2 ** 29
 
 /** What directories work with. */
 export interface DirectoryContext {
@@ -367,6 +371,13 @@ class DirectoryNode implements IDirectoryNode {
   }
 
   async #read(options?: OperationOptions): Promise<Table> {
+    const { size } = this.fileNode
+    // The cap of any file can be written as that of a directory, and a table has to be in memory.
+    if (!this.mutable && size !== undefined && size > IMMUTABLE_TABLE_SIZE_MAX) {
+      throw new MalformedDirectoryError(
+        `directory table: expected at most ${IMMUTABLE_TABLE_SIZE_MAX} bytes, got ${size}`,
+      )
+    }
     return unpackTable(await this.fileNode.downloadBestVersion(forward(options)), this.mutable)
   }
 

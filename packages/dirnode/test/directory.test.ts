@@ -284,6 +284,15 @@ describe('adding', () => {
     expect(grid.writes.length).toBe(1)
   })
 
+  it('does not load a large file that is said to be a directory', async () => {
+    const grid = new MemoryGrid()
+    const cap = CHK.replace('CHK', 'DIR2-CHK').replace(/[0-9]+$/, '50000000000')
+    const directory = grid.createFromCap(cap) as IDirectoryNode
+    await expect(directory.list()).rejects.toMatchObject({ code: 'DIRECTORY_MALFORMED' })
+    await expect(directory.get('a')).rejects.toMatchObject({ code: 'DIRECTORY_MALFORMED' })
+    expect(grid.reads).toEqual([])
+  })
+
   it('reads the small directories of upstream that stand in their caps', async () => {
     interface Stored {
       cases: { format: string; cap: string; packed: string; children: { name: string }[] }[]
