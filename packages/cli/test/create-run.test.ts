@@ -165,8 +165,10 @@ describe('add-server', () => {
 
   it('makes servers known that a file or standard input names', async () => {
     await writeFile(join(root, 'announcement.yaml'), ENTRY)
-    const { status, stdout } = await lafs('-d', 'node', 'add-server', 'announcement.yaml')
+    const { status, stdout, stderr } = await lafs('-d', 'node', 'add-server', 'announcement.yaml')
     expect(status).toBe(0)
+    // The name may be misspelt.
+    expect(stderr).toBe(`There was no node directory '${join(root, 'node')}'; there is one now.\n`)
     expect(stdout).toBe('added v0-a ("cel\\x1blar")\nadded v0-b\n')
     const words = ['-d', 'node', 'add-server']
     const piped = await runHere(words, { cwd: root, stdin: ENTRY.replaceAll('v0-', 'v0-x') })

@@ -51,7 +51,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'add-server': {
     words: ['-d', 'other-RUN', 'add-server'],
     stdin: 'storage: {v0-a: {ann: {nickname: cellar}}}\n',
-    says: /^added (?<serverId>v0-a) \((?<nickname>.+)\)\n$/,
+    says: /^added (?<serverId>v0-a) \((?<nickname>.+)\)\nThere was no node directory .+\n$/,
     holds: { 'known-after-next-start': false },
   },
   'create-alias': { words: ['create-alias', 'one-RUN'], says: /^Alias '(?<alias>.+)' created\n$/ },

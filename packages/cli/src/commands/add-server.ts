@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -7,7 +8,7 @@ import type { CommandContext } from '../command-context.ts'
 import { CommandError, UsageError } from '../failure.ts'
 import { kebabJson } from '../kebab-json.ts'
 import type { JsonOption } from '../outcome.ts'
-import { printableName } from '../quote.ts'
+import { printableName, quoteOutput } from '../quote.ts'
 import { writeLine } from '../terminal.ts'
 
 /**
@@ -25,7 +26,12 @@ export async function addServerCommand(
       ? await text(terminal.stdin)
       : await readFile(resolve(terminal.cwd, file), 'utf8')
   assertAnnouncement(announcements)
+  const isNew = !existsSync(nodeDirectory)
   const servers = await addServers(nodeDirectory, announcements)
+  if (isNew && !quiet) {
+    const said = `There was no node directory ${quoteOutput(nodeDirectory)}; there is one now.`
+    await writeLine(terminal.stderr, said)
+  }
   const nodeRuns = (await runningProcess(nodeDirectory)) !== undefined
   if (json === true) {
     const added = servers.map(({ serverId, announcement: { nickname } }) => ({
