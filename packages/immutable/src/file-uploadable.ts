@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { UploadSourceChangedError } from '@lafs/filesystem-interface'
 import type { IUploadable, SourceReadOptions } from '@lafs/filesystem-interface'
@@ -19,11 +19,11 @@ export async function uploadableFromFile(
   path: string,
   preferences: UploadablePreferences = {},
 ): Promise<IUploadable> {
-  // Opened so, a pipe does not wait for somebody to write to it. Windows has no such flag.
-  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  // To be opened, a pipe would wait for somebody who writes to it.
+  if (!(await stat(path)).isFile()) throw new TypeError('expected a regular file to upload')
+  const handle = await open(path, constants.O_RDONLY)
   try {
     const stats = await handle.stat({ bigint: true })
-    if (!stats.isFile()) throw new TypeError('expected a regular file to upload')
     const uploadable = fromHandle(handle, Number(stats.size), preferences)
     return {
       ...uploadable,
