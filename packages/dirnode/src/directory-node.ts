@@ -44,8 +44,8 @@ import { newName, normalizeName, splitPath } from './names.ts'
 import { capsOf, packEntry, unpackTable } from './packing.ts'
 import type { Table, TableEntry } from './packing.ts'
 
-/** Bytes of the table of an immutable directory at most: about two million entries. */
-const IMMUTABLE_TABLE_SIZE_MAX: number = 2 ** 29
+/** Bytes of the table of an immutable directory at most: about a million entries. Walks read eight at a time. */
+const IMMUTABLE_TABLE_SIZE_MAX: number = 2 ** 28
 
 /** What directories work with. */
 export interface DirectoryContext {
