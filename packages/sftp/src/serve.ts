@@ -15,6 +15,8 @@ import { Transfers } from './transfers.ts'
 
 /** How many times a connection may have SFTP at one time; as often as with OpenSSH. */
 const CHANNELS_MAX = 10
+/** How many connections may be about to log in; further ones are closed, as by OpenSSH. */
+const LOGINS_MAX = 100
 /** How long a connection may take to log in. */
 const LOGIN_TIMEOUT_MS = 60_000
 /** How long the last words of a connection may take. */
@@ -73,17 +75,27 @@ export async function serveSftp(options: SftpOptions): Promise<SftpListener> {
   /** Undefined as long as the other side has said nothing. */
   const connections = new Map<Socket, Connection | undefined>()
   const sessions = new Set<Promise<void>>()
+  const loggingIn = new Set<Socket>()
   const server = createServer((socket) => {
+    if (loggingIn.size >= LOGINS_MAX) {
+      socket.destroy()
+      return
+    }
     connections.set(socket, undefined)
+    loggingIn.add(socket)
     const timer = setTimeout(() => dismiss(socket, connections.get(socket)), LOGIN_TIMEOUT_MS)
+    const endLogin = (): void => {
+      loggingIn.delete(socket)
+      clearTimeout(timer)
+    }
     socket.on('close', () => {
       connections.delete(socket)
-      clearTimeout(timer)
+      endLogin()
     })
     // One for each socket: it does not tell which of them a connection has.
     const own = new ssh2.Server(ssh, (connection) => {
       connections.set(socket, connection)
-      connection.on('ready', () => clearTimeout(timer))
+      connection.on('ready', endLogin)
       // Whoever speaks no SSH, or goes away, ends nothing but the own connection.
       connection.on('error', () => dismiss(socket, connection))
       const transfers = new Transfers()

@@ -106,6 +106,27 @@ it('stores a file that is being closed, and no other, when it closes under a cli
   expect([...(await root.list()).keys()]).toEqual(['closing'])
 })
 
+it('has no more than so many who are about to log in', async () => {
+  await using listener = await serve()
+  const sockets = await Promise.all(Array.from({ length: 100 }, () => visit(listener)))
+  const [first] = sockets
+  const turnedAway = async (): Promise<boolean> => {
+    const socket = connect(listener.port, '127.0.0.1').on('error', () => undefined)
+    const said = once(socket, 'data').then(
+      () => false,
+      () => true,
+    )
+    const ended = once(socket, 'close').then(() => true)
+    const isAway = await Promise.race([said, ended])
+    socket.destroy()
+    return isAway
+  }
+  expect(await turnedAway()).toBe(true)
+  first?.destroy()
+  await expect.poll(turnedAway).toBe(false)
+  for (const socket of sockets) socket.destroy()
+})
+
 describe('a user who has logged in', () => {
   let listener: SftpListener
   let user: ssh2.Client
