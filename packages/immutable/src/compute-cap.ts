@@ -5,14 +5,15 @@ import type { EncodingDefaults, IUploadable, ProgressOptions } from '@lafs/files
 import type { RIBucketWriter } from '@lafs/storage-interface'
 import { ChkBucketWriter } from '@lafs/storage-protocol/layout'
 import type { ChkLayoutVersion } from '@lafs/storage-protocol/layout'
-import { ChkCap, LitCap } from '@lafs/uri'
+import { ChkCap } from '@lafs/uri'
+import type { LitCap } from '@lafs/uri'
 import { concatBytes } from '@lafs/crypto'
 import { systemClock } from '@lafs/storage-protocol/waiting'
 import { encryptUploadable } from './encrypt.ts'
 import { createEncoder, uriExtensionSize } from './encoder.ts'
 import { fileGeometry, shareShape } from './geometry.ts'
 import { deriveKey } from './key.ts'
-import { encodingParameters, LIT_SIZE_MAX } from './upload.ts'
+import { encodingParameters, LIT_SIZE_MAX, literalCap } from './upload.ts'
 
 /** How to encode a file without a grid. */
 export interface EncodeOptions extends ProgressOptions {
@@ -75,11 +76,7 @@ async function encode(
   const { codec, crypto = defaultCrypto, layoutVersion } = options
   const { size } = uploadable
   const parameters = encodingParameters(uploadable, { ...options.encoding, happyShares: 0 })
-  if (size <= LIT_SIZE_MAX) {
-    const pieces: Uint8Array[] = []
-    for await (const piece of uploadable.read()) pieces.push(piece.slice())
-    return { cap: new LitCap(concatBytes(pieces)) }
-  }
+  if (size <= LIT_SIZE_MAX) return { cap: await literalCap(uploadable, options.signal) }
   const key = await deriveKey(uploadable, parameters, { ...options, crypto })
   const geometry = fileGeometry({ ...parameters, size })
   const shape = shareShape(geometry, uriExtensionSize(geometry))

@@ -145,10 +145,15 @@ export function followUpload(status: UploadStatus, { phase, done, total }: Progr
   }
 }
 
-async function uploadLit(
+/**
+ * The cap that a small file is kept in.
+ *
+ * @throws {@link FilesystemError} `UPLOAD_SOURCE_CHANGED`; the reason of `signal`.
+ */
+export async function literalCap(
   uploadable: IUploadable,
   signal: AbortSignal | undefined,
-): Promise<IUploadResults> {
+): Promise<LitCap> {
   const pieces: Uint8Array[] = []
   let size = 0
   for await (const piece of interruptible(uploadable.read(signal ? { signal } : {}), signal)) {
@@ -157,9 +162,17 @@ async function uploadLit(
     pieces.push(piece.slice())
   }
   if (size !== uploadable.size) throw sourceChanged(uploadable.size, size)
+  return new LitCap(concatBytes(pieces))
+}
+
+async function uploadLit(
+  uploadable: IUploadable,
+  signal: AbortSignal | undefined,
+): Promise<IUploadResults> {
+  const cap = await literalCap(uploadable, signal)
   return {
-    fileSize: size,
-    uri: new LitCap(concatBytes(pieces)).format(),
+    fileSize: cap.size,
+    uri: cap.format(),
     ciphertextFetched: 0,
     preexistingShares: 0,
     pushedShares: 0,

@@ -563,3 +563,12 @@ describe('every way to encode', () => {
     20_000,
   )
 })
+
+it.each([20, 40, 60])(
+  'computes no cap of a source that changed, from 30 bytes to %i',
+  async (size) => {
+    const source = { ...uploadableFromBytes(noise(size)), size: 30 }
+    const computing = computeCap(source, { codec, convergence, encoding })
+    await expect(computing).rejects.toMatchObject({ code: 'UPLOAD_SOURCE_CHANGED' })
+  },
+)
