@@ -35,6 +35,7 @@ export class HttpConnection {
   #place: Uint8Array = passingBytes
   #pending: Pending | undefined
   #usableUntilMs = Infinity
+  /** Whether it has made a request before. */
   #isUsed = false
 
   /** @throws {@link StorageError} when there is no such server; see {@link connectPinned}. */
@@ -73,11 +74,6 @@ export class HttpConnection {
       !this.#socket.destroyed &&
       performance.now() < this.#usableUntilMs
     )
-  }
-
-  /** Whether it has made a request before. */
-  get isUsed(): boolean {
-    return this.#isUsed
   }
 
   /**
