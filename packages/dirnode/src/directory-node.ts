@@ -371,14 +371,16 @@ class DirectoryNode implements IDirectoryNode {
   }
 
   async #read(options?: OperationOptions): Promise<Table> {
-    const { size } = this.fileNode
+    const { fileNode } = this
     // The cap of any file can be written as that of a directory, and a table has to be in memory.
-    if (!this.mutable && size !== undefined && size > IMMUTABLE_TABLE_SIZE_MAX) {
+    if (isImmutableFileNode(fileNode) && fileNode.size > IMMUTABLE_TABLE_SIZE_MAX) {
+      // Nothing can be read of a file whose cap lies about its size, which is told first.
+      for await (const _ of fileNode.read({ ...forward(options), size: 1 })) break
       throw new MalformedDirectoryError(
-        `directory table: expected at most ${IMMUTABLE_TABLE_SIZE_MAX} bytes, got ${size}`,
+        `directory table: expected at most ${IMMUTABLE_TABLE_SIZE_MAX} bytes, got ${fileNode.size}`,
       )
     }
-    return unpackTable(await this.fileNode.downloadBestVersion(forward(options)), this.mutable)
+    return unpackTable(await fileNode.downloadBestVersion(forward(options)), this.mutable)
   }
 
   async #child(name: string, options?: OperationOptions): Promise<DirectoryChild> {

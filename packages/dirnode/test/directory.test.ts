@@ -1,5 +1,5 @@
 import type { IDirectoryNode } from '@lafs/filesystem-interface'
-import { Dir2Cap, Dir2LitCap, LitCap, SskCap } from '@lafs/uri'
+import { Dir2Cap, Dir2LitCap, LitCap, parseCap, SskCap } from '@lafs/uri'
 import { loadVectors } from '@lafs/vectors'
 import { describe, expect, it } from 'vitest'
 import { createUnknownNode, packChildren } from '../src/index.ts'
@@ -286,11 +286,18 @@ describe('adding', () => {
 
   it('does not load a large file that is said to be a directory', async () => {
     const grid = new MemoryGrid()
-    const cap = CHK.replace('CHK', 'DIR2-CHK').replace(/[0-9]+$/, '50000000000')
-    const directory = grid.createFromCap(cap) as IDirectoryNode
+    const size = 50_000_000_000
+    const cap = parseCap(CHK.replace('CHK', 'DIR2-CHK').replace(/[0-9]+$/, String(size)))
+    const directory = grid.directoryWith(cap, new Uint8Array(1000))
     await expect(directory.list()).rejects.toMatchObject({ code: 'DIRECTORY_MALFORMED' })
     await expect(directory.get('a')).rejects.toMatchObject({ code: 'DIRECTORY_MALFORMED' })
-    expect(grid.reads).toEqual([])
+    expect(grid.reads).toEqual(['1 bytes', '1 bytes'])
+  })
+
+  it('says first that nothing can be read where the cap of a directory lies about its size', async () => {
+    const cap = CHK.replace('CHK', 'DIR2-CHK').replace(/[0-9]+$/, '50000000000')
+    const directory = new MemoryGrid().createFromCap(cap) as IDirectoryNode
+    await expect(directory.list()).rejects.toThrow('no such file')
   })
 
   it('reads the small directories of upstream that stand in their caps', async () => {

@@ -284,8 +284,11 @@ class MemoryImmutableFile extends MemoryFile implements IImmutableFileNode {
     return contents.slice()
   }
 
-  async *read(): AsyncGenerator<Uint8Array> {
-    yield await this.downloadBestVersion()
+  async *read({ size }: ReadOptions = {}): AsyncGenerator<Uint8Array> {
+    const contents = await this.downloadBestVersion()
+    // What is noted is how much of it was wanted.
+    if (size !== undefined) this.grid.reads[this.grid.reads.length - 1] = `${size} bytes`
+    yield contents.subarray(0, size)
   }
 }
 
