@@ -209,16 +209,15 @@ const WHY_AIMS_ARE_MISSED = `  What misses, misses it because the client and the
 /** Measured on two cores, by processor time. */
 const WHY_CHECKS_MISS = `  What misses, misses it because the client and the ${SERVER_COUNT} servers share the cores:
   - to verify 100 MB, 333 MB of shares go through TLS: 0.3 s of the client's processor time and 0.15 s of the servers' in Node's TLS
-    alone, and 0.15 s to hash them; with what reads and copies cost 0.6 s and 0.4 s
-  - a check of one file is ${SERVER_COUNT} requests over HTTPS: 1 ms of the client's and 1.3 ms of the servers'`
+    alone, and 0.15 s to hash them; with what reads cost 0.45 s and 0.3 s`
 
 /** Measured on two cores, by processor time. */
 const WHY_GATEWAY_MISSES = `  What misses, misses it because the client, the gateway and the ${SERVER_COUNT} servers share the cores:
-  - to put 100 MB, 333 MB of shares are hashed, encrypted for TLS, sent and written: 1.0 s of the gateway's processor time and
-    0.6 s of all servers'; to get it, 0.4 s and 0.2 s
-  - to put a file of 1 MB takes two requests over HTTPS to each server, which writes 333 kB and waits for the disk: 15 ms of the
-    gateway's and 13 ms of all servers'; to get it, 5 ms and 3 ms
-  - of memory a node has 80 MB before the first request; the rest is for the most part what waits for the garbage collector`
+  - to put 100 MB, 333 MB of shares are hashed, encrypted for TLS, sent and written: 0.9 s of the gateway's processor time and
+    0.55 s of all servers'; to get it, 0.3 s and 0.15 s
+  - to put a file of 1 MB takes two requests over HTTPS to each server, which writes 333 kB and waits for the disk: 17 ms of the
+    gateway's and 13 to 25 ms of all servers'; to get it, 7 ms and 2.5 ms
+  - of memory a node has 70 MB before the first request; what grows over many files is for the most part V8's heap`
 
 async function benchMutable() {
   say(

@@ -39,11 +39,12 @@ import { MemoryTurns } from './memory-turns.ts'
 import { inTime, messageOf, READ_TIMEOUT_MS } from './timeouts.ts'
 
 /**
- * Bytes that are asked for at a time, more or less, unless a block is larger; a share of up to so many
- * comes at once. With larger ones, what is in flight leaves the processor's cache, which takes half as
- * much time again.
+ * Bytes of headers and hashes that are asked for at a time, more or less; a share of up to so many comes
+ * at once.
  */
 const READ_SIZE = 256 * 1024
+/** Bytes of blocks that are asked for at a time, more or less, unless a block is larger. */
+const BLOCKS_SIZE: number = 1024 * 1024
 /**
  * Bytes of a hash tree at most: those of 4 TB in the segments that upstream makes, and of 512 GB in
  * those that it made before. Whoever uploads a file chooses its segments, and their hashes have to be
@@ -168,7 +169,7 @@ export function createShareVerifier(
  */
 export function memoryForVerifying(cap: ChkVerifierCap): number {
   const geometry = usualGeometry(cap)
-  return 2 * treeSize(geometry) + 2 * (READ_SIZE + geometry.blockSize)
+  return 2 * treeSize(geometry) + 2 * (BLOCKS_SIZE + geometry.blockSize)
 }
 
 function usualGeometry(cap: ChkVerifierCap): FileGeometry {
@@ -375,7 +376,7 @@ async function checkBlocks(
   leaves: Uint8Array,
 ): Promise<void> {
   const { blockSize, segmentCount, shareDataSize } = geometry
-  const perRead = Math.max(1, Math.min(BLOCKS_PER_READ, Math.round(READ_SIZE / blockSize)))
+  const perRead = Math.max(1, Math.min(BLOCKS_PER_READ, Math.round(BLOCKS_SIZE / blockSize)))
   const read = (first: number): Promise<Uint8Array> => {
     const at = first * blockSize
     const size = Math.min(perRead * blockSize, shareDataSize - at)

@@ -259,9 +259,9 @@ describe('a verification', () => {
       return bytes
     }
     expect(await check(grid, { verify: true }, large.cap)).toMatchObject({ healthy: true })
-    expect(sizes.filter((size) => size === 262_144)).toHaveLength(19)
+    expect(sizes.filter((size) => size === 1_048_576)).toHaveLength(4)
     // Beside them the rest, the header, the hashes, and those where they would be with larger segments.
-    expect(sizes).toHaveLength(23)
+    expect(sizes).toHaveLength(8)
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(5_030_000)
   })
 
